@@ -1,0 +1,170 @@
+"""What people can ask: text or typed options -> Command.
+
+In Slack the words behind `/papers` are parsed here; Discord brings typed options and builds the same Commands. Options stand
+at the end of a text and are read from there; the rest is interests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import time
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be said about a subscription besides its interests; None means not said.
+
+    Attributes:
+        at: local time of delivery.
+        when_ready: as soon as the day's batch is in.
+        by: with `when_ready`, the latest local time.
+        timezone: IANA name.
+        days: weekdays, Monday is 0.
+        weekly: rank over seven days.
+        top: at most so many papers.
+        quiet: nothing when there is nothing.
+    """
+
+    at: time | None = None
+    when_ready: bool | None = None
+    by: time | None = None
+    timezone: str | None = None
+    days: tuple[int, ...] | None = None
+    weekly: bool | None = None
+    top: int | None = None
+    quiet: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """`search QUERY`; `offset` hits were seen before."""
+
+    query: str
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """`today`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """`subscribe INTERESTS [options]`"""
+
+    interests: str
+    options: Options = field(default=Options())
+
+
+@dataclass(frozen=True, slots=True)
+class ListAll:
+    """`list`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """`unsubscribe N|all`; None means all."""
+
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """`pause N`"""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """`resume N`"""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`edit N [INTERESTS] [options]`; interests None means unchanged."""
+
+    number: int
+    interests: str | None = None
+    options: Options = field(default=Options())
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """`why ID`"""
+
+    paper: str
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """`similar ID`"""
+
+    paper: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cite:
+    """`cite ID`"""
+
+    paper: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """`saved`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """`help`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A button was pressed; see `message.Button`."""
+
+    action: str
+    value: str
+
+
+Command: TypeAlias = (
+    Search
+    | Today
+    | Subscribe
+    | ListAll
+    | Unsubscribe
+    | Pause
+    | Resume
+    | Edit
+    | Why
+    | Similar
+    | Cite
+    | Saved
+    | Help
+    | Press
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody asks something somewhere.
+
+    Attributes:
+        command: what; a str is text still to be parsed, as typed behind `/papers`.
+        person: address of the asker (`slack:T123/U456`, `discord:@123`).
+        place: address where it was asked and where a subscription would deliver to.
+        private: the place is the person's own (a direct message).
+        may_manage: whether the platform lets the person manage the place; None where the platform does not know.
+        timezone: the person's zone where the platform tells it, IANA name.
+    """
+
+    command: Command | str
+    person: str
+    place: str
+    private: bool = False
+    may_manage: bool | None = None
+    timezone: str | None = None

@@ -1,0 +1,1 @@
+"""How digests leave the house: outbox, delivery, schedule, and the port that platforms fill."""

@@ -1,0 +1,87 @@
+"""The port that every platform fills: listen, render, deliver, look again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from core.chat.commands import Request
+from core.chat.message import Message
+
+Payload: TypeAlias = dict[str, Any]
+"""One call's worth of a rendered message, in the platform's own words."""
+
+Answer: TypeAlias = Callable[[Request], Awaitable[Message]]
+"""Answers a command; never raises a PaperboyError (it is told in the Message)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a delivery arrived.
+
+    Attributes:
+        parts: the platform's names of the messages, in order, as `1700000000.000100`.
+        url: address of the first one, where the platform tells it; else empty.
+    """
+
+    parts: tuple[str, ...]
+    url: str = ""
+
+
+PartSent: TypeAlias = Callable[[str], Awaitable[None]]
+"""Called with a part's name right after it arrived, before the next one is sent."""
+
+
+class Platform(Protocol):
+    """Slack, Discord, a mailbox...: where people already are.
+
+    `name` is the word before the colon in its addresses.
+    """
+
+    name: str
+
+    def payload(self, message: Message) -> Sequence[Payload]:
+        """Render a message within the platform's limits, split where it must be; pure, drops no card, pings no one."""
+
+    async def listen(self, answer: Answer) -> None:
+        """Connect, then turn what people do into Requests until cancelled; acknowledges each before it answers.
+
+        Raises:
+            DeliveryError: of kind REVOKED when the platform does not accept our token.
+        """
+
+    async def ready(self) -> None:
+        """Return once the platform is connected and takes deliveries."""
+
+    async def deliver(
+        self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None
+    ) -> Receipt:
+        """Post a message and return its receipt.
+
+        Args:
+            address: where to, of this platform.
+            message: what.
+            key: the delivery's name; the platform stores it with the message, so that `find` knows it again.
+            done: names of leading parts that arrived earlier; posting goes on behind them.
+            sent: called after each further part arrived.
+
+        Raises:
+            DeliveryError: what happened, by kind; UNKNOWN when a part may have been taken.
+        """
+
+    async def find(self, address: str, key: str, since: datetime) -> Sequence[str] | None:
+        """Look for the parts of a delivery posted since then: their names in order, empty when there are none.
+
+        None when looking is impossible (scope missing, limit).
+        """
+
+    async def reachable(self, address: str) -> str | None:
+        """Return None when paperboy can post there, else one sentence: why not, and the way to mend it."""
+
+    async def check(self) -> Sequence[tuple[str, bool, str]]:
+        """Check token, scopes and connection for `doctor`: (what, whether it is well, details or how to mend it)."""
+
+    async def close(self) -> None:
+        """Disconnect; the platform is not used afterwards."""

@@ -1,0 +1,146 @@
+"""Who gets what, when: a subscription and the local times at which it is due.
+
+The rules of time, in the order in which they hold:
+
+1. A subscription is due on the local dates of its days, at its local time.
+2. A local time that does not exist (clocks go forward) is the first that exists after it; one that exists twice
+   (clocks go back) is its first.
+3. One digest a local date: whoever asks says which dates already have one.
+4. Times before `active_from` were never due; of several missed dates only the newest is, and its digest covers the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+DAILY = (0, 1, 2, 3, 4, 5, 6)
+WEEKDAYS = (0, 1, 2, 3, 4)
+WEEKLY = (0,)
+LOOK_BACK = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a subscription is not delivered now.
+
+    Attributes:
+        reason: a clause for its readers, as "paused by Alice" or "the channel is archived".
+        since: when it was paused (aware, UTC).
+        by_hand: whether a person asked for it; otherwise it ends by itself when the cause goes away.
+    """
+
+    reason: str
+    since: datetime
+    by_hand: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A standing order for digests.
+
+    Attributes:
+        id: short, opaque, unique over everything (`k3f9xq`).
+        address: where digests go, opaque to core (`slack:T123/C456`, `discord:789`).
+        number: its number in that place, stable, as `/papers list` shows it.
+        interests: in the query language; empty means everything.
+        at: local time of delivery; with `when_ready`, the latest one (None: no latest).
+        when_ready: goes out as soon as the day's batch is in.
+        timezone: IANA name.
+        days: weekdays on which it is due, Monday is 0, ascending.
+        weekly: ranks over the seven days before instead of what is new since the last digest.
+        top: at most so many papers.
+        quiet: nothing at all instead of one line when there is nothing.
+        created_by: address of the person, as opaque as `address`.
+        created_at: when (aware, UTC).
+        active_from: times before this were never due (aware, UTC).
+        pause: why it is not delivered now, or None.
+    """
+
+    id: str
+    address: str
+    number: int
+    interests: str
+    at: time | None
+    timezone: str
+    days: tuple[int, ...]
+    top: int
+    created_by: str
+    created_at: datetime
+    active_from: datetime
+    when_ready: bool = False
+    weekly: bool = False
+    quiet: bool = False
+    pause: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """That a subscription is due: for which local date, and since which instant (aware, UTC)."""
+
+    subscription: Subscription
+    day: date
+    at: datetime
+
+
+def local_instant(day: date, at: time, timezone: str) -> datetime:
+    """Return the instant (aware, UTC) of a local time; see rule 2 for times that do not exist or exist twice."""
+    zone = ZoneInfo(timezone)
+    wall = datetime.combine(day, at, zone)
+    instant = wall.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
+        return instant
+    # In a gap, fold=0 reads the wall clock with the offset before it, which lands as far behind the gap's end as the
+    # wall time lies behind its start; the first time that exists is the gap's end, found by the offset after it.
+    after = wall.replace(fold=1).utcoffset()
+    before = wall.utcoffset()
+    assert after is not None
+    assert before is not None
+    return _gap_end(instant - (after - before), instant, zone)
+
+
+def _gap_end(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
+    """Return the first whole minute in (low, high] that has the UTC offset of `high`."""
+    offset = high.astimezone(zone).utcoffset()
+    step = timedelta(minutes=1)
+    moment = low.replace(second=0, microsecond=0)
+    while moment < high and moment.astimezone(zone).utcoffset() != offset:
+        moment += step
+    return moment
+
+
+def newest_due(subscription: Subscription, now: datetime) -> Due | None:
+    """Return the newest date on which the subscription was or is due up to `now` (aware), or None.
+
+    Whether that date already has its digest is not asked here. `when_ready` subscriptions are due at midnight of their
+    days and wait for their batch elsewhere.
+    """
+    if subscription.pause is not None:
+        return None
+    at = time(0) if subscription.when_ready or subscription.at is None else subscription.at
+    day = now.astimezone(ZoneInfo(subscription.timezone)).date()
+    for back in range(LOOK_BACK.days + 1):
+        candidate = day - timedelta(days=back)
+        if candidate.weekday() not in subscription.days:
+            continue
+        instant = local_instant(candidate, at, subscription.timezone)
+        if instant < subscription.active_from:
+            return None
+        if instant <= now:
+            return Due(subscription, candidate, instant)
+    return None
+
+
+def next_due(subscription: Subscription, now: datetime) -> datetime | None:
+    """Return the next instant after `now` at which the subscription will be due, or None while it is paused."""
+    if subscription.pause is not None:
+        return None
+    at = time(0) if subscription.when_ready or subscription.at is None else subscription.at
+    day = now.astimezone(ZoneInfo(subscription.timezone)).date()
+    for ahead in range(LOOK_BACK.days + 1):
+        candidate = day + timedelta(days=ahead)
+        instant = local_instant(candidate, at, subscription.timezone)
+        if candidate.weekday() in subscription.days and instant > now and instant >= subscription.active_from:
+            return instant
+    return None

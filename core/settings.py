@@ -1,0 +1,307 @@
+"""EDGE. Settings: `paperboy.toml` overlaid by the environment, read once, frozen, or one sentence a mistake.
+
+What wins: `PAPERBOY_<TABLE>__<KEY>` in the environment, then the file that `PAPERBOY_CONFIG` names (else
+`config/paperboy.toml`), then the defaults below. Secrets come only from the environment, or from the file that
+`<NAME>_FILE` names.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+
+from core.errors import SettingsError
+
+PREFIX = "PAPERBOY_"
+SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN")
+CONFIG_FOLDERS = (Path(__file__).parent / "config", Path(__file__).parents[1] / "config")
+CATEGORY = re.compile(r"[a-z][a-z-]*(\.[A-Za-z*-]+)?")
+ARXIV_MIN_INTERVAL = 3.0
+
+
+def _check_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname:
+        raise ValueError("must be an address such as https://example.org")
+    return value.rstrip("/")
+
+
+def _check_timezone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("must be a time zone such as Europe/Berlin or UTC")
+    return value
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_category(value: str) -> str:
+    if not CATEGORY.fullmatch(value):
+        raise ValueError("must be an arXiv category such as cs.LG or math")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_check_url)]
+Zone = Annotated[str, AfterValidator(_check_timezone)]
+Category = Annotated[str, AfterValidator(_check_category)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class HuggingFace(_Table):
+    """Hugging Face Papers."""
+
+    enabled: bool = True
+    endpoint: Url = "https://huggingface.co"
+    days_back: Annotated[int, Field(ge=1, le=31)] = 7
+
+
+class Arxiv(_Table):
+    """arXiv: the day's announcements, look-ups and backfill."""
+
+    enabled: bool = True
+    api_url: Url = "https://export.arxiv.org/api/query"
+    rss_url: Url = "https://rss.arxiv.org"
+    oai_url: Url = "https://oaipmh.arxiv.org/oai"
+    list_url: Url = "https://arxiv.org/list"
+    categories: Annotated[tuple[Category, ...], BeforeValidator(_split), Field(min_length=1)] = (
+        "cs.AI",
+        "cs.CL",
+        "cs.CV",
+        "cs.LG",
+        "stat.ML",
+    )
+    min_interval: Annotated[float, Field(ge=0, le=3600)] = ARXIV_MIN_INTERVAL
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        """The remote addresses by the name of their setting."""
+        return {name: getattr(self, name) for name in ("api_url", "rss_url", "oai_url", "list_url")}
+
+
+class HackerNews(_Table):
+    """Hacker News, for the points that papers got there."""
+
+    enabled: bool = True
+    url: Url = "https://hn.algolia.com/api/v1"
+
+
+class Fetch(_Table):
+    """When and how sources are asked."""
+
+    every_minutes: Annotated[int, Field(ge=5, le=1440)] = 30
+    contact: str = ""
+
+
+class DigestDefaults(_Table):
+    """What a subscription gets when it does not say otherwise."""
+
+    at: time = time(8)
+    timezone: Zone = "UTC"
+    days: Literal["daily", "weekdays", "weekly"] = "weekdays"
+    top: Annotated[int, Field(ge=1, le=50)] = 5
+
+
+class Chat(_Table):
+    """Who may do what in chats."""
+
+    everyone_may_subscribe: bool = False
+
+
+class Slack(_Table):
+    """Slack's addresses."""
+
+    api_url: Annotated[str, AfterValidator(_check_url), AfterValidator(lambda value: value + "/")] = (
+        "https://slack.com/api/"
+    )
+
+
+class Discord(_Table):
+    """Discord's addresses; empty means Discord's own."""
+
+    api_url: Url | Literal[""] = ""
+    gateway_url: Url | Literal[""] = ""
+
+
+class Web(_Table):
+    """The page."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    base_url: Url = "http://127.0.0.1:8080"
+
+
+class Keep(_Table):
+    """How long things are kept."""
+
+    deliveries_days: Annotated[int, Field(ge=8, le=3650)] = 90
+
+
+class Log(_Table):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Secrets(_Table):
+    """Tokens, from the environment alone; never printed."""
+
+    slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    discord_token: SecretStr | None = None
+    hf_token: SecretStr | None = None
+
+
+class Settings(_Table):
+    """Everything that can be set."""
+
+    huggingface: HuggingFace = HuggingFace()
+    arxiv: Arxiv = Arxiv()
+    hackernews: HackerNews = HackerNews()
+    fetch: Fetch = Fetch()
+    digest: DigestDefaults = DigestDefaults()
+    chat: Chat = Chat()
+    slack: Slack = Slack()
+    discord: Discord = Discord()
+    web: Web = Web()
+    keep: Keep = Keep()
+    log: Log = Log()
+    secrets: Secrets = Field(default=Secrets(), exclude=True, repr=False)
+    home: Path = Path("data")
+
+
+def config_file(name: str) -> Path:
+    """Return the path of a file that ships in `config/`."""
+    return next((folder / name for folder in CONFIG_FOLDERS if (folder / name).exists()), CONFIG_FOLDERS[-1] / name)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings file and the environment.
+
+    Raises:
+        SettingsError: with one sentence for each mistake.
+    """
+    problems: list[str] = []
+    origins: dict[tuple[str, ...], str] = {}
+    tables = _read_file(environ, origins)
+    _overlay(tables, _environment(environ, problems), origins)
+    tables["secrets"] = dict(_secrets(environ, problems))
+    tables["home"] = environ.get("PAPERBOY_HOME") or "data"
+    try:
+        settings = Settings.model_validate(tables)
+    except ValidationError as error:
+        raise SettingsError(*problems, *(_sentence(item, origins) for item in error.errors())) from None
+    problems += _cross_checks(settings, environ)
+    if problems:
+        raise SettingsError(*problems)
+    return settings
+
+
+def _read_file(environ: Mapping[str, str], origins: dict[tuple[str, ...], str]) -> dict[str, Any]:
+    named = environ.get("PAPERBOY_CONFIG")
+    path = Path(named) if named else config_file("paperboy.toml")
+    if not path.exists() and not named:
+        return {}
+    try:
+        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"PAPERBOY_CONFIG: {path} cannot be read ({error.strerror}); name a file that can be."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: this is not TOML: {error}.") from error
+    for reserved in {"secrets", "home"} & tables.keys():
+        raise SettingsError(
+            f"{path}: {reserved} is not read from a file; it comes from the environment alone, as README lists."
+        )
+    for table, values in tables.items():
+        for key in values if isinstance(values, dict) else ():
+            origins[table, key] = f"{path}, [{table}] {key}"
+    return tables
+
+
+def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[tuple[str, str], tuple[str, str]]:
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    if endpoint := environ.get("HF_ENDPOINT"):
+        found["huggingface", "endpoint"] = ("HF_ENDPOINT", endpoint)
+    for name, value in environ.items():
+        if not name.startswith(PREFIX) or name in {"PAPERBOY_CONFIG", "PAPERBOY_HOME", "PAPERBOY_SECRET_KEY"}:
+            continue
+        table, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if not separator:
+            problems.append(f"{name}: settings in the environment are written PAPERBOY_<TABLE>__<KEY>.")
+        else:
+            found[table, key] = (name, value)
+    return found
+
+
+def _overlay(
+    tables: dict[str, Any],
+    environment: Mapping[tuple[str, str], tuple[str, str]],
+    origins: dict[tuple[str, ...], str],
+) -> None:
+    for (table, key), (name, value) in environment.items():
+        origins[table, key] = origins[(table,)] = name
+        current = tables.setdefault(table, {})
+        if isinstance(current, dict):
+            current[key] = value
+
+
+def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, str]]:
+    for name in SECRETS:
+        value = environ.get(name, "").strip()
+        if not value and (path := environ.get(f"{name}_FILE")):
+            try:
+                value = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(
+                    f"{name}_FILE: {path} cannot be read ({getattr(error, 'strerror', None) or 'not text'})."
+                )
+        if value:
+            yield name.lower(), value
+
+
+def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:
+    place = tuple(str(part) for part in item["loc"])
+    where = origins.get(place[:2]) or origins.get(place[:1]) or ".".join(place)
+    if item["type"] == "extra_forbidden":
+        table = Settings.model_fields.get(place[0])
+        known = Settings.model_fields if table is None else type(table.default).model_fields
+        what = "there is no such table" if table is None else "there is no such key"
+        names = ", ".join(sorted(set(known) - {"secrets", "home"}))
+        return f"{where}: {what}; allowed are {names}."
+    allowed = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{where}: {item['input']!r} {allowed}."
+
+
+def _cross_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    for name, url in settings.arxiv.urls.items():
+        host = urlsplit(url).hostname or ""
+        official = host == "arxiv.org" or host.endswith(".arxiv.org")
+        if official and settings.arxiv.min_interval < ARXIV_MIN_INTERVAL:
+            yield (
+                f"arxiv.min_interval: {settings.arxiv.min_interval:g} is too short for {host} (arxiv.{name}); "
+                f"arXiv's terms ask for {ARXIV_MIN_INTERVAL:g} seconds or more."
+            )
+            break
+    if settings.secrets.slack_app_token and not settings.secrets.slack_bot_token:
+        yield "SLACK_APP_TOKEN is set, but SLACK_BOT_TOKEN is not; Slack needs both (README, Slack in five minutes)."
+    if settings.secrets.slack_bot_token and not settings.secrets.slack_app_token:
+        yield "SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN is not; this version speaks to Slack by Socket Mode, which needs it."
+    if environ.get("DATABASE_URL"):
+        yield "DATABASE_URL: this version keeps everything in its data folder; unset it."

@@ -1,0 +1,187 @@
+"""The state that must not be lost, behind one port.
+
+Every method is atomic: after it returned, a kill -9 or a power cut loses nothing of it; when it raises, nothing of it
+was kept. All raise StoreError. All instants are aware and in UTC.
+
+The outbox holds one Delivery per (subscription, local date):
+
+    pending ──claim──> sending ──┬─ accepted ──────────────> sent
+       ^                         ├─ surely not taken ──────> pending (with `not_before`) or dead
+       └──────── not there ──────┴─ reply lost, crash ─────> unknown ── found ──> sent
+                                                                     └─ cannot look ──> dead
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from core.digests.subscription import Subscription
+
+
+class State(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    DEAD = "dead"
+
+
+OPEN = frozenset({State.PENDING, State.SENDING, State.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One paper of a digest.
+
+    Attributes:
+        paper: its id.
+        rank: its place in the digest, 1 is the first.
+        why: the reason that was shown.
+    """
+
+    paper: str
+    rank: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One digest on its way, or arrived.
+
+    Attributes:
+        subscription: id of the subscription.
+        day: the local date it is for; (subscription, day) is the key.
+        address: where it goes.
+        state: where it stands.
+        due_at: when it was due.
+        shown: its papers, in order; empty for an explained silence.
+        message: the composed message as JSON, until it is sent; empty afterwards.
+        upto: the library's listing sequence that it covers; the next digest begins behind it.
+        composed_at: when it was composed.
+        changed_at: when it last changed its state.
+        not_before: not to be tried before this.
+        attempts: how often it was tried.
+        parts: receipts of the parts that arrived, in order (a long digest is several messages).
+        note: the last failure, or how an unknown was settled.
+        silence: the reason that was told instead of papers.
+    """
+
+    subscription: str
+    day: date
+    address: str
+    state: State
+    due_at: datetime
+    composed_at: datetime
+    changed_at: datetime
+    shown: tuple[Shown, ...] = ()
+    message: str = ""
+    upto: int = 0
+    not_before: datetime | None = None
+    attempts: int = 0
+    parts: tuple[str, ...] = ()
+    note: str = ""
+    silence: str = ""
+
+    @property
+    def key(self) -> str:
+        """The delivery's name for the outside: `subscription/YYYY-MM-DD`."""
+        return f"{self.subscription}/{self.day.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a person thinks of a paper: `up`, `down` or `saved`.
+
+    Attributes:
+        person: address of the person.
+        place: address of the place where it was said.
+    """
+
+    person: str
+    place: str
+    paper: str
+    kind: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of the journal of changes to a place: who did what, when."""
+
+    at: datetime
+    address: str
+    person: str
+    what: str
+
+
+class Store(Protocol):
+    """Where subscriptions, deliveries, marks and small facts are kept."""
+
+    async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
+        """Return all subscriptions, or those of one place, by address and number."""
+
+    async def subscription(self, identifier: str) -> Subscription | None:
+        """Return one subscription by id."""
+
+    async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
+        """Keep a new subscription; its `number` is set to the next free one of its place. Returns it as kept."""
+
+    async def replace_subscription(self, subscription: Subscription, change: Change) -> None:
+        """Keep another state of a subscription with the same id; StoreError when there is none."""
+
+    async def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
+        """Forget subscriptions, their open deliveries too; returns how many there were."""
+
+    async def changes(self, address: str | None = None) -> Sequence[Change]:
+        """Return the journal of changes, newest first."""
+
+    async def enqueue(self, delivery: Delivery) -> bool:
+        """Keep a new delivery; False, and nothing done, when its (subscription, day) already has one."""
+
+    async def move(self, delivery: Delivery, *, expected: State) -> bool:
+        """Replace the delivery with the same key if it stands in `expected`; False, and nothing done, otherwise."""
+
+    async def open_deliveries(self) -> Sequence[Delivery]:
+        """Return deliveries that are pending, sending or unknown, oldest due first."""
+
+    async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
+        """Return the delivery with the newest day of each subscription that has one (whatever its state)."""
+
+    async def delivery(self, subscription: str, day: date) -> Delivery | None:
+        """Return one delivery."""
+
+    async def deliveries_of_paper(self, paper: str, address: str | None = None) -> Sequence[Delivery]:
+        """Return deliveries that showed a paper, newest first."""
+
+    async def shown_papers(self, address: str, since: datetime) -> frozenset[str]:
+        """Return ids of the papers that a place was shown (or is about to be) in deliveries composed since then."""
+
+    async def prune(self, before: datetime) -> int:
+        """Forget settled deliveries composed before then; returns how many. The newest of each subscription stays."""
+
+    async def mark(self, mark: Mark) -> bool:
+        """Keep a mark; the same one again takes it back. `up` and `down` replace each other. Returns whether it is set."""
+
+    async def marks(self, *, person: str | None = None, place: str | None = None) -> Sequence[Mark]:
+        """Return marks, oldest first."""
+
+    async def keep_text(self, text: str) -> str:
+        """Keep a text for buttons whose id cannot hold it; returns a token of at most 16 characters, equal for equal texts."""
+
+    async def kept_text(self, token: str) -> str | None:
+        """Return a kept text, or None when it was pruned or never kept."""
+
+    async def fact(self, name: str) -> str | None:
+        """Return a small named fact."""
+
+    async def set_fact(self, name: str, value: str) -> None:
+        """Keep a small named fact."""
+
+    async def close(self) -> None:
+        """Let go of files and locks; the store is not used afterwards."""
