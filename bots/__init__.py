@@ -1,1 +1,1 @@
-
+"""The platforms paperboy speaks on: one line each in PLATFORMS."""

@@ -1,1 +1,1 @@
-
+"""The core: papers flow in, digests flow out; it knows no platform."""

@@ -1,7 +1,6 @@
 """What people can ask: text or typed options -> Command.
 
-In Slack the words behind `/papers` are parsed here; Discord brings typed options and builds the same Commands. Options stand
-at the end of a text and are read from there; the rest is interests.
+Slack's words behind `/papers` are parsed in `parsing.py`; Discord brings typed options and builds the same Commands.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """`today`"""
+    """`today`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """`subscribe INTERESTS [options]`"""
+    """`subscribe INTERESTS [options]`."""
 
     interests: str
     options: Options = field(default=Options())
@@ -59,7 +58,7 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class ListAll:
-    """`list`"""
+    """`list`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +70,14 @@ class Unsubscribe:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """`pause N`"""
+    """`pause N`."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """`resume N`"""
+    """`resume N`."""
 
     number: int
 
@@ -94,33 +93,33 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """`why ID`"""
+    """`why ID`."""
 
     paper: str
 
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """`similar ID`"""
+    """`similar ID`."""
 
     paper: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cite:
-    """`cite ID`"""
+    """`cite ID`."""
 
     paper: str
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """`saved`"""
+    """`saved`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """`help`"""
+    """`help`."""
 
 
 @dataclass(frozen=True, slots=True)

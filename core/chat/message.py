@@ -1,7 +1,7 @@
 """What paperboy says, before any platform gives it a form.
 
-A Message knows no platform: no markup, no escaping, no limits. Platforms turn it into payloads (`Platform.payload`), where
-they escape, shorten with "…" and split, and lose no card.
+A Message knows no platform: no markup, no escaping, no limits. Platforms turn it into payloads (`Platform.payload`),
+where they escape, shorten with "…" and split, and lose no card.
 """
 
 from __future__ import annotations

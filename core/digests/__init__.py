@@ -1,1 +1,1 @@
-
+"""Who gets which papers, and why: subscriptions, ranking, composition."""

@@ -4,7 +4,7 @@ The rules of time, in the order in which they hold:
 
 1. A subscription is due on the local dates of its days, at its local time.
 2. A local time that does not exist (clocks go forward) is the first that exists after it; one that exists twice
-   (clocks go back) is its first.
+   (clocks go back) is its first occurrence.
 3. One digest a local date: whoever asks says which dates already have one.
 4. Times before `active_from` were never due; of several missed dates only the newest is, and its digest covers the rest.
 """

@@ -166,13 +166,13 @@ class Store(Protocol):
         """Forget settled deliveries composed before then; returns how many. The newest of each subscription stays."""
 
     async def mark(self, mark: Mark) -> bool:
-        """Keep a mark; the same one again takes it back. `up` and `down` replace each other. Returns whether it is set."""
+        """Keep a mark; the same again takes it back; `up` and `down` replace each other. Returns whether it is set."""
 
     async def marks(self, *, person: str | None = None, place: str | None = None) -> Sequence[Mark]:
         """Return marks, oldest first."""
 
     async def keep_text(self, text: str) -> str:
-        """Keep a text for buttons whose id cannot hold it; returns a token of at most 16 characters, equal for equal texts."""
+        """Keep a text that is too long for a button; returns a token of up to 16 characters, equal for equal texts."""
 
     async def kept_text(self, token: str) -> str | None:
         """Return a kept text, or None when it was pruned or never kept."""
