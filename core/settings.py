@@ -113,6 +113,7 @@ class DigestDefaults(_Table):
     timezone: Zone = "UTC"
     days: Literal["daily", "weekdays", "weekly"] = "weekdays"
     top: Annotated[int, Field(ge=1, le=50)] = 5
+    everything_top: Annotated[int, Field(ge=1, le=50)] = 10
 
 
 class Chat(_Table):
@@ -302,6 +303,6 @@ def _cross_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[st
     if settings.secrets.slack_app_token and not settings.secrets.slack_bot_token:
         yield "SLACK_APP_TOKEN is set, but SLACK_BOT_TOKEN is not; Slack needs both (README, Slack in five minutes)."
     if settings.secrets.slack_bot_token and not settings.secrets.slack_app_token:
-        yield "SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN is not; this version uses Slack's Socket Mode, which needs it."
+        yield "SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN is not; Slack's Socket Mode needs both."
     if environ.get("DATABASE_URL"):
         yield "DATABASE_URL: this version keeps everything in its data folder; unset it."

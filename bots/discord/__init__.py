@@ -1,1 +1,1 @@
-
+"""paperboy on Discord."""

@@ -1,1 +1,1 @@
-
+"""paperboy in a terminal: the command line and its looks."""

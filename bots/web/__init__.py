@@ -1,1 +1,1 @@
-
+"""paperboy as a page."""

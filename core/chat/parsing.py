@@ -3,8 +3,8 @@
 The order of rules for a text:
 
 1. The first word is the command; a word close to one is answered with the right form, anything else with the list.
-2. For `subscribe` and `edit`, options stand at the end and are read from there, last word first, in any order; the first
-   word from the end that belongs to no option ends them, and the rest is interests.
+2. For `subscribe` and `edit`, options stand at the end and are read from there, last word first, in any order; the
+   first word from the end that belongs to no option ends them, and the rest is interests.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _TIME = re.compile(r"(\d{1,2})[:.](\d{2})")
 FORMS: Mapping[str, str] = {
     "search": "/papers search QUERY",
     "today": "/papers today",
-    "subscribe": "/papers subscribe INTERESTS [at HH:MM] [in Area/City] [daily|weekdays|mon,thu|weekly] [top N] [quiet]",
+    "subscribe": "/papers subscribe INTERESTS [at HH:MM | when ready [by HH:MM]] [in Area/City] "
+    "[daily|weekdays|mon,thu|weekly] [top N] [quiet]",
     "list": "/papers list",
     "unsubscribe": "/papers unsubscribe N|all",
     "pause": "/papers pause N",
@@ -151,7 +152,7 @@ def _first_words(text: str, count: int) -> str:
     return text[matches[0].start() : matches[-1].end()] if matches else ""
 
 
-def _take_option(words: Sequence[str], options: c.Options) -> tuple[int, c.Options]:
+def _take_option(words: Sequence[str], options: c.Options) -> tuple[int, c.Options]:  # noqa: PLR0911 - one line an option
     """Read one option at the end of `words`: (how many words it takes, 0 for none; the options with it)."""
     last = words[-1].lower()
     before = words[-2].lower() if len(words) > 1 else ""
@@ -174,10 +175,10 @@ def _take_option(words: Sequence[str], options: c.Options) -> tuple[int, c.Optio
 
 
 def _is_day_list(word: str) -> bool:
-    """Whether a word can only be days: several names, or one in its usual short or whole form."""
+    """Whether a word can only be days; a lone `sun` is a star and a lone `sat` a problem in logic."""
     parts = word.split(",")
-    names = {*DAY_NAMES, "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"}
-    return all(part in names for part in parts)
+    names = {*DAY_NAMES, *(day + "day" for day in ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun"))}
+    return all(part in names for part in parts) and word not in {"sun", "sat"}
 
 
 def _looks_like_time(word: str) -> bool:
@@ -185,7 +186,7 @@ def _looks_like_time(word: str) -> bool:
 
 
 def _looks_like_zone(word: str) -> bool:
-    """Whether a word behind `in` is meant as a zone: `Area/City`, or a known name such as UTC; "in vision" is interests."""
+    """Whether a word behind `in` is meant as a zone: `Area/City` or a known name; "in vision" is interests."""
     return "/" in word or word.upper() in {"UTC", "GMT"} or word in available_timezones()
 
 

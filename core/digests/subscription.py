@@ -6,7 +6,8 @@ The rules of time, in the order in which they hold:
 2. A local time that does not exist (clocks go forward) is the first that exists after it; one that exists twice
    (clocks go back) is its first occurrence.
 3. One digest a local date: whoever asks says which dates already have one.
-4. Times before `active_from` were never due; of several missed dates only the newest is, and its digest covers the rest.
+4. Times before `active_from` were never due; of several missed dates only the newest is, and its digest covers the
+   others too.
 """
 
 from __future__ import annotations

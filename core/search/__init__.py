@@ -1,1 +1,1 @@
-
+"""The interests language and the search of the library."""

@@ -1,0 +1,46 @@
+"""Answers every Request with a Message; what a person did wrong is said in it, never raised."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from core.chat import commands as c
+from core.chat.inquiries import Inquiries
+from core.chat.message import Message
+from core.chat.orders import Orders
+from core.chat.parsing import parse_command
+from core.chat.render import error_message
+from core.clock import Clock
+from core.errors import PaperboyError
+
+
+class Desk:
+    """Where commands arrive."""
+
+    def __init__(self, *, inquiries: Inquiries, orders: Orders, clock: Clock) -> None:
+        self._clock = clock
+        self._answers: dict[type, Callable[..., Awaitable[Message]]] = {
+            c.Search: inquiries.search,
+            c.Today: inquiries.today,
+            c.Why: inquiries.why,
+            c.Similar: inquiries.similar,
+            c.Cite: inquiries.cite,
+            c.Saved: inquiries.saved,
+            c.Help: inquiries.help,
+            c.Press: inquiries.press,
+            c.Subscribe: orders.subscribe,
+            c.ListAll: orders.list_all,
+            c.Unsubscribe: orders.unsubscribe,
+            c.Pause: orders.pause,
+            c.Resume: orders.resume,
+            c.Edit: orders.edit,
+        }
+
+    async def answer(self, request: c.Request) -> Message:
+        """Answer a request; every PaperboyError becomes a message of kind ERROR."""
+        try:
+            command: Any = parse_command(request.command) if isinstance(request.command, str) else request.command
+            return await self._answers[type(command)](command, request, self._clock())
+        except PaperboyError as error:
+            return error_message(error)

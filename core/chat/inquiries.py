@@ -1,0 +1,230 @@
+"""Commands that only ask, and the buttons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from core.chat import commands as c
+from core.chat.bibtex import bibtex
+from core.chat.latex import to_unicode
+from core.chat.message import Button, Kind, Message, Span, Text, text
+from core.chat.newsroom import Newsroom
+from core.chat.parsing import FORMS
+from core.chat.render import found_message, hit_card, title_span
+from core.digests.silence import source_label
+from core.digests.subscription import Subscription, next_due
+from core.errors import UsageError
+from core.papers.paper import Paper, paper_id
+from core.search.engine import Hit
+from core.search.query import parse
+from core.settings import Settings
+from core.store import Delivery, Mark, State, Store
+
+PAGE = 5
+SIMILAR = 5
+INLINE_VALUE = 60
+MARKS = {"up": "👍", "down": "👎", "save": "🔖"}
+
+EXAMPLES = (
+    ("diffusion models", "papers about it"),
+    ('"length generalization" -survey', "an exact phrase, without surveys"),
+    ("cat:cs.LG au:bengio after:2026-10", "category, author and dates"),
+    ("(grokking OR memorization) min:20", "alternatives, with at least 20 upvotes"),
+    ("like:2310.01234", "papers near this one"),
+)
+
+
+class Inquiries:
+    """Search, today, why, similar, cite, saved, help, and what buttons do."""
+
+    def __init__(self, *, store: Store, newsroom: Newsroom, settings: Settings) -> None:
+        self._store = store
+        self._newsroom = newsroom
+        self._settings = settings
+
+    async def search(self, command: c.Search, _request: c.Request, now: datetime, *, replaces: bool = False) -> Message:
+        """Answer with one page of the best papers."""
+        found = await self._newsroom.engine.search(parse(command.query), limit=PAGE, offset=command.offset)
+        buttons = []
+        if command.offset:
+            buttons.append(await self._page_button("‹ Back", max(command.offset - PAGE, 0), command.query))
+        if command.offset + PAGE < found.total:
+            buttons.append(await self._page_button("More ›", command.offset + PAGE, command.query))
+        if found.hits:
+            buttons.append(Button("Share here", "share", await self._state(command.offset, command.query)))
+        message = found_message(
+            found, heading=f"Search: {_short(command.query)}", offset=command.offset, buttons=buttons, now=now
+        )
+        return _with(message, replaces=replaces)
+
+    async def today(self, _command: c.Today, request: c.Request, now: datetime) -> Message:
+        """Answer with today's digest of the place."""
+        return await self._newsroom.today_for(request.place, now)
+
+    async def similar(self, command: c.Similar, _request: c.Request, now: datetime) -> Message:
+        """Answer with the nearest papers in the library."""
+        paper = await self._known_paper(command.paper)
+        found = await self._newsroom.engine.similar(paper.id, limit=SIMILAR)
+        return found_message(found, heading=f"Like: {_short(to_unicode(paper.title))}", offset=0, buttons=(), now=now)
+
+    async def cite(self, command: c.Cite, _request: c.Request, _now: datetime) -> Message:
+        """Answer with BibTeX."""
+        paper = await self._known_paper(command.paper)
+        return Message(Kind.ANSWER, lines=(text(Span(bibtex(paper), code=True)),))
+
+    async def saved(self, _command: c.Saved, request: c.Request, now: datetime) -> Message:
+        """Answer with the papers the person marked 🔖, newest first."""
+        marks = [mark for mark in await self._store.marks(person=request.person) if mark.kind == "save"]
+        papers = await self._newsroom.library.papers([mark.paper for mark in marks])
+        kept = [papers[mark.paper] for mark in reversed(marks) if mark.paper in papers]
+        if not kept:
+            return _say("Nothing saved yet; 🔖 below a paper keeps it here.")
+        cards = tuple(hit_card(Hit(paper, 0.0, ""), now) for paper in kept)
+        return Message(Kind.ANSWER, heading=f"Saved: {len(kept)}", cards=cards)
+
+    async def help(self, _command: c.Help, _request: c.Request, _now: datetime) -> Message:
+        """Answer with every command and the query language by example."""
+        forms = [text(Span(form, code=True)) for form in FORMS.values()]
+        examples = [text(Span(query, code=True), f"  {meaning}") for query, meaning in EXAMPLES]
+        return Message(
+            Kind.ANSWER,
+            heading="paperboy delivers the day's papers",
+            lines=(*forms, text("Interests and queries are written alike:"), *examples),
+            closing=(text("Queries are answered from paperboy's own library; nothing is sent elsewhere."),),
+        )
+
+    async def why(self, command: c.Why, request: c.Request, now: datetime) -> Message:
+        """Answer whether a paper was fetched, and what each subscription of the place made of it."""
+        identifier = paper_id(command.paper) or command.paper.strip()
+        paper = await self._newsroom.library.paper(identifier)
+        if paper is None:
+            return Message(Kind.ANSWER, lines=(text(f"{identifier[:80]} was never fetched. {self._sources_words()}"),))
+        lines: list[Text] = [text(title_span(paper)), _fetched_words(paper)]
+        subscriptions = await self._store.subscriptions(request.place)
+        if not subscriptions:
+            lines.append(text("This place has no subscription that could have wanted it."))
+        lines += [await self._why_for(item, paper, now) for item in subscriptions]
+        return Message(Kind.ANSWER, lines=tuple(lines))
+
+    async def press(self, press: c.Press, request: c.Request, now: datetime) -> Message:
+        """Do what a button says."""
+        if press.action in MARKS:
+            return await self._mark(press, request, now)
+        if press.action == "more":
+            return await self.similar(c.Similar(press.value), request, now)
+        if press.action in {"page", "share"}:
+            command = await self._state_of(press.value)
+            answer = await self.search(command, request, now, replaces=press.action == "page")
+            return answer if press.action == "page" else _with(answer, public=True)
+        raise UsageError("This button is from another version of paperboy.", hint="Type /papers help for what works.")
+
+    async def _mark(self, press: c.Press, request: c.Request, now: datetime) -> Message:
+        paper = await self._known_paper(press.value)
+        kind = press.action
+        is_set = await self._store.mark(Mark(request.person, request.place, paper.id, kind, now))
+        sign = MARKS[kind]
+        if not is_set:
+            return Message(Kind.ANSWER, lines=(text(f"{sign} taken back: ", title_span(paper)),))
+        where = "; /papers saved lists it" if kind == "save" else "; press again to take it back"
+        return Message(Kind.ANSWER, lines=(text(f"{sign} kept{where}: ", title_span(paper)),))
+
+    async def _why_for(self, subscription: Subscription, paper: Paper, now: datetime) -> Text:
+        name = text(Span(f"#{subscription.number} ", bold=True), Span(_short(subscription.interests) or "everything"))
+        delivered = [
+            item
+            for item in await self._store.deliveries_of_paper(paper.id, subscription.address)
+            if item.subscription == subscription.id
+        ]
+        if delivered:
+            return (*name, Span(f": {_delivered_words(delivered[0], subscription, paper.id)}"))
+        verdict = await self._newsroom.engine.explain(parse(subscription.interests), paper.id)
+        if not verdict.matched:
+            return (*name, Span(f": not for it, {verdict.excluded_by or verdict.because}"))
+        return (*name, Span(f": {verdict.because}, {await self._fate(subscription, paper, now)}"))
+
+    async def _fate(self, subscription: Subscription, paper: Paper, now: datetime) -> str:
+        """Tell what became of a matching paper that was not delivered."""
+        if not paper.listings:
+            return "but no source has listed it as new, so it is only in the library"
+        latest = (await self._store.latest_deliveries([subscription.id])).get(subscription.id)
+        upcoming = next_due(subscription, now)
+        if latest is None or (paper.first_seen is not None and paper.first_seen > latest.composed_at):
+            if upcoming is None:
+                return (
+                    f"and waits, since the subscription is paused ({subscription.pause and subscription.pause.reason})"
+                )
+            local = upcoming.astimezone(ZoneInfo(subscription.timezone))
+            return f"a candidate for the digest of {local:%a} {local.day} {local:%b %H:%M}"
+        return f"but others ranked above it in the digest of {latest.day:%a} {latest.day.day} {latest.day:%b} (top {subscription.top})"
+
+    async def _known_paper(self, typed: str) -> Paper:
+        identifier = paper_id(typed)
+        paper = await self._newsroom.library.paper(identifier) if identifier else None
+        if paper is not None:
+            return paper
+        if identifier is None:
+            raise UsageError(
+                f"{typed[:80]!r} is not a paper's id.", hint="An id looks like 2310.01234; an address works too."
+            )
+        raise UsageError(f"{identifier} is not in the library.", hint=f"/papers why {identifier} tells more.")
+
+    def _sources_words(self) -> str:
+        arxiv = ", ".join(self._settings.arxiv.categories)
+        return (
+            "paperboy reads Hugging Face's daily papers and the announcements of arXiv in "
+            f"{arxiv} and the categories that subscriptions name."
+        )
+
+    async def _page_button(self, label: str, offset: int, query: str) -> Button:
+        return Button(label, "page", await self._state(offset, query))
+
+    async def _state(self, offset: int, query: str) -> str:
+        """Pack the state of a search into a button's value, by a kept text where it is too long."""
+        if len(query.encode()) <= INLINE_VALUE and not query.startswith("~"):
+            return f"{offset} {query}"
+        return f"{offset} ~{await self._store.keep_text(query)}"
+
+    async def _state_of(self, value: str) -> c.Search:
+        offset, _, query = value.partition(" ")
+        if query.startswith("~"):
+            query = await self._store.kept_text(query[1:]) or ""
+        if not offset.isdecimal() or not query:
+            raise UsageError("This button is too old.", hint="Search again with /papers search.")
+        return c.Search(query, int(offset))
+
+
+def _fetched_words(paper: Paper) -> Text:
+    sources = " and ".join(source_label(name) for name in paper.sources)
+    first = f" on {_short_day(paper.first_seen.date())}" if paper.first_seen else ""
+    listed = ", ".join(f"{source_label(item.source)} {_short_day(item.day)} ({item.kind})" for item in paper.listings)
+    return text(f"Fetched{first} from {sources}; " + (f"listed by {listed}." if listed else "on no day's list."))
+
+
+def _delivered_words(delivery: Delivery, subscription: Subscription, paper: str) -> str:
+    shown = next(item for item in delivery.shown if item.paper == paper)
+    local = delivery.changed_at.astimezone(ZoneInfo(subscription.timezone))
+    when = f"{_short_day(delivery.day)}"
+    if delivery.state is State.SENT:
+        return f"delivered {when} at {local:%H:%M} as number {shown.rank} ({shown.why or 'chosen'})"
+    if delivery.state is State.DEAD:
+        return f"chosen for {when}, but the digest could not be delivered ({delivery.note})"
+    return f"chosen for {when} as number {shown.rank}, and on its way ({delivery.state})"
+
+
+def _short_day(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
+def _short(query: str) -> str:
+    return query if len(query) <= 100 else query[:99] + "…"
+
+
+def _with(message: Message, *, replaces: bool = False, public: bool = False) -> Message:
+    buttons = () if public else message.buttons
+    return replace(message, replaces=replaces, public=public, buttons=buttons)
+
+
+def _say(sentence: str) -> Message:
+    return Message(Kind.ANSWER, lines=(text(sentence),))

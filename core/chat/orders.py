@@ -1,0 +1,214 @@
+"""Commands that change a place's subscriptions, and their list."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from core.chat import commands as c
+from core.chat.message import Kind, Message, Text, text
+from core.chat.newsroom import Newsroom
+from core.chat.parsing import parse_days
+from core.chat.render import next_words, subject, subscription_line, title_span, when_words
+from core.digests.subscription import Pause, Subscription, next_due
+from core.errors import UsageError
+from core.search.query import parse
+from core.settings import Settings
+from core.store import Change, Store
+
+LATELY_DAYS = 7
+LATELY_TITLES = 3
+MAX_SUBSCRIPTIONS = 25
+
+Reachable = Callable[[str], Awaitable[str | None]]
+"""Tells why paperboy cannot post at an address, with the mend; None when it can."""
+
+
+class Orders:
+    """Subscribe, list, edit, pause, resume, unsubscribe."""
+
+    def __init__(
+        self, *, store: Store, newsroom: Newsroom, settings: Settings, reachable: Reachable, new_id: Callable[[], str]
+    ) -> None:
+        self._store = store
+        self._newsroom = newsroom
+        self._settings = settings
+        self._reachable = reachable
+        self._new_id = new_id
+
+    async def subscribe(self, command: c.Subscribe, request: c.Request, now: datetime) -> Message:
+        """Keep a new subscription and show what it would have delivered lately."""
+        self._require_rights(request)
+        parse(command.interests)
+        mine = await self._store.subscriptions(request.place)
+        if len(mine) >= MAX_SUBSCRIPTIONS:
+            raise UsageError(f"A place can have {MAX_SUBSCRIPTIONS} subscriptions, and this one has {len(mine)}.")
+        draft = self._draft(command, request, now)
+        same = next((item for item in mine if _orders_the_same(item, draft)), None)
+        if same is not None:
+            raise UsageError(f"This place is subscribed to that already, as #{same.number}.")
+        what = f"subscribed to {command.interests or 'everything'}, {when_words(draft)}"
+        kept = await self._store.add_subscription(draft, _change(request, now, what))
+        opening = text(f"Subscribed as #{kept.number} to ", *subject(kept.interests), f", {when_words(kept)}.")
+        lines = [opening, *await self._outlook(kept, now)]
+        if problem := await self._reachable(request.place):
+            lines.append(text(problem))
+        return Message(Kind.ANSWER, lines=tuple(lines))
+
+    async def list_all(self, _command: c.ListAll, request: c.Request, now: datetime) -> Message:
+        """List the subscriptions of the place."""
+        mine = await self._store.subscriptions(request.place)
+        if not mine:
+            return _say("No subscriptions here yet. Begin with: /papers subscribe INTERESTS")
+        return Message(
+            Kind.ANSWER,
+            heading="Subscriptions here" if not request.private else "Your subscriptions",
+            lines=tuple(subscription_line(item, next_due(item, now)) for item in mine),
+        )
+
+    async def unsubscribe(self, command: c.Unsubscribe, request: c.Request, now: datetime) -> Message:
+        """Forget one subscription of the place, or all."""
+        self._require_rights(request)
+        mine = await self._store.subscriptions(request.place)
+        if command.number is not None:
+            chosen: Sequence[Subscription] = [_numbered(mine, command.number)]
+        elif mine:
+            chosen = mine
+        else:
+            return _say("There was nothing to unsubscribe here.")
+        names = ", ".join(f"#{item.number} {item.interests or 'everything'}" for item in chosen)
+        change = _change(request, now, f"unsubscribed {names}")
+        await self._store.remove_subscriptions([item.id for item in chosen], change)
+        return _say(f"Unsubscribed: {names}.")
+
+    async def pause(self, command: c.Pause, request: c.Request, now: datetime) -> Message:
+        """Stop a subscription's digests until it is resumed."""
+        self._require_rights(request)
+        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        if found.pause is not None and found.pause.by_hand:
+            return _say(f"#{found.number} is paused already.")
+        paused = replace(found, pause=Pause("by request", now))
+        await self._store.replace_subscription(paused, _change(request, now, f"paused #{found.number}"))
+        return _say(f"Paused #{found.number}; /papers resume {found.number} continues it.")
+
+    async def resume(self, command: c.Resume, request: c.Request, now: datetime) -> Message:
+        """Continue a paused subscription."""
+        self._require_rights(request)
+        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        if found.pause is None:
+            return _say(f"#{found.number} is not paused.")
+        resumed = replace(found, pause=None, active_from=now)
+        await self._store.replace_subscription(resumed, _change(request, now, f"resumed #{found.number}"))
+        problem = await self._reachable(request.place)
+        lines = [text(f"Resumed #{found.number}; next digest {_next(resumed, now)}.")]
+        return Message(Kind.ANSWER, lines=(*lines, *([text(problem)] if problem else [])))
+
+    async def edit(self, command: c.Edit, request: c.Request, now: datetime) -> Message:
+        """Change a subscription's interests or options; what is not said stays."""
+        self._require_rights(request)
+        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        if command.interests is not None:
+            parse(command.interests)
+        changed = _with_options(found, command.options, command.interests)
+        if changed == found:
+            raise UsageError(
+                "Nothing was named to change.",
+                hint=f"Write, for example: /papers edit {found.number} at 09:00 top 3",
+            )
+        if changed.days != found.days:
+            changed = replace(changed, active_from=now)
+        await self._store.replace_subscription(
+            changed, _change(request, now, f"changed #{found.number} to {changed.interests}, {when_words(changed)}")
+        )
+        opening = text(f"#{changed.number} is now ", *subject(changed.interests), f", {when_words(changed)}.")
+        return Message(Kind.ANSWER, lines=(opening, *await self._outlook(changed, now)))
+
+    def _require_rights(self, request: c.Request) -> None:
+        if request.may_manage is False and not self._settings.chat.everyone_may_subscribe:
+            raise UsageError(
+                "Changing what this channel receives needs the right to manage the channel.",
+                hint="Ask somebody who has it, or subscribe for yourself in a direct message with me.",
+            )
+
+    def _draft(self, command: c.Subscribe, request: c.Request, now: datetime) -> Subscription:
+        defaults = self._settings.digest
+        days, weekly = parse_days(defaults.days)
+        plain = Subscription(
+            id=self._new_id(),
+            address=request.place,
+            number=0,
+            interests=command.interests,
+            at=None if command.options.when_ready else defaults.at,
+            timezone=request.timezone or defaults.timezone,
+            days=days,
+            weekly=weekly,
+            top=defaults.top,
+            created_by=request.person,
+            created_at=now,
+            active_from=now,
+        )
+        return _with_options(plain, command.options, None)
+
+    async def _outlook(self, subscription: Subscription, now: datetime) -> list[Text]:
+        """Tell what the subscription would have been offered lately, and when its next digest comes."""
+        lately = await self._newsroom.lately(subscription.interests, now, top=LATELY_TITLES, days=LATELY_DAYS)
+        if not lately.considered:
+            seen = text("No papers were listed in the last days, so there is nothing to show as an example yet.")
+        elif not lately.chosen:
+            seen = text(
+                f"In the last {LATELY_DAYS} days nothing among {lately.considered:,} papers would have matched; "
+                "wider interests would."
+            )
+        else:
+            seen = text(f"In the last {LATELY_DAYS} days {lately.matched:,} of {lately.considered:,} papers matched:")
+        titles = [text("• ", title_span(item.ranked.paper)) for item in lately.chosen]
+        return [seen, *titles, text(f"Next digest: {_next(subscription, now)}.")]
+
+
+def _next(subscription: Subscription, now: datetime) -> str:
+    moment = next_due(subscription, now)
+    if moment is None:
+        return "when it is resumed"
+    return f"{next_words(moment, subscription.timezone)} ({subscription.timezone})"
+
+
+def _with_options(subscription: Subscription, options: c.Options, interests: str | None) -> Subscription:
+    changed = replace(
+        subscription,
+        interests=subscription.interests if interests is None else interests,
+        timezone=options.timezone or subscription.timezone,
+        days=options.days or subscription.days,
+        weekly=subscription.weekly if options.weekly is None else options.weekly,
+        top=options.top or subscription.top,
+        quiet=subscription.quiet if options.quiet is None else options.quiet,
+    )
+    if options.when_ready:
+        return replace(changed, when_ready=True, at=options.by)
+    return replace(changed, when_ready=False, at=options.at) if options.at is not None else changed
+
+
+def _orders_the_same(one: Subscription, other: Subscription) -> bool:
+    return (one.interests, one.at, one.timezone, one.days, one.when_ready) == (
+        other.interests,
+        other.at,
+        other.timezone,
+        other.days,
+        other.when_ready,
+    )
+
+
+def _numbered(subscriptions: Sequence[Subscription], number: int) -> Subscription:
+    for item in subscriptions:
+        if item.number == number:
+            return item
+    known = ", ".join(f"#{item.number}" for item in subscriptions)
+    raise UsageError(f"There is no #{number} here.", hint=f"There is {known}." if known else "There are none yet.")
+
+
+def _change(request: c.Request, now: datetime, what: str) -> Change:
+    return Change(at=now, address=request.place, person=request.person, what=what)
+
+
+def _say(sentence: str) -> Message:
+    return Message(Kind.ANSWER, lines=(text(sentence),))

@@ -1,0 +1,138 @@
+"""Digests, hits and answers -> Message. What a reader reads is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+from core.chat.cards import card_of, signal_words, why_line
+from core.chat.latex import to_unicode
+from core.chat.message import Button, Card, Kind, Message, Span, Text, text
+from core.chat.parsing import days_text
+from core.digests.digest import Chosen, Digest
+from core.digests.subscription import Subscription
+from core.errors import PaperboyError, QueryError, UsageError
+from core.papers.paper import Paper
+from core.search.engine import Found, Hit
+from core.search.query import point_at
+
+ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
+BUTTON_VALUE = 80
+
+
+def long_day(day: date) -> str:
+    """Return `Monday 23 November 2026`."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def subject(interests: str) -> Text:
+    """Return interests as they stand in a sentence: in italics, or `everything`."""
+    return text(Span(interests, italic=True)) if interests.strip() else text("everything")
+
+
+def chosen_why(chosen: Chosen, now: datetime) -> str:
+    """Return why a paper is in a digest, at most 80 characters, from the score's own parts."""
+    parts = []
+    if chosen.also:
+        parts.append("also for " + ", ".join(f"#{number}" for number in chosen.also))
+    if chosen.words:
+        parts.insert(0, f"matches {' '.join(chosen.words)}")
+    if votes := signal_words(chosen.ranked.paper, now):
+        parts.append(votes)
+    return why_line(parts or _listing_words(chosen.ranked.paper))
+
+
+def _listing_words(paper: Paper) -> list[str]:
+    kinds = {listing.kind for listing in paper.listings if listing.source == "arxiv"}
+    field = paper.categories[0] if paper.categories else ""
+    if "new" in kinds:
+        return [f"new in {field}" if field else "new on arXiv"]
+    return [f"cross-listed from {field}" if field else "cross-listed on arXiv"] if "cross" in kinds else []
+
+
+def digest_message(
+    digest: Digest, *, day: date, heading: str, silence: str, notes: Sequence[str], now: datetime, sample: bool = False
+) -> Message:
+    """Render a digest: who for and which day, how many of how many, the papers; or one line with the reason for none."""
+    counts = f"{long_day(day)} · {len(digest.chosen)} of {digest.considered:,} new papers"
+    if digest.query.words and digest.matched != digest.considered:
+        counts += f", {digest.matched:,} matched"
+    cards = tuple(card_of(item.ranked.paper, why=chosen_why(item, now), now=now) for item in digest.chosen)
+    if not cards:
+        return Message(Kind.DIGEST, lines=(text(f"{heading}, {long_day(day)}: {silence}."),), sample=sample)
+    closing = tuple(text(note) for note in notes)
+    if any(item.ranked.paper.is_arxiv for item in digest.chosen):
+        closing += (text(ARXIV_THANKS),)
+    return Message(Kind.DIGEST, heading=heading, lines=(text(counts),), cards=cards, closing=closing, sample=sample)
+
+
+def hit_card(hit: Hit, now: datetime) -> Card:
+    """Render one hit of a search: the why is its reason, and of the buttons those that help a searcher."""
+    card = card_of(hit.paper, why=why_line([hit.why] if hit.why else []), now=now)
+    return replace(card, buttons=tuple(button for button in card.buttons if button.action in {"save", "more"}))
+
+
+def found_message(found: Found, *, heading: str, offset: int, buttons: Sequence[Button], now: datetime) -> Message:
+    """Render one page of hits."""
+    if not found.hits:
+        return Message(Kind.ANSWER, heading=heading, lines=(text("Nothing was found."),))
+    last = offset + len(found.hits)
+    line = f"{offset + 1}-{last} of {found.total:,}" if found.total > len(found.hits) else f"{found.total:,} found"
+    return Message(
+        Kind.ANSWER,
+        heading=heading,
+        lines=(text(line),),
+        cards=tuple(hit_card(hit, now) for hit in found.hits),
+        buttons=tuple(buttons),
+    )
+
+
+def error_message(error: PaperboyError) -> Message:
+    """Render an error for the asker: the sentence, the place in a query, the closest right form."""
+    lines = [text(str(error))]
+    if isinstance(error, QueryError):
+        lines.append(text(Span(point_at(error), code=True)))
+    if isinstance(error, UsageError) and error.hint:
+        lines.append(text(error.hint))
+    return Message(Kind.ERROR, lines=tuple(lines))
+
+
+def when_words(subscription: Subscription) -> str:
+    """Return when a subscription is due: `at 08:00 in UTC, weekdays, top 5`."""
+    days = days_text(subscription.days, weekly=subscription.weekly)
+    quiet = ", quiet" if subscription.quiet else ""
+    return f"{_at_words(subscription)} in {subscription.timezone}, {days}, top {subscription.top}{quiet}"
+
+
+def _at_words(subscription: Subscription) -> str:
+    at: time | None = subscription.at
+    if subscription.when_ready:
+        return f"when ready by {at:%H:%M}" if at else "when ready"
+    return f"at {at or time(8):%H:%M}"
+
+
+def subscription_line(subscription: Subscription, next_at: datetime | None) -> Text:
+    """Render one line of a list: number, interests, when, next delivery or why there is none."""
+    line = text(Span(f"#{subscription.number} ", bold=True), *subject(subscription.interests))
+    line += text(f" · {when_words(subscription)}")
+    if subscription.pause is not None:
+        return (*line, Span(f" · paused: {subscription.pause.reason}"))
+    return (*line, Span(f" · next {next_words(next_at, subscription.timezone)}")) if next_at else line
+
+
+def next_words(moment: datetime, timezone: str) -> str:
+    """Return a local instant in short: `Tue 24 Nov 08:00`."""
+    local = moment.astimezone(ZoneInfo(timezone))
+    return f"{local:%a} {local.day} {local:%b %H:%M}"
+
+
+def title_span(paper: Paper) -> Span:
+    """Return a paper's title as a link to its page."""
+    return Span(to_unicode(paper.title), url=card_url(paper))
+
+
+def card_url(paper: Paper) -> str:
+    """Return where a paper's title leads."""
+    return f"https://arxiv.org/abs/{paper.id}" if paper.is_arxiv else ""

@@ -1,0 +1,199 @@
+"""Drains the outbox through the platforms: every state change is one store write, before and after each call outside.
+
+What is done with a failure:
+
+    RETRY      back to pending, with growing delays, until the day is over; then dead
+    UNKNOWN    look whether it arrived: sent, or (surely not there) pending; where nobody can look, dead: never twice
+    REJECTED   dead: this message will never be taken
+    GONE, FORBIDDEN   dead, and the subscription is paused with the reason
+    REVOKED    back to pending: the operator has to mend the token, the reader is not to blame
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from core.clock import Clock
+from core.delivery.outbox import read_message, retry_delay
+from core.delivery.platform import Platform
+from core.digests.subscription import Pause
+from core.errors import DeliveryError, DeliveryFailure, StoreError
+from core.store import Change, Delivery, State, Store
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_AFTER = timedelta(hours=20)
+SETTLE_AFTER = timedelta(seconds=5)
+LOOK_BACK = timedelta(minutes=2)
+AT_ONCE = 16
+PAUSING = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN}
+
+
+class Courier:
+    """Carries deliveries; one at a time to an address, several addresses at once.
+
+    Args:
+        platforms: by name.
+        jitter: returns a number from 0 to 1.
+    """
+
+    def __init__(
+        self, *, store: Store, platforms: Mapping[str, Platform], clock: Clock, jitter: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._platforms = platforms
+        self._clock = clock
+        self._jitter = jitter
+        self._wake = asyncio.Event()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    def wake(self) -> None:
+        """Look into the outbox now rather than at the next round."""
+        self._wake.set()
+
+    async def run(self, *, every: float) -> None:
+        """Carry until cancelled, looking at least every so many seconds."""
+        await self.recover()
+        try:
+            while True:
+                await self.drain()
+                try:
+                    await asyncio.wait_for(self._wake.wait(), every)
+                except TimeoutError:
+                    continue
+                finally:
+                    self._wake.clear()
+        finally:
+            await self._stop()
+
+    async def recover(self) -> None:
+        """Mark what a crash left in mid-delivery as unknown; only the owner of the store may call this, once, at start."""
+        for delivery in await self._store.open_deliveries():
+            if delivery.state is State.SENDING:
+                await self._move(delivery, State.UNKNOWN, note="paperboy stopped while it was being sent")
+
+    async def drain(self) -> None:
+        """Start what can be tried now, without waiting for it."""
+        now = self._clock()
+        for delivery in await self._store.open_deliveries():
+            ready = delivery.not_before is None or delivery.not_before <= now
+            known = delivery.address.partition(":")[0] in self._platforms
+            if ready and known and delivery.address not in self._under_way:
+                task = asyncio.create_task(self._carry(delivery), name=f"deliver {delivery.key}")
+                self._under_way[delivery.address] = task
+                task.add_done_callback(lambda _, address=delivery.address: self._arrived(address))
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way any more."""
+        while self._under_way:
+            await asyncio.wait(set(self._under_way.values()))
+
+    def _arrived(self, address: str) -> None:
+        self._under_way.pop(address, None)
+        self._wake.set()
+
+    async def _stop(self) -> None:
+        """Let what is under way finish; it is short, and half a delivery would have to be settled later."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way.values()), timeout=8)
+        for task in list(self._under_way.values()):
+            task.cancel()
+
+    async def _carry(self, delivery: Delivery) -> None:
+        platform = self._platforms[delivery.address.partition(":")[0]]
+        async with self._places:
+            try:
+                await platform.ready()
+                if delivery.state is State.UNKNOWN:
+                    await self._settle(delivery, platform)
+                else:
+                    await self._send(delivery, platform)
+            except StoreError as error:
+                log.error("delivery %s: %s", delivery.key, error)
+
+    async def _send(self, delivery: Delivery, platform: Platform) -> None:
+        message = read_message(delivery.message)
+        sending = await self._move(delivery, State.SENDING, attempts=delivery.attempts + 1)
+        if sending is None:
+            return
+        current = sending
+
+        async def part_sent(name: str) -> None:
+            nonlocal current
+            current = await self._move(current, State.SENDING, parts=(*current.parts, name)) or current
+
+        try:
+            receipt = await platform.deliver(
+                delivery.address, message, key=delivery.key, done=delivery.parts, sent=part_sent
+            )
+        except DeliveryError as error:
+            await self._failed(current, error)
+        else:
+            await self._move(current, State.SENT, parts=receipt.parts, message="", note=receipt.url)
+            log.info("delivery %s sent to %s", delivery.key, delivery.address)
+
+    async def _failed(self, delivery: Delivery, error: DeliveryError) -> None:
+        log.warning("delivery %s: %s (%s)", delivery.key, error, error.kind)
+        if error.kind is DeliveryFailure.UNKNOWN:
+            await self._move(delivery, State.UNKNOWN, note=str(error), not_before=self._clock() + SETTLE_AFTER)
+        elif error.kind in PAUSING:
+            await self._pause(delivery, str(error))
+            await self._move(delivery, State.DEAD, note=str(error), message="")
+        elif error.kind is DeliveryFailure.REJECTED:
+            await self._move(delivery, State.DEAD, note=str(error), message="")
+        else:
+            await self._again(delivery, error)
+
+    async def _again(self, delivery: Delivery, error: DeliveryError) -> None:
+        now = self._clock()
+        if now - delivery.due_at > GIVE_UP_AFTER:
+            await self._move(
+                delivery, State.DEAD, note=f"given up after {delivery.attempts} tries: {error}", message=""
+            )
+            return
+        delay = retry_delay(max(delivery.attempts, 1), self._jitter())
+        if error.retry_after is not None:
+            delay = timedelta(seconds=error.retry_after)
+        await self._move(delivery, State.PENDING, note=str(error), not_before=now + delay)
+
+    async def _settle(self, delivery: Delivery, platform: Platform) -> None:
+        """Find out what became of an unknown delivery."""
+        since = delivery.composed_at - LOOK_BACK
+        try:
+            parts = await platform.find(delivery.address, delivery.key, since)
+        except DeliveryError as error:
+            await self._look_later(delivery, error)
+            return
+        if parts is None:
+            note = f"not known whether it arrived, and not sent again for that reason ({delivery.note})"
+            await self._move(delivery, State.DEAD, note=note, message="")
+        elif len(parts) >= len(platform.payload(read_message(delivery.message))):
+            await self._move(delivery, State.SENT, parts=tuple(parts), message="", note="found where it was sent")
+        else:
+            await self._move(delivery, State.PENDING, parts=tuple(parts), not_before=None, note=delivery.note)
+
+    async def _look_later(self, delivery: Delivery, error: DeliveryError) -> None:
+        delay = retry_delay(max(delivery.attempts, 1), self._jitter())
+        moved = replace(delivery, attempts=delivery.attempts + 1)
+        await self._move(moved, State.UNKNOWN, note=str(error), not_before=self._clock() + delay)
+
+    async def _pause(self, delivery: Delivery, reason: str) -> None:
+        subscription = await self._store.subscription(delivery.subscription)
+        if subscription is None or subscription.pause is not None:
+            return
+        now = self._clock()
+        change = Change(now, subscription.address, "paperboy", f"paused #{subscription.number}: {reason}")
+        await self._store.replace_subscription(replace(subscription, pause=Pause(reason, now, by_hand=False)), change)
+
+    async def _move(self, delivery: Delivery, state: State, **changes: object) -> Delivery | None:
+        moved = _changed(delivery, state, self._clock(), changes)
+        return moved if await self._store.move(moved, expected=delivery.state) else None
+
+
+def _changed(delivery: Delivery, state: State, now: datetime, changes: Mapping[str, object]) -> Delivery:
+    return replace(delivery, state=state, changed_at=now, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,109 @@
+"""Fills the outbox: every due subscription gets its one delivery of the date, or the reason why there are no papers."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import msgspec
+
+from core.chat.message import Message
+from core.chat.newsroom import Edition, Newsroom
+from core.digests.subscription import Due, newest_due
+from core.errors import QueryError
+from core.papers.library import After, Library
+from core.store import Delivery, State, Store
+
+log = logging.getLogger(__name__)
+
+READY_SOURCE_DEFAULT = "arxiv"
+
+
+async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
+    """Return the subscriptions that are due at `now` (aware) and have no delivery for that date yet, longest due first."""
+    subscriptions = await store.subscriptions()
+    latest = await store.latest_deliveries([item.id for item in subscriptions])
+    found = []
+    for subscription in subscriptions:
+        due = newest_due(subscription, now)
+        last = latest.get(subscription.id)
+        # A changed zone can make the local date jump back; a date at or before the last delivered one had its digest.
+        if due is not None and (last is None or last.day < due.day):
+            found.append(due)
+    return sorted(found, key=lambda due: (due.at, due.subscription.address, due.subscription.number))
+
+
+async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime) -> int:
+    """Compose and keep a delivery for every due subscription; returns how many there are new."""
+    count = 0
+    for due in await due_subscriptions(store, now):
+        if due.subscription.when_ready and not await is_ready(due, newsroom.library, store, now):
+            continue
+        delivery = await _compose_delivery(due, newsroom, now)
+        if delivery is not None and await store.enqueue(delivery):
+            count += 1
+            log.info("delivery %s queued: %s papers, due %s", delivery.key, len(delivery.shown), due.at.isoformat())
+    return count
+
+
+async def is_ready(due: Due, library: Library, store: Store, now: datetime) -> bool:
+    """Whether the batch that a `when ready` subscription waits for is in, or its latest time has come."""
+    subscription = due.subscription
+    if subscription.at is not None:
+        latest_time = newest_due(replace(subscription, when_ready=False), now)
+        if latest_time is not None and latest_time.day == due.day:
+            return True
+    last = (await store.latest_deliveries([subscription.id])).get(subscription.id)
+    upto = last.upto if last else 0
+    return (await library.window_size(After(upto))).count > 0
+
+
+async def _compose_delivery(due: Due, newsroom: Newsroom, now: datetime) -> Delivery | None:
+    subscription = due.subscription
+    try:
+        edition = await newsroom.edition_for(subscription, due.day, now)
+    except QueryError as error:
+        # Interests are checked when they are kept; only an upgrade of the language can bring us here.
+        log.error("subscription %s cannot be read: %s", subscription.id, error)
+        return None
+    return _delivery(due, edition, now)
+
+
+def _delivery(due: Due, edition: Edition, now: datetime) -> Delivery:
+    silent = not edition.shown and due.subscription.quiet
+    return Delivery(
+        subscription=due.subscription.id,
+        day=due.day,
+        address=due.subscription.address,
+        state=State.SENT if silent else State.PENDING,
+        due_at=due.at,
+        composed_at=now,
+        changed_at=now,
+        shown=edition.shown,
+        message="" if silent else write_message(edition.message),
+        upto=edition.upto,
+        silence=edition.silence,
+        note="nothing to say, and quiet was asked for" if silent else "",
+    )
+
+
+def write_message(message: Message) -> str:
+    """Return a message as JSON."""
+    return msgspec.json.encode(message).decode()
+
+
+def read_message(body: str) -> Message:
+    """Return the message that `write_message` wrote."""
+    return msgspec.json.decode(body, type=Message)
+
+
+def retry_delay(attempts: int, jitter: float) -> timedelta:
+    """Return how long to wait after a number of failed tries: 30 s doubled each time, at most 30 min.
+
+    Args:
+        attempts: failed tries so far, 1 or more.
+        jitter: from 0 to 1; spreads the delay between half and the whole of it, so that not all come back at once.
+    """
+    whole = min(30.0 * 2 ** (attempts - 1), 1800.0)
+    return timedelta(seconds=whole * (0.5 + jitter / 2))
