@@ -1,0 +1,245 @@
+"""EDGE. The Store of one machine: files in one folder, one process, one thread that writes.
+
+    paperboy.lock, paperboy.pid     who owns the folder (folder.py)
+    state-*.json, state-*.journal   subscriptions, changes, marks, kept texts, facts: TinyDB (documents.py, journal.py)
+    deliveries.sqlite3              the outbox: SQLite (outbox_db.py, outbox_file.py)
+
+All work on files runs in a thread of its own, one call after the other, so the event loop never waits for a disk; a
+caller who is cancelled does not stop what it began. One method touches both databases: removing subscriptions. The
+removal is decided by one line of the journal, and the open deliveries are forgotten before anything looks at them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import date, datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from core.clock import Clock, system_clock
+from core.digests.subscription import Subscription
+from core.errors import StoreError
+from core.store import Change, Delivery, Mark, State
+from core.store.documents import Documents
+from core.store.folder import FolderLock
+from core.store.generations import FORMAT
+from core.store.journal import JOURNAL_BOUND, Disk, JournalStorage
+from core.store.outbox_db import Outbox
+
+_log = logging.getLogger(__name__)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _Files:
+    """The opened files of one folder; for one thread."""
+
+    def __init__(self, folder: Path, *, read_only: bool, clock: Clock, journal_bound: int, disk: Disk | None) -> None:
+        self.read_only, self.clock = read_only, clock
+        with ExitStack() as opened:
+            if not read_only:
+                opened.callback(FolderLock(folder).release)
+            self._storage = JournalStorage(folder, read_only=read_only, bound=journal_bound, disk=disk, now=clock)
+            opened.callback(self._storage.close)
+            self.documents = Documents(self._storage)
+            self._outbox = Outbox(folder, read_only=read_only, stamp=f"{clock():%Y%m%dT%H%M%SZ}")
+            opened.callback(self._outbox.close)
+            self._opened = opened.pop_all()
+        self.notices = self._storage.notices + self._outbox.notices
+
+    def outbox(self) -> Outbox:
+        """Return the deliveries, after those of removed subscriptions were forgotten."""
+        if not self.read_only and (removed := self.documents.removals()):
+            self._outbox.forget_open(removed)
+            self.documents.settle_removals(removed)
+        return self._outbox
+
+    def changing_outbox(self) -> Outbox:
+        """Return the deliveries to someone who changes them."""
+        if self.read_only:
+            raise StoreError("This store was opened for reading only.")
+        return self.outbox()
+
+    def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
+        count = self.documents.remove_subscriptions(identifiers, change)
+        try:
+            self.outbox()
+        except StoreError as error:  # the removal stands in the journal; whoever uses the outbox next finishes it
+            _log.warning("%s Deliveries of removed subscriptions are forgotten later.", error)
+        return count
+
+    def prune(self, before: datetime) -> int:
+        outbox = self.changing_outbox()
+        count = outbox.prune(before, [subscription.id for subscription in self.documents.subscriptions(None)])
+        outbox.copy()
+        return count
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class EmbeddedStore:
+    """The Store port on the files of one folder; see the port for what each method promises.
+
+    Attributes:
+        notices: one sentence for each file that was found broken on opening, and what became of it.
+    """
+
+    def __init__(self, files: _Files, thread: ThreadPoolExecutor) -> None:
+        self._files, self._thread, self._closed = files, thread, False
+        self.notices: tuple[str, ...] = files.notices
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        clock: Clock = system_clock,
+        journal_bound: int = JOURNAL_BOUND,
+        disk: Disk | None = None,
+    ) -> EmbeddedStore:
+        """Open the store of a data folder; without `read_only` this process owns the folder until `close`.
+
+        Args:
+            folder: made where it is missing, unless it is only read.
+            read_only: see the state as it is now, also while another process owns the folder; nothing is changed.
+            clock: dates kept texts and the names of files that are set aside.
+            journal_bound: bytes of journal after which the state is written anew.
+            disk: the calls that change files, for tests.
+
+        Raises:
+            StoreBusy: another process owns the folder.
+            StoreError: the folder or a file in it cannot be used.
+        """
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+        def open_files() -> _Files:
+            return _Files(folder, read_only=read_only, clock=clock, journal_bound=journal_bound, disk=disk)
+
+        opening = thread.submit(open_files)
+        try:
+            return cls(await asyncio.shield(asyncio.wrap_future(opening)), thread)
+        except BaseException:
+            thread.submit(_close_opened, opening)
+            thread.shutdown(wait=False)
+            raise
+
+    async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
+        """Return all subscriptions, or those of one place, by address and number."""
+        return await self._run(self._files.documents.subscriptions, address)
+
+    async def subscription(self, identifier: str) -> Subscription | None:
+        """Return one subscription by id."""
+        return await self._run(self._files.documents.subscription, identifier)
+
+    async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
+        """Keep a new subscription under the next number of its place; StoreError when its id is taken."""
+        return await self._run(self._files.documents.add_subscription, subscription, change)
+
+    async def replace_subscription(self, subscription: Subscription, change: Change) -> None:
+        """Keep another state of a subscription; StoreError when there is none."""
+        await self._run(self._files.documents.replace_subscription, subscription, change)
+
+    async def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
+        """Forget subscriptions and their open deliveries; the change is noted when there was one at all."""
+        return await self._run(self._files.remove_subscriptions, identifiers, change)
+
+    async def changes(self, address: str | None = None) -> Sequence[Change]:
+        """Return the newest 10,000 changes, newest first."""
+        return await self._run(self._files.documents.changes, address)
+
+    async def enqueue(self, delivery: Delivery) -> bool:
+        """Keep a new delivery; False when its (subscription, day) has one."""
+        return await self._run(lambda: self._files.changing_outbox().enqueue(delivery))
+
+    async def move(self, delivery: Delivery, *, expected: State) -> bool:
+        """Replace a delivery that stands in `expected`; False otherwise."""
+        return await self._run(lambda: self._files.changing_outbox().move(delivery, expected))
+
+    async def open_deliveries(self) -> Sequence[Delivery]:
+        """Return deliveries that are not settled, oldest due first."""
+        return await self._run(lambda: self._files.outbox().open_deliveries())
+
+    async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
+        """Return the delivery with the newest day of each subscription that has one."""
+        return await self._run(lambda: self._files.outbox().latest_deliveries(subscriptions))
+
+    async def delivery(self, subscription: str, day: date) -> Delivery | None:
+        """Return one delivery."""
+        return await self._run(lambda: self._files.outbox().delivery(subscription, day))
+
+    async def deliveries_of_paper(self, paper: str, address: str | None = None) -> Sequence[Delivery]:
+        """Return deliveries that showed a paper, newest first."""
+        return await self._run(lambda: self._files.outbox().deliveries_of_paper(paper, address))
+
+    async def shown_papers(self, address: str, since: datetime) -> frozenset[str]:
+        """Return papers that a place was shown, or is about to be, in deliveries composed since then."""
+        return await self._run(lambda: self._files.outbox().shown_papers(address, since))
+
+    async def prune(self, before: datetime) -> int:
+        """Forget old settled deliveries, and renew the copy from which broken deliveries are restored."""
+        return await self._run(self._files.prune, before)
+
+    async def mark(self, mark: Mark) -> bool:
+        """Keep a mark or take it back; a paper is saved once by a person, whatever the place."""
+        return await self._run(self._files.documents.mark, mark)
+
+    async def marks(self, *, person: str | None = None, place: str | None = None) -> Sequence[Mark]:
+        """Return marks, oldest first."""
+        return await self._run(self._files.documents.marks, person, place)
+
+    async def keep_text(self, text: str) -> str:
+        """Keep a text for 90 days after its last use, 20,000 at most; returns its token."""
+        return await self._run(lambda: self._files.documents.keep_text(text, self._files.clock().date()))
+
+    async def kept_text(self, token: str) -> str | None:
+        """Return a kept text."""
+        return await self._run(self._files.documents.kept_text, token)
+
+    async def fact(self, name: str) -> str | None:
+        """Return a small named fact."""
+        return await self._run(self._files.documents.fact, name)
+
+    async def set_fact(self, name: str, value: str) -> None:
+        """Keep a small named fact."""
+        await self._run(self._files.documents.set_fact, name, value)
+
+    async def close(self) -> None:
+        """Let go of files and lock, after what was begun has ended."""
+        if self._closed:
+            return
+        closing = self._run(self._files.close)
+        self._closed = True
+        try:
+            await closing
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> asyncio.Future[_T]:
+        """Do the work in the store's thread; whoever stops waiting for it does not stop it."""
+        if self._closed:
+            raise StoreError("The store is closed.")
+        loop = asyncio.get_running_loop()
+        return asyncio.shield(loop.run_in_executor(self._thread, lambda: work(*args, **kwargs)))
+
+
+def _close_opened(opening: Future[_Files]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
+
+
+async def migrate(folder: Path) -> int:
+    """Bring the files of a data folder to this version, and return it.
+
+    Raises:
+        StoreBusy: another process owns the folder.
+        StoreError: a newer program wrote them, or they cannot be used.
+    """
+    store = await EmbeddedStore.open(folder)
+    await store.close()
+    return FORMAT

@@ -1,0 +1,364 @@
+"""What every Store promises, asked of each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from core.digests.subscription import Pause
+from core.errors import StoreError
+from core.store import Delivery, Shown, State, Store
+from core.store.embedded import EmbeddedStore
+from tests.fakes import NOON, MemoryStore, make_change, make_delivery, make_mark, make_subscription
+
+DAY = NOON.date()
+
+
+class SetClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture(params=["embedded", "memory"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore(clock)
+        return
+    embedded = await EmbeddedStore.open(tmp_path / "data", clock=clock)
+    yield embedded
+    await embedded.close()
+
+
+async def test_an_empty_store_answers_every_question(store: Store) -> None:
+    assert list(await store.subscriptions()) == []
+    assert await store.subscription("s1") is None
+    assert list(await store.changes()) == []
+    assert list(await store.open_deliveries()) == []
+    assert dict(await store.latest_deliveries(["s1"])) == {}
+    assert await store.delivery("s1", DAY) is None
+    assert list(await store.deliveries_of_paper("2310.01234")) == []
+    assert await store.shown_papers("slack:T1/C1", NOON) == frozenset()
+    assert list(await store.marks()) == []
+    assert await store.kept_text("abcdefgh") is None
+    assert await store.fact("cursor") is None
+
+
+async def test_a_subscription_comes_back_as_it_was_given(store: Store) -> None:
+    given = make_subscription(
+        interests='"length generalization" -survey äöü 日本 \n "',
+        at=time(7, 30),
+        days=(0, 3),
+        when_ready=True,
+        weekly=True,
+        quiet=True,
+        pause=Pause("the channel is archived", NOON + timedelta(microseconds=7), by_hand=False),
+        created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+    )
+    kept = await store.add_subscription(given, make_change())
+    assert kept == replace(given, number=1)
+    assert await store.subscription("s1") == kept
+    without_time = await store.add_subscription(make_subscription("s2", at=None), make_change())
+    assert await store.subscription("s2") == without_time
+
+
+async def test_numbers_count_up_in_each_place_and_a_free_one_is_not_given_again_below_the_highest(store: Store) -> None:
+    for name, place in [("a", "p"), ("b", "p"), ("c", "p"), ("d", "q")]:
+        await store.add_subscription(make_subscription(name, place), make_change())
+    await store.remove_subscriptions(["b"], make_change())
+    await store.add_subscription(make_subscription("e", "p"), make_change())
+    assert [(s.id, s.number) for s in await store.subscriptions("p")] == [("a", 1), ("c", 3), ("e", 4)]
+    assert [(s.id, s.number) for s in await store.subscriptions("q")] == [("d", 1)]
+
+
+async def test_numbers_are_distinct_when_many_subscribe_at_once(store: Store) -> None:
+    kept = await asyncio.gather(*(store.add_subscription(make_subscription(f"s{n}"), make_change()) for n in range(25)))
+    assert sorted(s.number for s in kept) == list(range(1, 26))
+
+
+async def test_subscriptions_are_listed_by_address_and_number(store: Store) -> None:
+    for name, place in [("z", "b"), ("y", "a"), ("x", "b"), ("w", "a")]:
+        await store.add_subscription(make_subscription(name, place), make_change())
+    assert [s.id for s in await store.subscriptions()] == ["y", "w", "z", "x"]
+
+
+async def test_an_id_is_given_once(store: Store) -> None:
+    await store.add_subscription(make_subscription(interests="first"), make_change())
+    with pytest.raises(StoreError, match="s1"):
+        await store.add_subscription(make_subscription(interests="second", address="other"), make_change("again"))
+    assert [s.interests for s in await store.subscriptions()] == ["first"]
+    assert [change.what for change in await store.changes()] == ["subscribed"]
+
+
+async def test_replacing_keeps_the_new_state_whole(store: Store) -> None:
+    kept = await store.add_subscription(make_subscription(pause=Pause("paused by Alice", NOON)), make_change())
+    new = replace(kept, pause=None, top=3, days=())
+    await store.replace_subscription(new, make_change("resumed"))
+    assert await store.subscription("s1") == new
+
+
+async def test_replacing_what_is_not_there_is_an_error_and_notes_nothing(store: Store) -> None:
+    with pytest.raises(StoreError, match="s1"):
+        await store.replace_subscription(make_subscription(), make_change())
+    assert list(await store.subscriptions()) == []
+    assert list(await store.changes()) == []
+
+
+async def test_removing_takes_the_open_deliveries_along_and_leaves_the_settled_ones(store: Store) -> None:
+    for name in ("s1", "s2"):
+        await store.add_subscription(make_subscription(name), make_change())
+    for offset, state in enumerate(State):
+        await store.enqueue(make_delivery("s1", DAY + timedelta(days=offset), state=state))
+    await store.enqueue(make_delivery("s2"))
+    assert await store.remove_subscriptions(["s1", "unknown"], make_change("unsubscribed")) == 1
+    assert [s.id for s in await store.subscriptions()] == ["s2"]
+    assert [d.subscription for d in await store.open_deliveries()] == ["s2"]
+    kept = [await store.delivery("s1", DAY + timedelta(days=offset)) for offset in range(len(State))]
+    assert [d.state for d in kept if d is not None] == [State.SENT, State.DEAD]
+
+
+async def test_removing_nothing_changes_nothing(store: Store) -> None:
+    await store.enqueue(make_delivery("unknown"))
+    assert await store.remove_subscriptions([], make_change()) == 0
+    assert await store.remove_subscriptions(["unknown"], make_change()) == 0
+    assert list(await store.changes()) == []
+    assert len(await store.open_deliveries()) == 1
+
+
+async def test_changes_are_told_newest_first_and_by_place(store: Store) -> None:
+    first = make_change("subscribed", "p")
+    other = make_change("subscribed", "q")
+    last = make_change("edited", "p", at=NOON - timedelta(hours=1))  # the order is of writing, whatever the clock said
+    kept = await store.add_subscription(make_subscription("s1", "p"), first)
+    await store.add_subscription(make_subscription("s2", "q"), other)
+    await store.replace_subscription(kept, last)
+    assert list(await store.changes()) == [last, other, first]
+    assert list(await store.changes("p")) == [last, first]
+
+
+async def test_a_delivery_comes_back_as_it_was_given(store: Store) -> None:
+    given = make_delivery(
+        state=State.PENDING,
+        composed_at=NOON + timedelta(microseconds=1),
+        not_before=NOON + timedelta(minutes=10),
+        attempts=3,
+        parts=("1700000000.000100", "1700000000.000200"),
+        note="Slack: ratelimited",
+        shown=tuple(Shown(f"scifact:{n}", n, 'matches "x" ünï') for n in range(1, 13)),
+        silence="no announcement today",
+    )
+    assert await store.enqueue(given) is True
+    assert await store.delivery("s1", DAY) == given
+    bare = make_delivery("s2", shown=(), message="")
+    await store.enqueue(bare)
+    assert await store.delivery("s2", DAY) == bare
+
+
+async def test_a_day_has_one_delivery(store: Store) -> None:
+    given = make_delivery()
+    results = await asyncio.gather(*(store.enqueue(replace(given, note=str(n))) for n in range(5)))
+    assert sorted(results) == [False, False, False, False, True]
+    assert await store.enqueue(replace(given, state=State.SENT)) is False
+    kept = await store.delivery("s1", DAY)
+    assert kept is not None
+    assert kept.state is State.PENDING
+    assert await store.enqueue(replace(given, day=DAY + timedelta(days=1))) is True
+
+
+async def test_only_one_of_many_claims_a_delivery(store: Store) -> None:
+    given = make_delivery()
+    await store.enqueue(given)
+    claims = [replace(given, state=State.SENDING, note=f"worker {n}", attempts=1) for n in range(8)]
+    results = await asyncio.gather(*(store.move(claim, expected=State.PENDING) for claim in claims))
+    assert results.count(True) == 1
+    assert await store.delivery("s1", DAY) == claims[results.index(True)]
+
+
+async def test_a_move_from_another_state_or_of_nothing_does_nothing(store: Store) -> None:
+    given = make_delivery()
+    assert await store.move(given, expected=State.PENDING) is False
+    assert await store.delivery("s1", DAY) is None
+    await store.enqueue(given)
+    assert await store.move(replace(given, state=State.SENT), expected=State.SENDING) is False
+    assert await store.delivery("s1", DAY) == given
+
+
+async def test_a_move_replaces_everything_also_the_papers(store: Store) -> None:
+    given = make_delivery()
+    await store.enqueue(given)
+    new = replace(
+        given, shown=(Shown("2401.00001", 1, "new"),), state=State.UNKNOWN, parts=("1",), upto=9, note="reset"
+    )
+    assert await store.move(new, expected=State.PENDING) is True
+    assert await store.delivery("s1", DAY) == new
+    assert list(await store.deliveries_of_paper("2310.01234")) == []
+    assert list(await store.deliveries_of_paper("2401.00001")) == [new]
+
+
+async def test_what_was_sent_lets_go_of_its_message_and_keeps_the_rest(store: Store) -> None:
+    given = make_delivery(state=State.SENDING)
+    await store.enqueue(given)
+    sent = replace(given, state=State.SENT, parts=("1", "2"))
+    assert await store.move(sent, expected=State.SENDING) is True
+    assert await store.delivery("s1", DAY) == replace(sent, message="")
+
+
+async def test_open_deliveries_come_oldest_due_first(store: Store) -> None:
+    for hours, state in enumerate([State.UNKNOWN, State.SENT, State.PENDING, State.DEAD, State.SENDING]):
+        await store.enqueue(make_delivery(f"s{hours}", state=state, due_at=NOON - timedelta(hours=hours)))
+    assert [d.subscription for d in await store.open_deliveries()] == ["s4", "s2", "s0"]
+
+
+async def test_the_latest_delivery_is_that_of_the_newest_day_whatever_its_state(store: Store) -> None:
+    await store.enqueue(make_delivery("s1", DAY, state=State.DEAD))
+    await store.enqueue(make_delivery("s1", DAY - timedelta(days=1), composed_at=NOON + timedelta(days=1)))
+    await store.enqueue(make_delivery("s2", DAY))
+    await store.enqueue(make_delivery("s3", DAY))
+    latest = await store.latest_deliveries(["s1", "s2", "none"])
+    assert {name: (d.day, d.state) for name, d in latest.items()} == {
+        "s1": (DAY, State.DEAD),
+        "s2": (DAY, State.PENDING),
+    }
+    assert dict(await store.latest_deliveries([])) == {}
+
+
+async def test_latest_deliveries_can_be_asked_of_thousands(store: Store) -> None:
+    await store.enqueue(make_delivery("s4999"))
+    assert set(await store.latest_deliveries([f"s{n}" for n in range(5000)])) == {"s4999"}
+
+
+async def test_deliveries_of_a_paper_come_newest_first_and_by_place(store: Store) -> None:
+    older = make_delivery("s1", DAY - timedelta(days=1), composed_at=NOON - timedelta(days=1))
+    newer = make_delivery("s1", DAY)
+    elsewhere = make_delivery("s2", DAY, address="discord:1", composed_at=NOON - timedelta(hours=1))
+    without = make_delivery("s3", DAY, shown=())
+    for delivery in (older, newer, elsewhere, without):
+        await store.enqueue(delivery)
+    assert list(await store.deliveries_of_paper("2310.01234")) == [newer, elsewhere, older]
+    assert list(await store.deliveries_of_paper("2310.01234", "discord:1")) == [elsewhere]
+    assert list(await store.deliveries_of_paper("2310.0123")) == []
+
+
+async def test_shown_papers_are_those_of_the_place_since_then(store: Store) -> None:
+    def showing(name: str, paper: str, **fields: object) -> Delivery:
+        return make_delivery(name, shown=(Shown(paper, 1, ""),), **fields)
+
+    for delivery in (
+        showing("on time", "p1", composed_at=NOON, state=State.SENT),
+        showing("later, on its way", "p2", composed_at=NOON + timedelta(days=1)),
+        showing("before", "p3", composed_at=NOON - timedelta(microseconds=1)),
+        showing("elsewhere", "p4", address="discord:1"),
+        showing("never arrived", "p5", state=State.DEAD),
+        showing("arrived in part", "p6", state=State.DEAD, parts=("1",)),
+    ):
+        await store.enqueue(delivery)
+    assert await store.shown_papers("slack:T1/C1", NOON) == {"p1", "p2", "p6"}
+
+
+async def test_pruning_forgets_old_settled_deliveries_but_not_the_newest_of_a_subscription(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1"), make_change())
+    await store.add_subscription(make_subscription("s2"), make_change())
+    old = NOON - timedelta(days=90)
+    for name, days_ago, state in [
+        ("s1", 100, State.SENT),
+        ("s1", 99, State.DEAD),
+        ("s1", 98, State.PENDING),
+        ("s1", 90, State.SENT),
+        ("s1", 1, State.SENT),
+        ("s2", 101, State.SENT),
+        ("s2", 100, State.SENT),
+        ("removed", 100, State.SENT),
+    ]:
+        moment = NOON - timedelta(days=days_ago)
+        await store.enqueue(make_delivery(name, moment.date(), state=state, composed_at=moment))
+    assert await store.prune(old) == 4
+    kept = await store.deliveries_of_paper("2310.01234")
+    assert {(d.subscription, (DAY - d.day).days) for d in kept} == {("s1", 98), ("s1", 90), ("s1", 1), ("s2", 100)}
+    assert await store.prune(old) == 0
+
+
+async def test_up_and_down_replace_each_other_and_the_same_again_is_taken_back(store: Store) -> None:
+    assert await store.mark(make_mark("up")) is True
+    down = make_mark("down", at=NOON + timedelta(minutes=1))
+    assert await store.mark(down) is True
+    assert list(await store.marks()) == [down]
+    assert await store.mark(make_mark("down", at=NOON + timedelta(minutes=2))) is False
+    assert list(await store.marks()) == []
+
+
+async def test_votes_are_of_a_person_in_a_place_on_a_paper(store: Store) -> None:
+    votes = [
+        make_mark("up"),
+        make_mark("down", place="discord:1", at=NOON + timedelta(seconds=1)),
+        make_mark("down", person="discord:2", at=NOON + timedelta(seconds=2)),
+        make_mark("down", paper="2401.00001", at=NOON + timedelta(seconds=3)),
+    ]
+    for vote in votes:
+        assert await store.mark(vote) is True
+    assert list(await store.marks()) == votes
+    assert list(await store.marks(place="discord:1")) == [votes[1]]
+    assert list(await store.marks(person="slack:T1/U1")) == [votes[0], votes[1], votes[3]]
+    assert list(await store.marks(person="slack:T1/U1", place="slack:T1/C1")) == [votes[0], votes[3]]
+
+
+async def test_saving_is_independent_of_votes_and_of_the_place(store: Store) -> None:
+    assert await store.mark(make_mark("up")) is True
+    assert await store.mark(make_mark("saved")) is True
+    assert sorted(mark.kind for mark in await store.marks()) == ["saved", "up"]
+    assert await store.mark(make_mark("saved", place="discord:1")) is False
+    assert [mark.kind for mark in await store.marks()] == ["up"]
+
+
+async def test_marks_come_oldest_first(store: Store) -> None:
+    for minutes, paper in [(5, "b"), (1, "a"), (9, "c")]:
+        await store.mark(make_mark("saved", paper=paper, at=NOON + timedelta(minutes=minutes)))
+    assert [mark.paper for mark in await store.marks()] == ["a", "b", "c"]
+
+
+async def test_a_text_is_kept_under_one_short_token(store: Store) -> None:
+    long = 'cat:cs.LG "' + "sehr lang ünd schön " * 200
+    token, other = await store.keep_text(long), await store.keep_text("other")
+    assert token != other
+    assert len(token) <= 16
+    assert await store.keep_text(long) == token
+    assert await store.kept_text(token) == long
+    assert await store.kept_text(other) == "other"
+
+
+async def test_a_text_is_forgotten_ninety_days_after_its_last_use(store: Store, clock: SetClock) -> None:
+    unused, used = await store.keep_text("unused"), await store.keep_text("used")
+    clock.now = NOON + timedelta(days=60)
+    await store.keep_text("used")
+    clock.now = NOON + timedelta(days=91)
+    await store.keep_text("new")
+    assert await store.kept_text(unused) is None
+    assert await store.kept_text(used) == "used"
+
+
+async def test_a_fact_is_what_it_was_set_to_last(store: Store) -> None:
+    await store.set_fact("arxiv cursor", "1")
+    await store.set_fact("other", "")
+    await store.set_fact("arxiv cursor", "2 ü\n")
+    assert await store.fact("arxiv cursor") == "2 ü\n"
+    assert await store.fact("other") == ""
+
+
+async def test_days_are_days_and_not_instants(store: Store) -> None:
+    await store.enqueue(make_delivery("s1", date(2026, 12, 31)))
+    await store.enqueue(make_delivery("s1", date(2027, 1, 1)))
+    latest = await store.latest_deliveries(["s1"])
+    assert latest["s1"].day == date(2027, 1, 1)

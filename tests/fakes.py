@@ -1,0 +1,214 @@
+"""Stand-ins that behave as the real parts do; the contract tests hold them to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from core.clock import system_clock
+from core.digests.subscription import Subscription
+from core.errors import StoreError
+from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store
+
+NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
+
+
+def make_subscription(identifier: str = "s1", address: str = "slack:T1/C1", **fields: Any) -> Subscription:
+    """A subscription with everything filled in; its number is the store's to give."""
+    values: dict[str, Any] = {
+        "interests": "diffusion models",
+        "at": time(8),
+        "timezone": "Europe/Berlin",
+        "days": (0, 1, 2, 3, 4),
+        "top": 5,
+        "created_by": "slack:T1/U1",
+        "created_at": NOON,
+        "active_from": NOON,
+    }
+    return Subscription(id=identifier, address=address, number=0, **values | fields)
+
+
+def make_delivery(subscription: str = "s1", day: date = NOON.date(), **fields: Any) -> Delivery:
+    """A pending delivery of two papers."""
+    values: dict[str, Any] = {
+        "address": "slack:T1/C1",
+        "state": State.PENDING,
+        "due_at": NOON,
+        "composed_at": NOON,
+        "changed_at": NOON,
+        "shown": (Shown("2310.01234", 1, "matches *diffusion*"), Shown("math.GT/0309136", 2, "41 upvotes")),
+        "message": '{"kind":"digest"}',
+        "upto": 7,
+    }
+    return Delivery(subscription=subscription, day=day, **values | fields)
+
+
+def make_change(what: str = "subscribed", address: str = "slack:T1/C1", at: datetime = NOON) -> Change:
+    """A line for the journal of changes."""
+    return Change(at, address, "slack:T1/U1", what)
+
+
+def make_mark(kind: str = "up", **fields: Any) -> Mark:
+    """A mark of one person in one place."""
+    values = {"person": "slack:T1/U1", "place": "slack:T1/C1", "paper": "2310.01234", "at": NOON}
+    return Mark(kind=kind, **values | fields)
+
+
+async def read_whole(store: Store, subscriptions: Collection[str] = ()) -> dict[str, Any]:
+    """Everything a store holds that can be asked for without knowing names, to compare one store with another."""
+    return {
+        "subscriptions": list(await store.subscriptions()),
+        "changes": list(await store.changes()),
+        "marks": list(await store.marks()),
+        "open": list(await store.open_deliveries()),
+        "latest": dict(await store.latest_deliveries(subscriptions)),
+    }
+
+
+class MemoryStore:
+    """The Store port in memory."""
+
+    def __init__(self, clock: Callable[[], datetime] = system_clock) -> None:
+        self._clock = clock
+        self._subscriptions: dict[str, Subscription] = {}
+        self._changes: list[Change] = []
+        self._deliveries: dict[tuple[str, date], Delivery] = {}
+        self._marks: list[Mark] = []
+        self._texts: dict[str, tuple[str, date]] = {}
+        self._facts: dict[str, str] = {}
+
+    async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
+        found = [s for s in self._subscriptions.values() if address in (None, s.address)]
+        return sorted(found, key=lambda s: (s.address, s.number))
+
+    async def subscription(self, identifier: str) -> Subscription | None:
+        return self._subscriptions.get(identifier)
+
+    async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
+        if subscription.id in self._subscriptions:
+            raise StoreError(f"There is a subscription {subscription.id} already.")
+        number = 1 + max([s.number for s in await self.subscriptions(subscription.address)], default=0)
+        kept = self._subscriptions[subscription.id] = replace(subscription, number=number)
+        self._note(change)
+        return kept
+
+    async def replace_subscription(self, subscription: Subscription, change: Change) -> None:
+        if subscription.id not in self._subscriptions:
+            raise StoreError(f"There is no subscription {subscription.id} any more.")
+        self._subscriptions[subscription.id] = subscription
+        self._note(change)
+
+    async def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
+        known = set(identifiers) & set(self._subscriptions)
+        for identifier in known:
+            del self._subscriptions[identifier]
+        for key, delivery in list(self._deliveries.items()):
+            if delivery.subscription in known and delivery.state in OPEN:
+                del self._deliveries[key]
+        if known:
+            self._note(change)
+        return len(known)
+
+    async def changes(self, address: str | None = None) -> Sequence[Change]:
+        return [change for change in reversed(self._changes) if address in (None, change.address)]
+
+    async def enqueue(self, delivery: Delivery) -> bool:
+        key = (delivery.subscription, delivery.day)
+        if key in self._deliveries:
+            return False
+        self._deliveries[key] = _without_sent_message(delivery)
+        return True
+
+    async def move(self, delivery: Delivery, *, expected: State) -> bool:
+        before = self._deliveries.get((delivery.subscription, delivery.day))
+        if before is None or before.state is not expected:
+            return False
+        self._deliveries[delivery.subscription, delivery.day] = _without_sent_message(delivery)
+        return True
+
+    async def open_deliveries(self) -> Sequence[Delivery]:
+        found = [delivery for delivery in self._deliveries.values() if delivery.state in OPEN]
+        return sorted(found, key=lambda d: (d.due_at, d.subscription, d.day))
+
+    async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
+        by_day = sorted(self._deliveries.values(), key=lambda d: d.day)
+        return {delivery.subscription: delivery for delivery in by_day if delivery.subscription in subscriptions}
+
+    async def delivery(self, subscription: str, day: date) -> Delivery | None:
+        return self._deliveries.get((subscription, day))
+
+    async def deliveries_of_paper(self, paper: str, address: str | None = None) -> Sequence[Delivery]:
+        found = [
+            delivery
+            for delivery in self._deliveries.values()
+            if address in (None, delivery.address) and paper in {shown.paper for shown in delivery.shown}
+        ]
+        found.sort(key=lambda d: d.subscription)
+        return sorted(found, key=lambda d: (d.composed_at, d.day), reverse=True)
+
+    async def shown_papers(self, address: str, since: datetime) -> frozenset[str]:
+        return frozenset(
+            shown.paper
+            for delivery in self._deliveries.values()
+            if delivery.address == address and delivery.composed_at >= since
+            if delivery.state is not State.DEAD or delivery.parts
+            for shown in delivery.shown
+        )
+
+    async def prune(self, before: datetime) -> int:
+        latest = await self.latest_deliveries(self._subscriptions)
+        old = [
+            key
+            for key, delivery in self._deliveries.items()
+            if delivery.state not in OPEN and delivery.composed_at < before
+            if latest.get(delivery.subscription) != delivery
+        ]
+        for key in old:
+            del self._deliveries[key]
+        return len(old)
+
+    async def mark(self, mark: Mark) -> bool:
+        same = [old for old in self._marks if _about(old) == _about(mark)]
+        self._marks = [old for old in self._marks if old not in same]
+        if any(old.kind == mark.kind for old in same):
+            return False
+        self._marks.append(mark)
+        return True
+
+    async def marks(self, *, person: str | None = None, place: str | None = None) -> Sequence[Mark]:
+        found = [mark for mark in self._marks if person in (None, mark.person) and place in (None, mark.place)]
+        return sorted(found, key=lambda mark: mark.at)
+
+    async def keep_text(self, text: str) -> str:
+        token = hashlib.sha256(text.encode()).hexdigest()[:16]
+        today = self._clock().date()
+        self._texts[token] = (text, today)
+        self._texts = {t: kept for t, kept in self._texts.items() if kept[1] >= today - timedelta(days=90)}
+        return token
+
+    async def kept_text(self, token: str) -> str | None:
+        return self._texts[token][0] if token in self._texts else None
+
+    async def fact(self, name: str) -> str | None:
+        return self._facts.get(name)
+
+    async def set_fact(self, name: str, value: str) -> None:
+        self._facts[name] = value
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _note(self, change: Change) -> None:
+        self._changes = [*self._changes, change][-10_000:]
+
+
+def _without_sent_message(delivery: Delivery) -> Delivery:
+    return replace(delivery, message="") if delivery.state is State.SENT else delivery
+
+
+def _about(mark: Mark) -> tuple[str, ...]:
+    vote = mark.kind in {"up", "down"}
+    return (mark.person, mark.paper, mark.place if vote else "", "vote" if vote else mark.kind)
