@@ -1,4 +1,4 @@
-"""A paper -> one BibTeX entry, in the form that arXiv recommends: https://info.arxiv.org/help/hypertex/bibstyles/.
+r"""A paper -> one BibTeX entry, in the form that arXiv recommends: https://info.arxiv.org/help/hypertex/bibstyles/.
 
 Unicode stays (biber and today's engines read it); TeX's own marks are escaped in what people wrote as plain text.
 Titles keep their formulas. BibTeX counts `\\{` as a brace, too, so a lone one is written by its name.
@@ -14,8 +14,8 @@ from core.chat.latex import to_unicode
 from core.papers.paper import Paper
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    "\\": r"\textbackslash{}", "{": r"\textbraceleft{}", "}": r"\textbraceright{}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}", **{mark: "\\" + mark for mark in "$&#%_"},
 }  # fmt: skip
 _FORMULA = re.compile(
     r"(?<!\\)\$(?=\S)(?:[^$\\{}%#&]|\\[^{}]|\\?\{(?:[^${}\\%#&]|\\[^{}]|\\?\{[^${}\\%#&]*\\?\})*\\?\}){1,200}\$(?!\d)",
