@@ -1,7 +1,7 @@
 r"""A paper -> one BibTeX entry, in the form that arXiv recommends: https://info.arxiv.org/help/hypertex/bibstyles/.
 
 Unicode stays (biber and today's engines read it); TeX's own marks are escaped in what people wrote as plain text.
-Titles keep their formulas. BibTeX counts `\\{` as a brace, too, so a lone one is written by its name.
+Titles keep their formulas. BibTeX counts `\{` as a brace, too, so a lone one is written by its name.
 """
 
 from __future__ import annotations
