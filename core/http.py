@@ -17,7 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import version
-from typing import Protocol
+from random import random as draw
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -26,6 +27,7 @@ import msgspec
 from core.clock import Clock, system_clock
 from core.errors import SourceError
 from core.pacing import REFUSALS, Pause, next_pause
+from core.papers.plan import Facts
 from core.papers.sources import BUNDLED, Get, Lane
 from core.settings import Settings, config_file
 
@@ -33,21 +35,14 @@ MAX_BODY = 32 * 2**20
 TRIES = 3
 MAX_REDIRECTS = 5
 CONNECT_TIMEOUT = 5.0
+UNREACHABLE = timedelta(seconds=30)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({500, 502, 504})
 LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class Facts(Protocol):
-    """Where small named texts are kept; the library is one."""
-
-    async def fact(self, name: str) -> str | None:
-        """Return a fact, or None."""
-
-    async def set_fact(self, name: str, value: str) -> None:
-        """Keep a fact."""
+_Kept = TypeVar("_Kept")
+_Origin = tuple[str, str | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +108,7 @@ class Http:
         *,
         clock: Clock = system_clock,
         sleep: Sleep = asyncio.sleep,
-        random: Callable[[], float],
+        random: Callable[[], float] = draw,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._secrets = settings.secrets
@@ -123,6 +118,7 @@ class Http:
         self._random = random
         self._tracks: dict[str, _Track] = {}
         self._opening = asyncio.Lock()
+        self._unreachable: dict[_Origin, tuple[datetime, str]] = {}
         self._client = httpx.AsyncClient(
             headers={"User-Agent": user_agent(settings.fetch.contact), "Accept-Encoding": "gzip"},
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
@@ -145,6 +141,7 @@ class Http:
             return Answer(get, _read_bundled(get))
         track = await self._track(get.lane)
         async with track.gate:
+            self._refuse_unreachable(get)
             await self._take_turn(get, track)
             try:
                 async with asyncio.timeout(get.deadline):
@@ -160,10 +157,15 @@ class Http:
     async def _track(self, lane: Lane) -> _Track:
         async with self._opening:
             if lane.name not in self._tracks:
-                kept = await self._facts.fact(f"lane {lane.name}")
-                pause = msgspec.json.decode(kept, type=Pause | None) if kept else None
+                pause = _decode(await self._facts.fact(f"lane {lane.name}"), Pause)
                 self._tracks[lane.name] = _Track(lane, pause, asyncio.Semaphore(lane.connections))
             return self._tracks[lane.name]
+
+    def _refuse_unreachable(self, get: Get) -> None:
+        """Raise SourceError when this host could not be reached just now: offline, ten requests fail as fast as one."""
+        until, reason = self._unreachable.get(_origin(get.url), (self._clock(), ""))
+        if until > self._clock():
+            raise SourceError(get.source, reason, retry_at=until)
 
     async def _take_turn(self, get: Get, track: _Track) -> None:
         """Wait until the lane's interval has passed; SourceError while the lane is stopped."""
@@ -184,6 +186,8 @@ class Http:
                 return await self._follow(get, track)
             except _PassingError as passing:
                 if attempt == TRIES:
+                    if isinstance(passing.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
+                        self._unreachable[_origin(get.url)] = (self._clock() + UNREACHABLE, passing.error.reason)
                     raise passing.error from passing.__cause__
             await self._sleep((0.5 + self._random()) * 2 ** (attempt - 1))
             await self._take_turn(get, track)
@@ -211,8 +215,8 @@ class Http:
         try:
             async with self._client.stream("GET", url, headers=headers, follow_redirects=False) as response:
                 yield response
-        except httpx.TimeoutException:
-            raise _PassingError(SourceError(get.source, "did not answer in time")) from None
+        except httpx.TimeoutException as error:
+            raise _PassingError(SourceError(get.source, "did not answer in time")) from error
         except httpx.TransportError as error:
             reason = f"could not be reached ({_cause(error)})"
             raise _PassingError(SourceError(get.source, reason)) from error
@@ -245,7 +249,7 @@ class Http:
 
     async def _remembered(self, get: Get) -> Validators:
         kept = await self._facts.fact(_validators_name(get)) if get.conditional else None
-        return msgspec.json.decode(kept, type=Validators) if kept else Validators()
+        return _decode(kept, Validators) or Validators()
 
 
 def user_agent(contact: str) -> str:
@@ -287,7 +291,7 @@ def _redirected(get: Get, url: str, location: str) -> str:
     return target
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _origin(url: str) -> _Origin:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port
 
@@ -299,6 +303,13 @@ def _conditions(validators: Validators) -> Mapping[str, str]:
 
 def _validators_name(get: Get) -> str:
     return f"validators {get.url}"
+
+
+def _decode(kept: str | None, kind: type[_Kept]) -> _Kept | None:
+    try:
+        return msgspec.json.decode(kept, type=kind) if kept else None
+    except msgspec.DecodeError:  # the word for "free", or written by another version
+        return None
 
 
 def _cause(error: Exception) -> str:

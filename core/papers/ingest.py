@@ -13,22 +13,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Protocol, TypeAlias
-
-import msgspec
 
 from core.clock import Clock
 from core.errors import LibraryError, SourceError
 from core.http import Answer
-from core.papers.calendar import Calendar
 from core.papers.paper import Record
-from core.papers.sources import SOURCES, Backfill, Get, Newest, Page, Source, Wanted
-from core.settings import Settings
+from core.papers.plan import SourceState, keep_state, read_state
+from core.papers.sources import Backfill, Get, Newest, Page, Source, Wanted
 
-MAX_GAP = timedelta(days=31)
 log = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -74,31 +70,6 @@ class Retriever(Protocol):
         """Keep an answer's validators."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceState:
-    """How a source stands, kept over restarts. Instants are aware and in UTC.
-
-    Attributes:
-        source: its name.
-        ok_at: when everything that was asked of it was last answered.
-        failing_since: since when that has not been so; None when it is.
-        reason: a clause that fits behind its name, as "has answered 429".
-        retry_at: when it may be asked again, where that is known.
-        newest_day: the newest day of which it listed a paper that was new.
-        missing_since: the first day whose batch was missed and has not been fetched yet.
-        empty: the last time it answered, and listed nothing at all.
-    """
-
-    source: str
-    ok_at: datetime | None = None
-    failing_since: datetime | None = None
-    reason: str = ""
-    retry_at: datetime | None = None
-    newest_day: date | None = None
-    missing_since: date | None = None
-    empty: bool = False
-
-
 @dataclass(slots=True)
 class Outcome:
     """What one run brought from one source.
@@ -124,66 +95,6 @@ class Outcome:
     newest_day: date | None = None
 
 
-async def source_states(library: Shelf) -> Mapping[str, SourceState]:
-    """Return how each registered source stands."""
-    return {name: await _read_state(library, name) for name in SOURCES}
-
-
-def plan_fetch(
-    settings: Settings,
-    categories: Iterable[str],
-    states: Mapping[str, SourceState],
-    calendar: Calendar,
-    *,
-    now: datetime,
-    since: date | None = None,
-) -> Mapping[str, tuple[Wanted, ...]]:
-    """Return what is wanted of each registered source.
-
-    The first time, as far back as `huggingface.days_back` says; afterwards from the day before its last success, so
-    that readings of yesterday's papers go on and gaps are closed. arXiv's feeds hold one batch only: batches missed in
-    between are wanted besides.
-
-    Args:
-        settings: for the categories and how far to go back.
-        categories: arXiv categories that subscriptions name besides.
-        states: how the sources stand.
-        calendar: arXiv's.
-        now: the instant.
-        since: fetch from this day on, whatever is held already.
-    """
-    wanted = tuple(dict.fromkeys((*settings.arxiv.categories, *categories)))
-    today = now.date()
-    plan: dict[str, tuple[Wanted, ...]] = {}
-    for name in SOURCES:
-        state = states.get(name, SourceState(name))
-        if name == "arxiv":
-            plan[name] = _plan_arxiv(wanted, state, calendar, now, since)
-        else:
-            plan[name] = (Newest(today, since or _reach_back(state, settings.huggingface.days_back, today), wanted),)
-    return plan
-
-
-def _reach_back(state: SourceState, days_back: int, today: date) -> date:
-    if state.ok_at is None:
-        return today - timedelta(days=days_back)
-    return max(state.ok_at.date() - timedelta(days=1), today - MAX_GAP)
-
-
-def _plan_arxiv(
-    categories: tuple[str, ...], state: SourceState, calendar: Calendar, now: datetime, since: date | None
-) -> tuple[Wanted, ...]:
-    today, batch = now.date(), calendar.newest_batch(now)
-    held = state.newest_day or today - timedelta(days=7)
-    newest = Newest(today, today if held >= batch else held, categories)
-    missed = since or state.missing_since
-    if missed is None and state.newest_day is not None and calendar.batches_between(state.newest_day, batch):
-        missed = state.newest_day + timedelta(days=1)
-    if missed is None or missed >= batch:
-        return (newest,)
-    return (newest, Backfill(since or max(missed, today - MAX_GAP), today, categories))
-
-
 async def fetch(
     sources: Sequence[Source],
     wanted: Mapping[str, Sequence[Wanted]],
@@ -202,14 +113,11 @@ async def fetch(
     try:
         async with asyncio.TaskGroup() as group:
             for run in runs:
-                for wish, get in run.roots:
-                    group.create_task(run.pursue(wish, get))
+                group.create_task(run.pursue_all())
     except ExceptionGroup as failures:
         if (unkept := failures.subgroup(LibraryError)) is not None:
-            raise unkept.exceptions[0] from None
+            raise _first(unkept) from None
         raise
-    for run in runs:
-        await run.keep_state()
     return tuple(run.outcome for run in runs)
 
 
@@ -226,18 +134,24 @@ class _Run:
         progress: Progress,
     ) -> None:
         self.outcome = Outcome(source.name)
-        self.roots = [(wish, get) for wish in wanted for get in source.ask(wish)]
+        self._roots = [(wish, get) for wish in wanted for get in source.ask(wish)]
         self._source = source
         self._wanted = tuple(wanted)
         self._http = http
         self._library = library
         self._clock = clock
         self._progress = progress
-        self._known, self._done = len(self.roots), 0
+        self._known, self._done = len(self._roots), 0
         self._failed: set[Wanted] = set()
-        self._on_lists = 0
 
-    async def pursue(self, wish: Wanted, first: Get) -> None:
+    async def pursue_all(self) -> None:
+        """Ask everything that is wanted of the source, and remember how it stands afterwards."""
+        async with asyncio.TaskGroup() as group:
+            for wish, get in self._roots:
+                group.create_task(self._pursue(wish, get))
+        await self._keep_state()
+
+    async def _pursue(self, wish: Wanted, first: Get) -> None:
         """Ask one request and all that follow from it, one after the other."""
         queue, answers = deque([first]), list[Answer]()
         whole = True
@@ -280,7 +194,7 @@ class _Run:
             raise SourceError(self._source.name, "has sent something that paperboy cannot read") from error
 
     async def _keep(self, page: Page) -> int:
-        self.outcome.odd.extend(page.odd)
+        self._note_odd(*page.odd)
         if not page.records:
             return 0
         result = await self._library.ingest(page.records, now=self._clock())
@@ -288,31 +202,33 @@ class _Run:
         self.outcome.new += result.new
         self.outcome.listed += result.listed
         days = [listing.day for record in page.records for listing in record.listings]
-        self._on_lists += len(days)
         if result.listed and days:
             self.outcome.newest_day = max(*days, self.outcome.newest_day or days[0])
         return result.listed
 
+    def _note_odd(self, *sentences: str) -> None:
+        self.outcome.odd.extend(one for one in sentences if one not in self.outcome.odd)
+
     def _note_failure(self, wish: Wanted, error: SourceError, *, mended: bool) -> None:
         if mended:
-            self.outcome.odd.append(f"{error}; asking elsewhere.")
+            self._note_odd(f"{error}; asking elsewhere.")
             return
         self._failed.add(wish)
         self.outcome.failure = self.outcome.failure or error
 
-    async def keep_state(self) -> None:
+    async def _keep_state(self) -> None:
         """Remember how the source stands after a run that asked for its newest."""
         if not any(isinstance(wish, Newest) for wish in self._wanted):
             return
-        old = await _read_state(self._library, self._source.name)
+        old = await read_state(self._library, self._source.name)
         days = [day for day in (old.newest_day, self.outcome.newest_day) if day]
         state = replace(
             self._standing(old),
             newest_day=max(days, default=None),
             missing_since=self._missing(old),
-            empty=not (self._on_lists or self.outcome.unchanged or self.outcome.failure),
+            empty=not (self.outcome.seen or self.outcome.unchanged or self.outcome.failure),
         )
-        await self._library.set_fact(_fact_name(self._source.name), msgspec.json.encode(state).decode())
+        await keep_state(self._library, state)
 
     def _standing(self, old: SourceState) -> SourceState:
         failure, now = self.outcome.failure, self._clock()
@@ -328,10 +244,7 @@ class _Run:
         return min((gap.since for gap in gaps if gap in self._failed), default=None)
 
 
-async def _read_state(library: Shelf, name: str) -> SourceState:
-    kept = await library.fact(_fact_name(name))
-    return msgspec.json.decode(kept, type=SourceState) if kept else SourceState(name)
-
-
-def _fact_name(name: str) -> str:
-    return f"source {name}"
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
