@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from core.store import Delivery, Mark, State, Store
 PAGE = 5
 SIMILAR = 5
 INLINE_VALUE = 60
-MARKS = {"up": "👍", "down": "👎", "save": "🔖"}
+MARKS = {"up": ("up", "👍"), "down": ("down", "👎"), "save": ("saved", "🔖")}
 
 EXAMPLES = (
     ("diffusion models", "papers about it"),
@@ -49,9 +50,9 @@ class Inquiries:
         found = await self._newsroom.engine.search(parse(command.query), limit=PAGE, offset=command.offset)
         buttons = []
         if command.offset:
-            buttons.append(await self._page_button("‹ Back", max(command.offset - PAGE, 0), command.query))
+            buttons.append(await self._page_button("◀ Back", max(command.offset - PAGE, 0), command.query))
         if command.offset + PAGE < found.total:
-            buttons.append(await self._page_button("More ›", command.offset + PAGE, command.query))
+            buttons.append(await self._page_button("More ▶", command.offset + PAGE, command.query))
         if found.hits:
             buttons.append(Button("Share here", "share", await self._state(command.offset, command.query)))
         message = found_message(
@@ -76,7 +77,7 @@ class Inquiries:
 
     async def saved(self, _command: c.Saved, request: c.Request, now: datetime) -> Message:
         """Answer with the papers the person marked 🔖, newest first."""
-        marks = [mark for mark in await self._store.marks(person=request.person) if mark.kind == "save"]
+        marks = [mark for mark in await self._store.marks(person=request.person) if mark.kind == "saved"]
         papers = await self._newsroom.library.papers([mark.paper for mark in marks])
         kept = [papers[mark.paper] for mark in reversed(marks) if mark.paper in papers]
         if not kept:
@@ -97,14 +98,17 @@ class Inquiries:
 
     async def why(self, command: c.Why, request: c.Request, now: datetime) -> Message:
         """Answer whether a paper was fetched, and what each subscription of the place made of it."""
-        identifier = paper_id(command.paper) or command.paper.strip()
+        return await self.why_for_all(command.paper, await self._store.subscriptions(request.place), now)
+
+    async def why_for_all(self, typed: str, subscriptions: Sequence[Subscription], now: datetime) -> Message:
+        """Answer whether a paper was fetched, and what each of these subscriptions made of it."""
+        identifier = paper_id(typed) or typed.strip()
         paper = await self._newsroom.library.paper(identifier)
         if paper is None:
-            return Message(Kind.ANSWER, lines=(text(f"{identifier[:80]} was never fetched. {self._sources_words()}"),))
+            return _say(f"{identifier[:80]} was never fetched. {self._sources_words()}")
         lines: list[Text] = [text(title_span(paper)), _fetched_words(paper)]
-        subscriptions = await self._store.subscriptions(request.place)
         if not subscriptions:
-            lines.append(text("This place has no subscription that could have wanted it."))
+            lines.append(text("No subscription here could have wanted it."))
         lines += [await self._why_for(item, paper, now) for item in subscriptions]
         return Message(Kind.ANSWER, lines=tuple(lines))
 
@@ -122,12 +126,11 @@ class Inquiries:
 
     async def _mark(self, press: c.Press, request: c.Request, now: datetime) -> Message:
         paper = await self._known_paper(press.value)
-        kind = press.action
+        kind, sign = MARKS[press.action]
         is_set = await self._store.mark(Mark(request.person, request.place, paper.id, kind, now))
-        sign = MARKS[kind]
         if not is_set:
             return Message(Kind.ANSWER, lines=(text(f"{sign} taken back: ", title_span(paper)),))
-        where = "; /papers saved lists it" if kind == "save" else "; press again to take it back"
+        where = "; /papers saved lists it" if kind == "saved" else "; press again to take it back"
         return Message(Kind.ANSWER, lines=(text(f"{sign} kept{where}: ", title_span(paper)),))
 
     async def _why_for(self, subscription: Subscription, paper: Paper, now: datetime) -> Text:
@@ -157,7 +160,7 @@ class Inquiries:
                 )
             local = upcoming.astimezone(ZoneInfo(subscription.timezone))
             return f"a candidate for the digest of {local:%a} {local.day} {local:%b %H:%M}"
-        return f"but others ranked above it in the digest of {latest.day:%a} {latest.day.day} {latest.day:%b} (top {subscription.top})"
+        return f"but others ranked above it in the digest of {_short_day(latest.day)} (top {subscription.top})"
 
     async def _known_paper(self, typed: str) -> Paper:
         identifier = paper_id(typed)

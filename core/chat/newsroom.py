@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.chat.message import Message, text
 from core.chat.render import chosen_why, digest_message
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures
 from core.digests.subscription import Subscription
 from core.papers.calendar import Calendar
 from core.papers.ingest import source_states
-from core.papers.library import After, LastDays, Library, Newest, OnDay, Window
+from core.papers.library import Library
+from core.papers.windows import After, LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
 from core.search.query import Query, parse
 from core.settings import Settings
 from core.store import Delivery, Shown, Store
 
-from .message import Message, text
+
 
 SAMPLE_SOURCE = "sample"
 
@@ -62,7 +64,7 @@ class Newsroom:
         )
 
     async def today_for(self, address: str, now: datetime) -> Message:
-        """Compose today's digest of a place from each source's newest batch; for everything when it has no subscription."""
+        """Compose today's digest of a place from each source's newest batch; without a subscription, for everything."""
         subscriptions = [item for item in await self._store.subscriptions(address) if item.pause is None]
         if not subscriptions:
             return await self.front_page(now)

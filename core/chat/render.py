@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from core.chat.cards import card_of, signal_words, why_line
+from core.chat.cards import card_of, page_address, signal_words, why_line
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Card, Kind, Message, Span, Text, text
 from core.chat.parsing import days_text
@@ -55,7 +55,7 @@ def _listing_words(paper: Paper) -> list[str]:
 def digest_message(
     digest: Digest, *, day: date, heading: str, silence: str, notes: Sequence[str], now: datetime, sample: bool = False
 ) -> Message:
-    """Render a digest: who for and which day, how many of how many, the papers; or one line with the reason for none."""
+    """Render a digest: for whom, which day, how many of how many, the papers; or one line with the reason for none."""
     counts = f"{long_day(day)} · {len(digest.chosen)} of {digest.considered:,} new papers"
     if digest.query.words and digest.matched != digest.considered:
         counts += f", {digest.matched:,} matched"
@@ -130,9 +130,4 @@ def next_words(moment: datetime, timezone: str) -> str:
 
 def title_span(paper: Paper) -> Span:
     """Return a paper's title as a link to its page."""
-    return Span(to_unicode(paper.title), url=card_url(paper))
-
-
-def card_url(paper: Paper) -> str:
-    """Return where a paper's title leads."""
-    return f"https://arxiv.org/abs/{paper.id}" if paper.is_arxiv else ""
+    return Span(to_unicode(paper.title), url=page_address(paper))

@@ -72,7 +72,7 @@ class Courier:
             await self._stop()
 
     async def recover(self) -> None:
-        """Mark what a crash left in mid-delivery as unknown; only the owner of the store may call this, once, at start."""
+        """Mark what a crash left in mid-delivery as unknown; for the owner of the store, once, at start."""
         for delivery in await self._store.open_deliveries():
             if delivery.state is State.SENDING:
                 await self._move(delivery, State.UNKNOWN, note="paperboy stopped while it was being sent")

@@ -12,7 +12,8 @@ from core.chat.message import Message
 from core.chat.newsroom import Edition, Newsroom
 from core.digests.subscription import Due, newest_due
 from core.errors import QueryError
-from core.papers.library import After, Library
+from core.papers.library import Library
+from core.papers.windows import After
 from core.store import Delivery, State, Store
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ READY_SOURCE_DEFAULT = "arxiv"
 
 
 async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
-    """Return the subscriptions that are due at `now` (aware) and have no delivery for that date yet, longest due first."""
+    """Return the subscriptions that are due at `now` (aware) without a delivery for that date, longest due first."""
     subscriptions = await store.subscriptions()
     latest = await store.latest_deliveries([item.id for item in subscriptions])
     found = []

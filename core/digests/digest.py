@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from core.digests.ranking import Ranked, rank
-from core.papers.library import Library, Window
+from core.papers.library import Library
+from core.papers.windows import Window
 from core.search.engine import Engine, Matches
 from core.search.query import Query
 

@@ -9,8 +9,8 @@ paper's votes with those of the most voted candidate beside it, on a log scale b
     votes = upvotes + 2 * comments
     trend = log(1 + votes) / log(1 + the highest votes among the candidates)
 
-A paper that nobody could vote on yet (arXiv lists have no votes) is not a paper without interest: its trend is that of the
-median voted candidate, halved. Equal scores: the newer paper first, then by id, so that the order never depends on chance.
+A paper that nobody could vote on yet (arXiv lists have no votes) is not a paper without interest: its trend is that of
+the median voted candidate, halved. Equal scores: the newer paper first, then by id, so that chance never decides.
 """
 
 from __future__ import annotations

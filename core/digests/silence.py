@@ -9,18 +9,13 @@ from zoneinfo import ZoneInfo
 from core.digests.digest import Digest
 from core.papers.calendar import Calendar
 from core.papers.ingest import SourceState
-
-LABELS: Mapping[str, str] = {
-    "arxiv": "arXiv",
-    "huggingface": "Hugging Face",
-    "hackernews": "Hacker News",
-    "sample": "the bundled sample",
-}
+from core.papers.sources import SOURCES
 
 
 def source_label(name: str) -> str:
     """Return a source's name as readers know it."""
-    return LABELS.get(name, name)
+    registered = SOURCES.get(name)
+    return registered.label if registered else name
 
 
 def failures(states: Mapping[str, SourceState], timezone: str) -> list[str]:
@@ -49,7 +44,7 @@ def explain_silence(
             counted += "none matched"
         return "; ".join([counted, *reasons])
     if not reasons and (expected := calendar.explain(now)):
-        return f"no new papers: {expected}"
+        return f"no new papers, and no announcement on arXiv today because {expected}"
     return "; ".join(["no new papers", *reasons]) if reasons else "no new papers since the last digest"
 
 

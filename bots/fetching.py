@@ -1,0 +1,138 @@
+"""Fetching as the commands and the service do it: which sources, what is wanted, what is said afterwards."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from core.clock import Clock
+from core.digests.silence import failures, source_label
+from core.errors import QueryError, UsageError
+from core.http import Http
+from core.papers.calendar import Calendar
+from core.papers.ingest import Outcome, Progress, fetch, plan_fetch, source_states
+from core.papers.library import Library
+from core.papers.sources import Newest, create_source, create_sources
+from core.search.query import parse
+from core.settings import Settings
+from core.store import Store
+
+SAMPLE = "sample"
+
+
+class Fetcher:
+    """Asks the sources for what the library lacks. Only the owner of the data folder fetches, so that arXiv sees one.
+
+    Attributes:
+        failures: one clause for each source that did not answer in the last run, with since when and the next try.
+        fetched: whether a run has ended.
+    """
+
+    def __init__(
+        self, *, settings: Settings, library: Library, store: Store, calendar: Calendar, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._library = library
+        self._store = store
+        self._calendar = calendar
+        self._clock = clock
+        self.failures: Sequence[str] = ()
+        self.fetched = False
+
+    async def fetch(
+        self, *, only: str | None = None, since: date | None = None, progress: Progress = lambda *_: None
+    ) -> tuple[Outcome, ...]:
+        """Ask every source that is switched on, or one.
+
+        Raises:
+            UsageError: there is no such source, or it is switched off.
+            LibraryError: the library cannot keep what came.
+        """
+        sources = create_sources(self._settings)
+        if only is not None:
+            sources = tuple(source for source in sources if source.name == only)
+            if not sources:
+                raise UsageError(f"{only!r} is not a source that is switched on.", hint=_known_sources(self._settings))
+        plan = plan_fetch(
+            self._settings,
+            await self._categories(),
+            await source_states(self._library),
+            self._calendar,
+            now=self._clock(),
+            since=since,
+        )
+        http = Http(self._settings, self._library, clock=self._clock, random=random.SystemRandom().random)
+        try:
+            outcomes = await fetch(
+                sources, plan, http=http, library=self._library, clock=self._clock, progress=progress
+            )
+        finally:
+            await http.close()
+        self.failures = await current_failures(self._library, self._settings)
+        self.fetched = True
+        return outcomes
+
+    async def is_stale(self) -> bool:
+        """Whether some source has not been asked for as long as the service would wait."""
+        oldest = self._clock() - timedelta(minutes=self._settings.fetch.every_minutes)
+        states = await source_states(self._library)
+        asked = [(states[source.name].ok_at, states[source.name].retry_at) for source in create_sources(self._settings)]
+        return any(_is_older(ok_at, oldest) and not _is_later(retry_at, self._clock()) for ok_at, retry_at in asked)
+
+    async def _categories(self) -> Collection[str]:
+        """Return the arXiv categories that subscriptions name: they are fetched besides those of the settings."""
+        named: dict[str, None] = {}
+        for subscription in await self._store.subscriptions():
+            with suppress(QueryError):
+                named |= dict.fromkeys(parse(subscription.interests).categories)
+        return named
+
+
+def _is_older(moment: datetime | None, than: datetime) -> bool:
+    return moment is None or moment < than
+
+
+def _is_later(moment: datetime | None, than: datetime) -> bool:
+    return moment is not None and moment > than
+
+
+def _known_sources(settings: Settings) -> str:
+    return "There are: " + ", ".join(source.name for source in create_sources(settings)) + "."
+
+
+async def current_failures(library: Library, settings: Settings) -> Sequence[str]:
+    """Return one clause for each source that is switched on and does not answer now."""
+    states = await source_states(library)
+    enabled = {source.name for source in create_sources(settings)}
+    return failures({name: states[name] for name in enabled & states.keys()}, settings.digest.timezone)
+
+
+async def load_sample(settings: Settings, library: Library, clock: Clock) -> None:
+    """Put the bundled sample into a library of its own."""
+    now = clock()
+    http = Http(settings, library, clock=clock, random=random.SystemRandom().random)
+    try:
+        wanted = {SAMPLE: (Newest(now.date(), now.date()),)}
+        await fetch([create_source(SAMPLE, settings)], wanted, http=http, library=library, clock=clock)
+    finally:
+        await http.close()
+
+
+def outcome_lines(outcomes: Iterable[Outcome], settings: Settings) -> list[str]:
+    """Return one line a source: what it brought, or why nothing."""
+    return [line for outcome in outcomes for line in _outcome_lines(outcome, settings.digest.timezone)]
+
+
+def _outcome_lines(outcome: Outcome, timezone: str) -> list[str]:
+    label = source_label(outcome.source)
+    odd = [f"{label}: {sentence}" for sentence in outcome.odd]
+    counts = f"{outcome.seen:,} papers read, {outcome.new:,} new, {outcome.listed:,} newly listed"
+    if outcome.failure is None:
+        return [*odd, f"{label}: {counts}" + (", nothing changed since the last time" * (not outcome.seen))]
+    retry = outcome.failure.retry_at
+    again = f"; next try after {retry.astimezone(ZoneInfo(timezone)):%H:%M}" if retry else ""
+    return [*odd, f"{label} {outcome.failure.reason}{again} ({counts})"]
+

@@ -1,0 +1,212 @@
+"""`paperboy run`: fetch, schedule, deliver, answer, until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from importlib import import_module
+
+from bots import PLATFORMS
+from bots.fetching import outcome_lines
+from bots.house import House, open_house, open_sample
+from bots.terminal.reading import no_source
+from bots.terminal.render import render, terminal_width
+from bots.web.page import create_app
+from bots.web.server import serve
+from core.chat.message import Kind, Message, text
+from core.delivery.courier import Courier
+from core.delivery.outbox import fill_outbox
+from core.delivery.platform import Platform
+from core.delivery.schedule import make_schedule
+from core.errors import DeliveryError, PaperboyError, SettingsError
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DRAIN_EVERY = 15.0
+REACHABLE_WITHIN = 2.0
+WEB = "web"
+
+
+async def run(arguments: Namespace, settings: Settings) -> int:
+    """Run the service until it is told to stop; returns 0 then."""
+    if arguments.role != "all":
+        raise SettingsError(
+            f"--role {arguments.role}: roles need a store that several machines share, which this version lacks; "
+            "leave it out, and one process does everything."
+        )
+    wanted = chosen_names(arguments.only)
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house(settings, owner=True))
+        platforms = make_platforms(house, wanted)
+        service = Service(house, platforms)
+        await service.run(stop, with_page=settings.web.enabled and (wanted is None or WEB in wanted))
+    log.info("stopped")
+    return 0
+
+
+def chosen_names(only: str | None) -> frozenset[str] | None:
+    """Return the names behind `--only`, or None where it was not given; SettingsError for unknown ones."""
+    if only is None:
+        return None
+    names = frozenset(part.strip() for part in only.split(",") if part.strip())
+    known = {*PLATFORMS, WEB}
+    if not names or names - known:
+        unknown = ", ".join(sorted(names - known)) or "nothing"
+        raise SettingsError(f"--only: {unknown} is not known; allowed are {', '.join(sorted(known))}.")
+    return names
+
+
+def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, Platform]:
+    """Make the platforms whose tokens are set, of those that are wanted."""
+    made: dict[str, Platform] = {}
+    for name, place in PLATFORMS.items():
+        module, _, class_name = place.partition(":")
+        if wanted is not None and name not in wanted:
+            continue
+        platform_class = getattr(import_module(module), class_name) if _has_token(house.settings, name) else None
+        if platform_class is not None:
+            made[name] = platform_class.from_settings(house.settings, house.clock)
+        elif wanted is not None:
+            raise SettingsError(f"--only {name}: its token is not set; README says which one it needs.")
+    return made
+
+
+def _has_token(settings: Settings, platform: str) -> bool:
+    return any(
+        value is not None
+        for field in type(settings.secrets).model_fields
+        if field.startswith(f"{platform}_") and (value := getattr(settings.secrets, field))
+    )
+
+
+class Service:
+    """The running whole: a few loops, each of which survives the failures of the others."""
+
+    def __init__(self, house: House, platforms: Mapping[str, Platform]) -> None:
+        self._house = house
+        self._platforms = platforms
+        self._fetcher = house.fetcher()
+        self._sample: Message | None = None
+        self._courier = Courier(
+            store=house.store, platforms=platforms, clock=house.clock, jitter=random.SystemRandom().random
+        )
+
+    async def run(self, stop: asyncio.Event, *, with_page: bool) -> None:
+        """Run until `stop` is set, then end everything in order."""
+        schedule = make_schedule(
+            tick=self.tick,
+            fetch=self.fetch,
+            tidy=self.tidy,
+            fetch_every_minutes=self._house.settings.fetch.every_minutes,
+        )
+        answer = self._house.desk(self.reachable).answer
+        loops = [self._courier.run(every=DRAIN_EVERY), self._first_round()]
+        loops += [self._listen(platform, answer) for platform in self._platforms.values()]
+        if with_page:
+            loops.append(self._serve_page())
+        schedule.start()
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await self._watch(stopped, tasks)
+        finally:
+            schedule.shutdown(wait=False)
+            for task in [stopped, *tasks]:
+                task.cancel()
+            await asyncio.gather(stopped, *tasks, return_exceptions=True)
+            for platform in self._platforms.values():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(platform.close(), 5)
+
+    async def _watch(self, stopped: asyncio.Task[bool], tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for the end; a loop that fails for good ends the service with its sentence."""
+        waiting = {stopped, *tasks}
+        while not stopped.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()
+
+    async def tick(self) -> None:
+        """Queue what is due and wake the courier."""
+        try:
+            await fill_outbox(self._house.newsroom, self._house.store, self._house.clock())
+        except PaperboyError as error:
+            log.error("digests could not be queued: %s", error)
+        self._courier.wake()
+
+    async def fetch(self) -> None:
+        """Ask all sources; failures are kept and told, never raised."""
+        try:
+            outcomes = await self._fetcher.fetch()
+        except PaperboyError as error:
+            log.error("fetching failed: %s", error)
+            return
+        for line in outcome_lines(outcomes, self._house.settings):
+            log.info("%s", line)
+
+    async def tidy(self) -> None:
+        """Forget deliveries that are older than what is promised to be kept."""
+        before = self._house.clock() - timedelta(days=self._house.settings.keep.deliveries_days)
+        try:
+            await self._house.store.prune(before)
+        except PaperboyError as error:
+            log.error("old deliveries could not be pruned: %s", error)
+
+    async def reachable(self, address: str) -> str | None:
+        """Tell why an address cannot be posted to, or None; an answer that does not come in time counts as none."""
+        platform = self._platforms.get(address.partition(":")[0])
+        if platform is None:
+            return None
+        try:
+            return await asyncio.wait_for(platform.reachable(address), REACHABLE_WITHIN)
+        except TimeoutError:
+            return None
+
+    async def _listen(self, platform: Platform, answer: Callable[..., Awaitable[Message]]) -> None:
+        try:
+            await platform.listen(answer)
+        except DeliveryError as error:
+            # One platform with a bad token must not silence the others; doctor and the log say which.
+            log.error("%s is not served: %s", platform.name, error)
+
+    async def _first_round(self) -> None:
+        """Catch up with what was due, fetch, and show the digest where nobody else will."""
+        await self.tick()
+        await self.fetch()
+        await self.tick()
+        if not self._platforms:
+            message = await self.page()
+            if message.sample:
+                print(no_source(self._fetcher.failures), flush=True)
+            print(render(message, width=terminal_width(), color=sys.stdout.isatty()), flush=True)
+
+    async def page(self) -> Message:
+        """Compose today's digest for everybody; the bundled sample while nothing real could be fetched."""
+        house = self._house
+        if await house.library.count():
+            return await house.newsroom.front_page(house.clock())
+        if not self._fetcher.fetched:
+            return Message(Kind.DIGEST, lines=(text("The first papers are being fetched; look again in a minute."),))
+        if self._sample is None:
+            async with open_sample(house.settings, house.store, house.clock) as newsroom:
+                self._sample = await newsroom.front_page(house.clock())
+        return self._sample
+
+    async def _serve_page(self) -> None:
+        web = self._house.settings.web
+
+        def bound(host: str, port: int) -> None:
+            log.info("the page is at http://%s:%s", host, port)
+
+        await serve(create_app(self.page), web.host, web.port, bound)

@@ -1,0 +1,144 @@
+"""`doctor`: one line a check, exit 1 if any fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+from argparse import Namespace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from bots.house import House, open_house
+from bots.service import make_platforms
+from bots.terminal.reading import write_out
+from core.digests.silence import failures, source_label
+from core.errors import PaperboyError, SourceError, StoreBusy
+from core.http import Http
+from core.papers.ingest import source_states
+from core.papers.sources import Newest, Source, create_sources
+from core.settings import Settings
+
+LOW_DISK = 500 * 1024**2
+PLATFORM_WITHIN = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor's: what was looked at, whether it is well, and what it is or how to mend it."""
+
+    what: str
+    well: bool
+    details: str
+
+
+async def doctor(arguments: Namespace, settings: Settings) -> int:
+    """Look at everything that has to work; returns 1 when something does not."""
+    sick = False
+    async for check in _checks(settings, offline=arguments.offline):
+        sick = sick or not check.well
+        write_out(f"{'ok  ' if check.well else 'FAIL'}  {check.what}: {check.details}")
+    return 1 if sick else 0
+
+
+async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
+    yield Check("settings", True, "every key is known and every value allowed")
+    folder = _check_folder(settings)
+    yield folder
+    if not folder.well:
+        return
+    try:
+        running = await _is_running(settings)
+        yield Check("service", True, "running on this data folder" if running else "not running")
+        async with open_house(settings, owner=False) as house:
+            async for check in _checks_inside(house, running=running, offline=offline):
+                yield check
+    except PaperboyError as error:
+        yield Check("data", False, str(error))
+
+
+def _check_folder(settings: Settings) -> Check:
+    home = settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return Check("data folder", False, f"{home} cannot be made ({error.strerror}); PAPERBOY_HOME names another.")
+    if not os.access(home, os.W_OK):
+        return Check("data folder", False, f"{home} cannot be written; PAPERBOY_HOME names another.")
+    free = shutil.disk_usage(home).free
+    return Check("data folder", free > LOW_DISK, f"{home.resolve()}, {free / 1024**3:.1f} GB free")
+
+
+async def _is_running(settings: Settings) -> bool:
+    try:
+        async with open_house(settings, owner=True):
+            return False
+    except StoreBusy:
+        return True
+
+
+async def _checks_inside(house: House, *, running: bool, offline: bool) -> AsyncIterator[Check]:
+    count = await house.library.count()
+    yield Check("library", True, f"{count:,} papers" if count else "empty until the first fetch")
+    kept = await house.store.subscriptions()
+    paused = [item for item in kept if item.pause is not None and not item.pause.by_hand]
+    details = "; ".join(f"#{item.number} of {item.address} is paused: {item.pause.reason}" for item in paused if item.pause)
+    yield Check("subscriptions", not paused, details or f"{len(kept)}")
+    if warning := house.calendar.warning(house.clock()):
+        yield Check("calendar", True, warning)
+    if running or offline:
+        async for check in _checks_of_states(house):
+            yield check
+    else:
+        for check in await _checks_of_sources(house):
+            yield check
+    if not offline:
+        async for check in _checks_of_platforms(house):
+            yield check
+
+
+async def _checks_of_states(house: House) -> AsyncIterator[Check]:
+    """Tell how sources stand as the service saw them: asking them ourselves would break arXiv's one-at-a-time rule."""
+    states = await source_states(house.library)
+    for source in create_sources(house.settings):
+        state = states[source.name]
+        failing = failures({source.name: state}, house.settings.digest.timezone)
+        asked = f"answered last at {state.ok_at:%Y-%m-%d %H:%M} UTC" if state.ok_at else "not asked yet"
+        yield Check(source_label(source.name), not failing, failing[0] if failing else asked)
+
+
+async def _checks_of_sources(house: House) -> Sequence[Check]:
+    http = Http(house.settings, house.library, clock=house.clock, random=random.SystemRandom().random)
+    try:
+        return await asyncio.gather(*(_check_source(source, http, house) for source in create_sources(house.settings)))
+    finally:
+        await http.close()
+
+
+async def _check_source(source: Source, http: Http, house: House) -> Check:
+    label = source_label(source.name)
+    now = house.clock()
+    get = source.ask(Newest(now.date(), now.date(), house.settings.arxiv.categories[:1]))[0]
+    try:
+        answer = await http.get(get)
+        if not answer.not_modified:
+            source.parse(get, answer.body, now=now)
+    except SourceError as error:
+        return Check(label, False, f"{error.reason} ({get.url})")
+    return Check(label, True, f"answers at {get.url}")
+
+
+async def _checks_of_platforms(house: House) -> AsyncIterator[Check]:
+    platforms = make_platforms(house, None)
+    if not platforms:
+        yield Check("platforms", True, "no token is set; digests go to the terminal and the page")
+    for name, platform in platforms.items():
+        try:
+            async with asyncio.timeout(PLATFORM_WITHIN):
+                for what, well, details in await platform.check():
+                    yield Check(f"{name} {what}", well, details)
+        except TimeoutError:
+            yield Check(name, False, f"did not answer within {PLATFORM_WITHIN:g} s")
+        finally:
+            await platform.close()

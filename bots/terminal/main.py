@@ -1,0 +1,108 @@
+"""`paperboy COMMAND`: reads the words, runs the command, tells every failure in one sentence.
+
+Exit codes: 0 done; 1 it ran and something failed (said on stderr); 2 wrong usage or settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from bots.terminal.arguments import make_parser
+from core.errors import PaperboyError, QueryError, SettingsError, UsageError
+from core.search.query import point_at
+from core.settings import Settings, read_settings
+
+FAILED = 1
+WRONG_USAGE = 2
+
+Command: TypeAlias = Callable[[Namespace, Settings], Coroutine[Any, Any, int]]
+
+# Imported only when called: `paperboy search` need not load a chat library.
+COMMANDS: Mapping[str, str] = {
+    "run": "bots.service:run",
+    "digest": "bots.terminal.reading:digest",
+    "search": "bots.terminal.reading:search",
+    "why": "bots.terminal.reading:why",
+    "fetch": "bots.terminal.loading:fetch",
+    "import": "bots.terminal.loading:load",
+    "subscriptions": "bots.terminal.subscriptions:subscriptions",
+    "doctor": "bots.terminal.doctor:doctor",
+    "migrate": "bots.terminal.upkeep:migrate",
+    "move": "bots.terminal.upkeep:move",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = make_parser().parse_args(argv)
+    try:
+        settings = read_settings(os.environ)
+        start_logging(settings, quiet=arguments.command != "run")
+        return asyncio.run(_command(arguments.command)(arguments, settings))
+    except PaperboyError as error:
+        print(f"paperboy: {explain(error)}", file=sys.stderr)
+        return WRONG_USAGE if isinstance(error, (SettingsError, UsageError)) else FAILED
+    except KeyboardInterrupt:
+        print("paperboy: stopped.", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `head` does; Python would complain once more while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def explain(error: PaperboyError) -> str:
+    """Return an error for a person in a shell: the sentence, the place in a query, the right form."""
+    lines = [str(error)]
+    if isinstance(error, QueryError):
+        lines.append(point_at(error))
+    if isinstance(error, UsageError) and error.hint:
+        lines.append(error.hint)
+    return "\n".join(lines)
+
+
+def start_logging(settings: Settings, *, quiet: bool) -> None:
+    """Send log lines to stderr, without the secrets; other people's libraries speak only when something is wrong."""
+    lines = logging.StreamHandler()
+    lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    lines.addFilter(_Redact(settings))
+    logging.basicConfig(level=logging.WARNING, handlers=[lines], force=True)
+    level = logging.WARNING if quiet else settings.log.level.upper()
+    for ours in ("core", "bots"):
+        logging.getLogger(ours).setLevel(level)
+
+
+class _Redact(logging.Filter):
+    """Takes secrets out of whatever is logged, exceptions of other people's libraries included."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        values = [getattr(settings.secrets, name) for name in type(settings.secrets).model_fields]
+        self._secrets = [value.get_secret_value() for value in values if value is not None]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.msg, record.args = self._redacted(message), None
+        if record.exc_text:
+            record.exc_text = self._redacted(record.exc_text)
+        return True
+
+    def _redacted(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return text
+
+
+def _command(name: str) -> Command:
+    module, _, function = COMMANDS[name].partition(":")
+    command: Command = getattr(import_module(module), function)
+    return command

@@ -1,0 +1,181 @@
+"""`digest`, `search` and `why`: commands that only read, and work beside a running service."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bots.fetching import current_failures
+from bots.house import House, open_house, open_sample
+from bots.terminal.progress import show_progress
+from bots.terminal.render import render, terminal_width, to_json
+from bots.web.page import render_html
+from core.chat.message import Message
+from core.errors import StoreBusy, UsageError
+from core.papers.paper import paper_id
+from core.search.engine import Found
+from core.search.query import Query, parse, parse_words
+from core.settings import Settings
+
+
+async def digest(arguments: Namespace, settings: Settings) -> int:
+    """Print one digest; fetches first when nothing newer is stored and no service does it."""
+    parse(arguments.interests)
+    await _fetch_if_stale(settings)
+    async with open_house(settings, owner=False) as house:
+        failing = await current_failures(house.library, settings)
+        if await house.library.count() == 0 and failing:
+            print(f"paperboy: {no_source(failing)}", file=sys.stderr)
+            async with open_sample(settings, house.store, house.clock) as newsroom:
+                message = await newsroom.front_page(house.clock(), interests=arguments.interests)
+        else:
+            message = await _digest_message(house, arguments)
+    write_out(_formatted(message, arguments.format))
+    return 0
+
+
+async def _fetch_if_stale(settings: Settings) -> None:
+    """Fetch when nothing newer is stored; a running service owns the folder and fetches by itself."""
+    try:
+        async with open_house(settings, owner=True) as house:
+            fetcher = house.fetcher()
+            if await fetcher.is_stale():
+                with show_progress("Fetching") as meter:
+                    await fetcher.fetch(progress=lambda source, done, total: meter.update(done, total, source))
+    except StoreBusy:
+        return
+
+
+def no_source(failing: Sequence[str]) -> str:
+    """Return the line that says that nothing real can be shown."""
+    return f"No source could be reached ({'; '.join(failing)}). This is the bundled sample."
+
+
+async def _digest_message(house: House, arguments: Namespace) -> Message:
+    now = house.clock()
+    if not arguments.subscription:
+        return await house.newsroom.front_page(now, interests=arguments.interests, day=arguments.date)
+    subscription = await house.store.subscription(arguments.subscription)
+    if subscription is None:
+        raise UsageError(
+            f"There is no subscription {arguments.subscription!r}.", hint="paperboy subscriptions list shows all ids."
+        )
+    if arguments.date:
+        return await house.newsroom.front_page(
+            now, interests=subscription.interests, day=arguments.date, top=subscription.top
+        )
+    return (await house.newsroom.edition_for(subscription, now.date(), now)).message
+
+
+def _formatted(message: Message, form: str) -> str:
+    if form == "json":
+        return to_json(message)
+    if form == "html":
+        return render_html(message)
+    return render(message, width=terminal_width(), color=sys.stdout.isatty())
+
+
+async def search(arguments: Namespace, settings: Settings) -> int:
+    """Print the best papers for a query, or for each line of a file."""
+    if arguments.batch is not None:
+        return await _search_batch(arguments, settings)
+    text = " ".join(arguments.query)
+    if not text.strip():
+        raise UsageError("What to search for is missing.", hint="Write: paperboy search QUERY")
+    query = read_query(text, words=arguments.words)
+    async with open_house(settings, owner=False) as house:
+        found = await house.newsroom.engine.search(query, limit=arguments.limit)
+        if arguments.json:
+            write_out(json.dumps(found_json(text, found), ensure_ascii=False))
+        else:
+            write_out(_listed(found, empty=await house.library.count() == 0))
+    return 0
+
+
+async def _search_batch(arguments: Namespace, settings: Settings) -> int:
+    if not arguments.json or arguments.query:
+        raise UsageError(
+            "A batch is read from its file and answered as JSON.",
+            hint="Write: paperboy search --batch FILE [--words] [--limit N] --json",
+        )
+    failed = 0
+    async with open_house(settings, owner=False) as house:
+        for number, line in read_lines(arguments.batch):
+            try:
+                query = read_query(line, words=arguments.words)
+            except UsageError as error:
+                print(f"paperboy: {arguments.batch}, line {number}: {error}", file=sys.stderr)
+                failed += 1
+                continue
+            found = await house.newsroom.engine.search(query, limit=arguments.limit)
+            write_out(json.dumps(found_json(line, found), ensure_ascii=False))
+    return 1 if failed else 0
+
+
+def read_query(text: str, *, words: bool) -> Query:
+    """Read a query in the query language, or as plain words."""
+    return parse_words(text) if words else parse(text)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file that are not blank, with their numbers from 1; UsageError when it is none."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, line.strip()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a text file in UTF-8.") from error
+
+
+def found_json(query: str, found: Found) -> dict[str, object]:
+    """Return what a search found, as the surface promises it."""
+    hits = [
+        {"id": hit.paper.id, "title": hit.paper.title, "score": round(hit.score, 6), "why": hit.why}
+        for hit in found.hits
+    ]
+    return {"query": query, "hits": hits}
+
+
+def _listed(found: Found, *, empty: bool) -> str:
+    if empty:
+        return "The library is empty; paperboy fetch or paperboy import fills it."
+    if not found.hits:
+        return "Nothing was found."
+    return "\n".join(
+        f"{number:>3}. {hit.paper.title}\n     {_address(hit.paper.id)}" + (f"  ({hit.why})" if hit.why else "")
+        for number, hit in enumerate(found.hits, 1)
+    )
+
+
+def _address(identifier: str) -> str:
+    return identifier if ":" in identifier else f"https://arxiv.org/abs/{identifier}"
+
+
+async def why(arguments: Namespace, settings: Settings) -> int:
+    """Print why a paper was or was not delivered, for one subscription or for all."""
+    async with open_house(settings, owner=False) as house:
+        subscriptions = await house.store.subscriptions()
+        if arguments.subscription:
+            subscriptions = [item for item in subscriptions if item.id == arguments.subscription]
+            if not subscriptions:
+                raise UsageError(
+                    f"There is no subscription {arguments.subscription!r}.",
+                    hint="paperboy subscriptions list shows all ids.",
+                )
+        message = await house.inquiries.why_for_all(
+            paper_id(arguments.paper) or arguments.paper, subscriptions, house.clock()
+        )
+    write_out(render(message, width=terminal_width(), color=sys.stdout.isatty()))
+    return 0
+
+
+def write_out(text: str) -> None:
+    """Print to stdout; what its encoding lacks becomes a question mark rather than an error."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding).rstrip("\n"), flush=True)

@@ -1,0 +1,95 @@
+"""`migrate` and `move`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from argparse import Namespace
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from bots.house import LIBRARY_FILE, open_house
+from bots.terminal.reading import write_out
+from core.errors import PaperboyError, UsageError
+from core.papers import library
+from core.settings import Settings
+from core.store import embedded
+
+
+async def migrate(_arguments: Namespace, settings: Settings) -> int:
+    """Bring the data folder to this version."""
+    store_version = await embedded.migrate(settings.home)
+    path = settings.home / LIBRARY_FILE
+    if not path.exists():
+        write_out(f"The store is at version {store_version}; there is no library yet.")
+        return 0
+    before, after = await asyncio.to_thread(library.migrate, path)
+    moved = f"went from version {before} to {after}" if before != after else f"is at version {after}"
+    write_out(f"The store is at version {store_version}; the library {moved}.")
+    return 0
+
+
+async def move(arguments: Namespace, settings: Settings) -> int:
+    """Copy everything to another data folder, check it, and leave the old one untouched; safe to repeat."""
+    target = read_target(arguments.to)
+    if target.resolve() == settings.home.resolve():
+        raise UsageError(f"--to: {target} is the data folder in use; name another.")
+    async with open_house(settings, owner=True) as house:
+        here = await _counts(settings)
+        await house.store.close()
+        await house.library.close()
+        await asyncio.to_thread(copy_folder, settings.home, target)
+    there = await _counts(settings.model_copy(update={"home": target}))
+    if here != there:
+        raise PaperboyError(f"{target} does not hold what {settings.home} holds ({there} instead of {here}).")
+    write_out(f"Moved {here['papers']:,} papers and {here['subscriptions']:,} subscriptions to {target}.")
+    write_out(f"Set PAPERBOY_HOME={target} to use it; {settings.home} was left as it is.")
+    return 0
+
+
+def read_target(url: str) -> Path:
+    """Return the folder that `--to` names; UsageError when it is no folder's address."""
+    parts = urlsplit(url)
+    if parts.scheme in {"", "file"} and parts.path:
+        return Path(unquote(parts.path))
+    raise UsageError(f"--to: {url!r} is not possible; allowed is a folder, as file:///srv/paperboy.")
+
+
+async def _counts(settings: Settings) -> dict[str, int]:
+    async with open_house(settings, owner=False) as house:
+        kept = await house.store.subscriptions()
+        latest = await house.store.latest_deliveries([item.id for item in kept])
+        return {
+            "papers": await house.library.count(),
+            "subscriptions": len(kept),
+            "deliveries": len(latest),
+            "marks": len(await house.store.marks()),
+            "changes": len(await house.store.changes()),
+        }
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a closed data folder into one that is empty or was filled by an interrupted copy; PaperboyError otherwise."""
+    unfinished = target.with_name(target.name + ".unfinished")
+    if target.exists() and any(target.iterdir()):
+        raise PaperboyError(f"{target} is not empty; name an empty folder or one that does not exist.")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        for path in sorted(source.iterdir()):
+            if path.suffix == ".sqlite3":
+                _copy_database(path, unfinished / path.name)
+            elif path.is_file() and path.suffix in {".json", ".journal"}:
+                shutil.copy2(path, unfinished / path.name)
+        if target.exists():
+            target.rmdir()
+        unfinished.rename(target)
+    except (OSError, sqlite3.Error) as error:
+        raise PaperboyError(f"{target} cannot be written ({error}).") from error
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
