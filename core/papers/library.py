@@ -1,0 +1,201 @@
+"""EDGE. The library: the truth about papers, their signals and their listings, in one SQLite file (WAL).
+
+One thread writes, a few read, and none of them is the event loop's. Several processes may use one file at a time: each
+reads a whole state while another writes. A change is kept, on the disk, when its method returns; or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import date, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Self, TypeVar
+
+from core.errors import LibraryError
+from core.papers.paper import Paper, Record
+from core.papers.rows import Ingested, ingest_records, read_papers, refresh_words
+from core.papers.schema import apply_steps, check_presence, connect, explained, prepare, reading, transaction
+from core.papers.windows import Candidates, Window, listing_condition, paper_condition
+
+T = TypeVar("T")
+READERS = 2
+
+
+class Library:
+    """An open library. Every method raises LibraryError with one sentence when the file cannot be used."""
+
+    def __init__(self, path: Path, writer: sqlite3.Connection | None, readers: Sequence[sqlite3.Connection]) -> None:
+        self.path = path
+        self._writer = writer
+        self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        for connection in readers:
+            self._readers.put(connection)
+        self._connections = [*([writer] if writer else []), *readers]  # the writer is closed last: it tidies up
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="library-write")
+        self._reading = ThreadPoolExecutor(len(readers), thread_name_prefix="library-read")
+
+    @classmethod
+    async def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open the library's file, and make it where there is none (not with `read_only`).
+
+        Raises:
+            LibraryError: the file cannot be used, is of another version, or is not a library.
+        """
+        return await asyncio.to_thread(cls._open, path, read_only)
+
+    @classmethod
+    def _open(cls, path: Path, read_only: bool) -> Self:
+        opened: list[sqlite3.Connection] = []
+        try:
+            with explained(path):
+                if read_only:
+                    check_presence(path)
+                else:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                first = connect(path, read_only=read_only)
+                opened.append(first)
+                prepare(first, path, read_only=read_only)
+                if not read_only:
+                    with transaction(first):
+                        refresh_words(first)
+                opened.extend(connect(path, read_only=True) for _ in range(READERS - int(read_only)))
+        except BaseException:
+            for connection in opened:
+                connection.close()
+            raise
+        return cls(path, None if read_only else first, opened if read_only else opened[1:])
+
+    async def close(self) -> None:
+        """Wait for what is under way and let go of the file; closing twice is harmless."""
+        for executor in (self._writing, self._reading):
+            await asyncio.to_thread(executor.shutdown)
+        while self._connections:
+            self._connections.pop().close()
+
+    async def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function on one consistent state of the library, in a reader's thread."""
+
+        def run() -> T:
+            connection = self._readers.get()
+            try:
+                with explained(self.path), reading(connection):
+                    return ask(connection)
+            finally:
+                self._readers.put(connection)
+
+        return await self._run(self._reading, run)
+
+    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function in one transaction, in the writer's thread; all of it is kept, or nothing."""
+
+        def run() -> T:
+            if self._writer is None:
+                raise LibraryError(f"The library {self.path} was opened for reading only.")
+            with explained(self.path), transaction(self._writer):
+                return change(self._writer)
+
+        return await self._run(self._writing, run)
+
+    async def _run(self, executor: Executor, work: Callable[[], T]) -> T:
+        if not self._connections:
+            raise LibraryError(f"The library {self.path} is closed.")
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+    async def ingest(
+        self, records: Sequence[Record], *, now: datetime, facts: Mapping[str, str] | None = None
+    ) -> Ingested:
+        """Keep records, their signals and listings, and facts about them, in one transaction.
+
+        A listing dated later than tomorrow is a mistake of its source and is not logged.
+        """
+
+        def keep(connection: sqlite3.Connection) -> Ingested:
+            _write_facts(connection, (facts or {}).items())
+            return ingest_records(connection, records, now)
+
+        return await self.write(keep)
+
+    async def paper(self, identifier: str) -> Paper | None:
+        """Return one paper, as `papers` does."""
+        return (await self.papers([identifier])).get(identifier)
+
+    async def papers(self, ids: Iterable[str]) -> dict[str, Paper]:
+        """Return the papers that are held of these, by id, in the order asked for.
+
+        Each with all its listings, and with its signals of the 14 days up to the newest one (and of each kind the last
+        one before these, to reckon from).
+        """
+        wanted = list(ids)
+        return await self.read(lambda connection: read_papers(connection, wanted))
+
+    async def count(self) -> int:
+        """Return how many papers are held, withdrawn ones left out."""
+        return await self.read(
+            lambda connection: _number(connection, "SELECT count(*) FROM papers WHERE NOT withdrawn")
+        )
+
+    async def changed_after(self, sequence: int, limit: int) -> Sequence[tuple[int, str]]:
+        """Return (sequence, id) of papers that are new or changed since, oldest change first, each once."""
+        query = "SELECT change, id FROM papers WHERE change > ? ORDER BY change LIMIT ?"
+        return await self.read(lambda connection: connection.execute(query, (sequence, limit)).fetchall())
+
+    async def newest_sequence(self) -> int:
+        """Return the newest number of the listing log; 0 while nothing was listed."""
+        return await self.read(newest_listing)
+
+    async def window_size(self, window: Window) -> Candidates:
+        """Return how much a window holds."""
+        return await self.read(lambda connection: measure_window(connection, window))
+
+    async def fact(self, name: str) -> str | None:
+        """Return a small named fact."""
+        query = "SELECT value FROM facts WHERE name = ?"
+        row = await self.read(lambda connection: connection.execute(query, (name,)).fetchone())
+        return row[0] if row else None
+
+    async def set_fact(self, name: str, value: str) -> None:
+        """Keep a small named fact."""
+        await self.write(lambda connection: _write_facts(connection, [(name, value)]))
+
+
+def migrate(path: Path) -> tuple[int, int]:
+    """Bring the library's file to this version; return its version before and after.
+
+    Raises:
+        LibraryError: the file cannot be used, or is of a newer version.
+    """
+    with explained(path):
+        connection = connect(path)
+        try:
+            return apply_steps(connection, path)
+        finally:
+            connection.close()
+
+
+def newest_listing(connection: sqlite3.Connection) -> int:
+    """Return the newest number of the listing log, 0 while it is empty."""
+    return _number(connection, "SELECT coalesce(max(sequence), 0) FROM listings")
+
+
+def measure_window(connection: sqlite3.Connection, window: Window) -> Candidates:
+    """Return how much a window holds."""
+    where, values = paper_condition(window)
+    (count,) = connection.execute(f"SELECT count(*) FROM papers p WHERE {where}", values).fetchone()  # noqa: S608 - ours
+    where, values = listing_condition(window)
+    query = f"SELECT DISTINCT l.source, l.day FROM listings l WHERE {where} ORDER BY l.day"  # noqa: S608 - ours
+    days: dict[str, tuple[date, ...]] = {}
+    for source, day in connection.execute(query, values):
+        days[source] = (*days.get(source, ()), date.fromisoformat(day))
+    return Candidates(count, newest_listing(connection), days)
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    return int(connection.execute(query).fetchone()[0])
+
+
+def _write_facts(connection: sqlite3.Connection, facts: Iterable[tuple[str, str]]) -> None:
+    connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)

@@ -1,0 +1,82 @@
+"""Which listings a digest chooses from, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Each source's newest batch: what it listed on its newest day."""
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What was listed behind a number of the listing log."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnDay:
+    """What was listed for one day, as the sources count days."""
+
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class LastDays:
+    """What was listed on the last so many days up to `now`."""
+
+    days: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every paper of the library, listed or not."""
+
+
+Window: TypeAlias = Newest | After | OnDay | LastDays | All
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """How much a window holds.
+
+    Attributes:
+        count: papers that are not withdrawn.
+        upto: the newest number of the listing log; the next window begins behind it.
+        days_by_source: the days on which each source listed them, ascending.
+    """
+
+    count: int
+    upto: int
+    days_by_source: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
+
+
+def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
+    """Return the SQL condition on a row `l` of `listings` that a window means, and its parameters."""
+    match window:
+        case Newest():
+            return "(l.source, l.day) IN (SELECT source, max(day) FROM listings GROUP BY source)", ()
+        case After(sequence):
+            return "l.sequence > ?", (sequence,)
+        case OnDay(day):
+            return "l.day = ?", (day.isoformat(),)
+        case LastDays(days, now):
+            return "l.day > ?", ((now.date() - timedelta(days=days)).isoformat(),)
+        case All():
+            return "1", ()
+
+
+def paper_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
+    """Return the SQL condition on a row `p` of `papers` that a window means, and its parameters."""
+    if isinstance(window, All):
+        return "NOT p.withdrawn", ()
+    where, values = listing_condition(window)
+    listed = f"SELECT l.paper FROM listings l WHERE {where}"  # noqa: S608 - one of the constants above
+    return f"NOT p.withdrawn AND p.number IN ({listed})", values

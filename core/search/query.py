@@ -1,0 +1,319 @@
+"""The language of interests and searches: text -> Query, or a QueryError that points at the place.
+
+    query   = branch ("OR" branch)*            OR in capitals; words next to each other bind tighter
+    branch  = term+
+    term    = ["-"] ( "(" query ")" | '"' phrase '"' | prefix ":" value | word )
+
+Typographic quotes and full-width forms count as their plain ones. An unknown prefix, a prefix followed by a blank and a
+hyphen inside a word are plain text. Text without any letter or digit says nothing and is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from core.errors import QueryError
+from core.papers.paper import arxiv_id, paper_id
+from core.papers.tokens import tokens
+from core.search.prefixes import PREFIXES, BadValue, read_value
+from core.search.stems import is_stop_word
+from core.search.tree import And, Category, Leaf, Like, Named, Node, Not, Or, Phrase, Word, positive_leaves, render
+
+MAX_LENGTH = 8_000
+MAX_WORDS = 1_000
+MAX_FILTERS = 100
+MAX_DEPTH = 20
+
+_QUOTES = dict.fromkeys("“”„‟«»", '"')
+_FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+_PLAIN = str.maketrans({**_QUOTES, **_FULL_WIDTH, "\u3000": " ", "\u2212": "-"})
+_HALVES = re.compile("[\ud800-\udfff]")
+_DOI = re.compile(r"(?:(?:https?://)?(?:dx\.)?doi\.org/|doi:\s*)?(10\.\d{4,9}/\S{1,200})", re.IGNORECASE)
+_CHUNK = re.compile(r'[^\s()"]+')
+_PREFIXED = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that was understood.
+
+    Attributes:
+        text: as it was typed.
+        tree: what it says; None means everything.
+    """
+
+    text: str
+    tree: Node | None
+
+    def __str__(self) -> str:
+        return _render_whole(self.tree)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it asks for everything."""
+        return self.tree is None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that it is about, as typed, each once; stop-words only where there is nothing else."""
+        found = dict.fromkeys(leaf.text for leaf in positive_leaves(self.tree) if isinstance(leaf, Word))
+        return tuple(word for word in found if not is_stop_word(word)) or tuple(found)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The arXiv categories and archives that it asks for, each once."""
+        return tuple(dict.fromkeys(leaf.name for leaf in positive_leaves(self.tree) if isinstance(leaf, Category)))
+
+    @property
+    def likes(self) -> tuple[str, ...]:
+        """Ids of the papers that it wants to be near to, each once."""
+        return tuple(dict.fromkeys(leaf.paper for leaf in positive_leaves(self.tree) if isinstance(leaf, Like)))
+
+    @property
+    def named(self) -> Named | None:
+        """The paper that the whole query names, where it does."""
+        return self.tree if isinstance(self.tree, Named) else None
+
+
+def parse(text: str) -> Query:
+    """Read a query.
+
+    Raises:
+        QueryError: what cannot be read, where, and the right form.
+    """
+    plain = _HALVES.sub("\ufffd", text.translate(_PLAIN))
+    if len(plain) > MAX_LENGTH:
+        raise QueryError(
+            f"The query has {len(plain)} characters; at most {MAX_LENGTH} can be read.", query=text, position=MAX_LENGTH
+        )
+    if not plain.strip():
+        return Query(text, None)
+    tree = _named(plain) or _Reader(text, plain).read()
+    if tree is None:
+        raise QueryError("There is no word in this query; write what it is about, or nothing.", query=text, position=0)
+    return Query(text, tree)
+
+
+def parse_words(text: str) -> Query:
+    """Read a text as plain words alone: no sign in it means anything.
+
+    Raises:
+        QueryError: it is too long, or holds no word.
+    """
+    words = [Word(token) for token in tokens(text)]
+    if len(words) > MAX_WORDS:
+        raise QueryError(f"There are {len(words)} words; at most {MAX_WORDS} can be read.", query=text, position=0)
+    if not words and text.strip():
+        raise QueryError("There is no word in this text.", query=text, position=0)
+    return Query(text, _joined(And, words))
+
+
+def point_at(error: QueryError, *, width: int = 72) -> str:
+    """Return two lines: the query, shortened around the place, and a caret below the place."""
+    line = "".join(char if char.isprintable() else " " for char in error.query)
+    place = min(error.position, len(line))
+    start = max(0, min(place - width // 2, len(line) - width))
+    shown = line[start : start + width]
+    head, tail = "…" if start else "", "…" if start + width < len(line) else ""
+    indent = sum(_columns(char) for char in head + line[start:place])
+    return f"{head}{shown}{tail}\n{' ' * indent}^"
+
+
+def _columns(char: str) -> int:
+    """Return how many columns of a terminal a character takes."""
+    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+
+
+def _named(plain: str) -> Named | None:
+    """Return the paper that the whole text names; `cat:cs.LG` has the form of a foreign id and is none."""
+    text = plain.strip()
+    if identifier := arxiv_id(text):
+        return Named(identifier)
+    if doi := _DOI.fullmatch(text):
+        return Named(doi[1], doi=True)
+    if _PREFIXED.match(text) or not tokens(text) or set(text) & set('()"'):
+        return None
+    return Named(identifier) if (identifier := paper_id(text)) else None
+
+
+def _joined(kind: type[And | Or], children: list[Word] | list[Node]) -> Node | None:
+    """Join nodes, without needless levels."""
+    flat: list[Node] = []
+    for child in children:
+        flat.extend(child.children if isinstance(child, kind) else [child])
+    if not flat:
+        return None
+    return flat[0] if len(flat) == 1 else kind(tuple(flat))
+
+
+def _render_whole(tree: Node | None) -> str:
+    text = render(tree)
+    if tree is not None and not isinstance(tree, Named) and _named(text):
+        return f"({text})"  # a lone word in brackets is a word, even where it has the form of an id
+    return text
+
+
+def _clean(text: str) -> str:
+    """Strip the signs around a word: what remains begins and ends with a letter, a digit or a mark on one."""
+    kept = [index for index, char in enumerate(text) if char.isalnum() or unicodedata.category(char).startswith("M")]
+    return text[kept[0] : kept[-1] + 1] if kept else ""
+
+
+def _words(chunk: str) -> Iterator[Word]:
+    """Yield the words of a chunk that is plain text; what would be read otherwise when written alone falls apart."""
+    text = _clean(chunk)
+    if not tokens(text):
+        return
+    if text == "OR" or _PREFIXED.fullmatch(text):
+        yield from map(Word, tokens(text))
+    else:
+        yield Word(text)
+
+
+class _Reader:
+    """Reads one text from left to right; `plain` has the same length as `text`, so that places agree."""
+
+    def __init__(self, text: str, plain: str) -> None:
+        self.text = text
+        self.plain = plain
+        self.at = 0
+        self.word_count = 0
+        self.filter_count = 0
+
+    def read(self) -> Node | None:
+        tree = self._alternatives(depth=0)
+        if self._next() == ")":
+            self._fail('This ")" closes nothing; write it with a "(" before it, or leave it out.', self.at)
+        return tree
+
+    def _fail(self, message: str, position: int, hint: str = "") -> NoReturn:
+        raise QueryError(message, query=self.text, position=position, hint=hint)
+
+    def _next(self) -> str:
+        """Skip blanks and return the next character, or nothing at the end."""
+        while self.at < len(self.plain) and self.plain[self.at].isspace():
+            self.at += 1
+        return self.plain[self.at : self.at + 1]
+
+    def _alternatives(self, depth: int) -> Node | None:
+        if depth > MAX_DEPTH:
+            self._fail(f"There are more than {MAX_DEPTH} brackets in one another; write it flatter.", self.at - 1)
+        branches: list[Node] = []
+        operator: int | None = None
+        while True:
+            start = self.at
+            branch = self._branch(depth)
+            bare = not self.plain[start : self.at].strip()
+            stop = self._takes_or()
+            if bare and (operator is not None or stop is not None):
+                place = operator if operator is not None else stop
+                assert place is not None
+                self._fail("OR needs something on both sides, as in: grokking OR memorization.", place, "a OR b")
+            if branch is not None:
+                branches.append(branch)
+            if stop is None:
+                break
+            operator = stop
+        if len(branches) > 1:
+            self._count_filters(len(branches), self.at)
+        return _joined(Or, branches)
+
+    def _takes_or(self) -> int | None:
+        """Step over an OR and return its place; None where there is none."""
+        self._next()
+        chunk = _CHUNK.match(self.plain, self.at)
+        if chunk is None or chunk[0] != "OR":
+            return None
+        self.at = chunk.end()
+        return chunk.start()
+
+    def _branch(self, depth: int) -> Node | None:
+        terms: list[Node] = []
+        while (char := self._next()) and char != ")":
+            start = self.at
+            if (stop := self._takes_or()) is not None:
+                self.at = stop
+                break
+            terms.extend(self._term(depth))
+            assert self.at > start
+        return _joined(And, terms)
+
+    def _term(self, depth: int) -> list[Node]:
+        start = self.at
+        if not self._excludes():
+            return self._positive(depth)
+        self.at += 1
+        children = self._positive(depth)
+        child = _joined(And, children)
+        if child is None:
+            return []
+        self._count_filters(1, start)
+        if any(isinstance(leaf, Like) for leaf in positive_leaves(child)):
+            self._fail("like: says what to be near to and cannot be excluded; write it without the minus.", start)
+        return [Not(child)]
+
+    def _excludes(self) -> bool:
+        following = self.plain[self.at + 1 : self.at + 2]
+        return self.plain[self.at] == "-" and (following.isalnum() or following in {'"', "("})
+
+    def _positive(self, depth: int) -> list[Node]:
+        if self.plain[self.at] == "(":
+            return self._group(depth)
+        if self.plain[self.at] == '"':
+            start = self.at
+            phrase = self._quoted()
+            self._count_filters(1, start)
+            return [Phrase(phrase)] if tokens(phrase) else []
+        return self._chunk()
+
+    def _group(self, depth: int) -> list[Node]:
+        start = self.at
+        self.at += 1
+        child = self._alternatives(depth + 1)
+        if self._next() != ")":
+            self._fail("This bracket is unclosed; write ) where the group ends.", start, "(a b) OR c")
+        self.at += 1
+        return [child] if child is not None else []
+
+    def _quoted(self) -> str:
+        start = self.at
+        end = self.plain.find('"', start + 1)
+        if end < 0:
+            self._fail('This quote is unclosed; write " where the phrase ends.', start, '"length generalization"')
+        self.at = end + 1
+        return " ".join(self.plain[start + 1 : end].split())
+
+    def _chunk(self) -> list[Node]:
+        start = self.at
+        chunk = _CHUNK.match(self.plain, start)
+        assert chunk is not None
+        self.at = chunk.end()
+        prefixed = _PREFIXED.fullmatch(chunk[0])
+        following = self.plain[self.at : self.at + 1]
+        if prefixed and prefixed[2]:
+            return [self._leaf(prefixed[1].lower(), prefixed[2], start, quoted=False)]
+        if prefixed and following == '"':
+            return [self._leaf(prefixed[1].lower(), self._quoted(), start, quoted=True)]
+        words = list(_words(chunk[0]))
+        self.word_count += len(words)
+        if self.word_count > MAX_WORDS:
+            self._fail(f"There are more than {MAX_WORDS} words; say it shorter.", start)
+        return list(words)
+
+    def _leaf(self, prefix: str, value: str, start: int, *, quoted: bool) -> Leaf:
+        self._count_filters(1, start)
+        try:
+            return read_value(prefix, value if quoted else value.rstrip(",;"), quoted=quoted)
+        except BadValue as error:
+            self._fail(str(error), start, error.form)
+
+    def _count_filters(self, more: int, position: int) -> None:
+        self.filter_count += more
+        if self.filter_count > MAX_FILTERS:
+            self._fail(
+                f"There are more than {MAX_FILTERS} phrases, prefixes and alternatives; say it shorter.", position
+            )

@@ -1,0 +1,168 @@
+"""Who comes first: the generators of candidates, and how their lists become one.
+
+A generator gets a state of the library and the compiled query, chooses candidates among the papers that meet its
+filters, and gives each a score. Words are one such generator; meaning is another one beside it.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Protocol
+
+from core.papers.tokens import token_key, tokens
+from core.search.lexical import BM25, Compiled, Near, Sql
+from core.search.stems import is_stop_word, stem
+
+NEAR_TERMS = 25
+NEAR_ENOUGH = 0.25
+NEAR_MOST = 200
+SAME_TITLE = 0.9
+SAME_TITLE_TOKENS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Candidates in order.
+
+    Attributes:
+        scores: by paper number, best first; the best one's is 1, and all are 0 where there is nothing to rank by.
+        total: how many papers meet the query, beyond those listed too.
+    """
+
+    scores: Mapping[int, float]
+    total: int
+
+
+class Generator(Protocol):
+    """Chooses candidates for a search; runs in a reader's thread and may take as long as a search may."""
+
+    def __call__(self, connection: sqlite3.Connection, compiled: Compiled, depth: int) -> Ranking:
+        """Return the best `depth` papers that meet the compiled query."""
+
+
+def rank_by_words(connection: sqlite3.Connection, compiled: Compiled, depth: int) -> Ranking:
+    """Rank by BM25 over the wanted words; without any, newest first, then by upvotes."""
+    found = _scored(compiled)
+    rows = connection.execute(
+        f"WITH found AS MATERIALIZED ({found.text}) "  # noqa: S608 - compiled; what people type is in the parameters
+        "SELECT number, score, (SELECT count(*) FROM found), (SELECT min(score) FROM found) FROM found "
+        "ORDER BY score, published DESC, upvotes DESC, number DESC LIMIT ?",
+        (*found.values, depth),
+    ).fetchall()
+    return Ranking(
+        {number: score / best if best else 0.0 for number, score, _, best in rows}, rows[0][2] if rows else 0
+    )
+
+
+def _scored(compiled: Compiled) -> Sql:
+    filters = compiled.filters
+    row = "p.number, p.published, coalesce(p.upvotes, 0) AS upvotes"
+    where = f"NOT p.withdrawn AND {filters.text}"
+    if not compiled.ranking:
+        return Sql(f"SELECT {row}, 0.0 AS score FROM papers p WHERE {where}", filters.values)  # noqa: S608 - ours
+    values: tuple[object, ...] = (compiled.ranking, *filters.values)
+    if compiled.soft and compiled.soft != compiled.ranking:
+        where += " AND p.number IN (SELECT rowid FROM words WHERE words MATCH ?)"
+        values = (*values, compiled.soft)
+    if compiled.bound:
+        source = "words JOIN papers p ON p.number = words.rowid"
+        return Sql(f"SELECT {row}, {BM25} AS score FROM {source} WHERE words MATCH ? AND {where}", values)  # noqa: S608 - ours
+    scores = f"SELECT rowid, {BM25} AS score FROM words WHERE words MATCH ?"  # noqa: S608 - ours
+    source = f"papers p LEFT JOIN ({scores}) r ON r.rowid = p.number"
+    return Sql(f"SELECT {row}, coalesce(r.score, 0.0) AS score FROM {source} WHERE {where}", values)  # noqa: S608 - ours
+
+
+def fuse(rankings: Sequence[Ranking]) -> Ranking:
+    """Make one list of several: the mean of the scores, 0 where a list does not name a paper."""
+    if len(rankings) == 1:
+        return rankings[0]
+    sums: dict[int, float] = {}
+    for ranking in rankings:
+        for number, score in ranking.scores.items():
+            sums[number] = sums.get(number, 0.0) + score
+    best = dict(sorted(sums.items(), key=lambda item: -item[1]))
+    return Ranking(
+        {number: score / len(rankings) for number, score in best.items()},
+        max((ranking.total for ranking in rankings), default=0),
+    )
+
+
+def matching_titles(connection: sqlite3.Connection, compiled: Compiled, title: str, pool: Sequence[int]) -> list[int]:
+    """Return numbers of papers that are called so: by the whole title, by its part before a colon, or nearly so.
+
+    Args:
+        connection: a state of the library.
+        compiled: its filters hold here too.
+        title: as it was typed.
+        pool: numbers among which to look for nearly equal titles, in the order of preference.
+    """
+    key = token_key(title)
+    if not key:
+        return []
+    filters = compiled.filters
+    called = "(p.title_key = ? OR p.title_key BETWEEN ? AND ?)"
+    by_key = connection.execute(
+        f"SELECT p.number, p.title FROM papers p WHERE NOT p.withdrawn AND {called} AND {filters.text} "  # noqa: S608 - ours
+        "ORDER BY length(p.title_key), p.published DESC LIMIT 200",
+        (key, f"{key} ", f"{key} \U0010ffff", *filters.values),
+    ).fetchall()
+    exact = [number for number, found in by_key if token_key(found) == key]
+    heads = [number for number, found in by_key if ":" in found and token_key(found.split(":", 1)[0]) == key]
+    marks = ",".join("?" * len(pool))
+    near = dict(connection.execute(f"SELECT number, title FROM papers WHERE number IN ({marks})", pool))  # noqa: S608 - marks
+    alike = [number for number in pool if number in near and _are_alike(key.split(), tokens(near[number]))]
+    return list(dict.fromkeys((*exact, *heads, *alike)))
+
+
+def _are_alike(wanted: Sequence[str], title: Sequence[str]) -> bool:
+    if len(wanted) < SAME_TITLE_TOKENS:
+        return False
+    return SequenceMatcher(None, wanted, title, autojunk=False).ratio() >= SAME_TITLE
+
+
+def weigh_words(connection: sqlite3.Connection, words: Sequence[str]) -> list[float]:
+    """Return the inverse document frequency of each word, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
+    (papers,) = connection.execute("SELECT count(*) FROM papers").fetchone()
+    counts = [min((_papers_with(connection, token) for token in tokens(word)), default=0) for word in words]
+    return [math.log1p((max(papers - count, 0) + 0.5) / (count + 0.5)) for count in counts]
+
+
+def _papers_with(connection: sqlite3.Connection, token: str) -> int:
+    row = connection.execute("SELECT doc FROM vocabulary WHERE term = ?", (stem(token),)).fetchone()
+    return row[0] if row else 0
+
+
+def find_near(connection: sqlite3.Connection, identifier: str) -> Near | None:
+    """Return what is near to a paper by its 25 most telling words; None when the library does not hold it.
+
+    Nearness is the BM25 over these words as a share of what the paper itself reaches; less than a quarter is not near.
+    """
+    row = connection.execute("SELECT number, title, abstract FROM papers WHERE id = ?", (identifier,)).fetchone()
+    if row is None:
+        return None
+    number, title, abstract = row
+    words = [token for token in (*tokens(title), *tokens(title), *tokens(abstract)) if not is_stop_word(token)]
+    ranking = " OR ".join(f'"{word}"' for word in _telling(connection, words))
+    if not ranking:
+        return Near('""', {})
+    query = (
+        f"SELECT words.rowid, {BM25} AS score FROM words JOIN papers p ON p.number = words.rowid "  # noqa: S608 - ours
+        "WHERE words MATCH ? AND NOT p.withdrawn ORDER BY score LIMIT ?"
+    )
+    scores = dict(connection.execute(query, (ranking, NEAR_MOST + 1)).fetchall())
+    own = scores.pop(number, None) or min(scores.values(), default=-1.0)
+    return Near(
+        ranking, {other: min(1.0, score / own) for other, score in scores.items() if score / own >= NEAR_ENOUGH}
+    )
+
+
+def _telling(connection: sqlite3.Connection, words: Sequence[str]) -> list[str]:
+    """Return the words with the highest tf-idf, the most telling one first."""
+    counts = Counter(words)
+    weights = dict(zip(counts, weigh_words(connection, list(counts)), strict=True))
+    return sorted(counts, key=lambda word: -weights[word] * (1 + math.log(counts[word])))[:NEAR_TERMS]

@@ -1,0 +1,89 @@
+"""Which parts of a query a paper meets, and how that is told."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from core.papers.tokens import tokens
+from core.search.lexical import Near, Sql, condition
+from core.search.stems import is_stop_word
+from core.search.tree import Leaf, Like, Named, Node, Phrase, Text, Word, positive_leaves, render
+
+TITLE_MATCHES = "title matches"
+MAX_REASON = 80
+MAX_ASKED = 200  # leaves of one query that are looked at one by one; SQLite takes no more than 2,000 columns
+
+
+def telling_leaves(tree: Node | None) -> list[Leaf]:
+    """Return the leaves that can be a reason, each once: no stop-words, unless there is nothing else."""
+    leaves = list(dict.fromkeys(positive_leaves(tree)))
+    telling = [leaf for leaf in leaves if not (isinstance(leaf, Word) and is_stop_word(leaf.text))]
+    return (telling or leaves)[:MAX_ASKED]
+
+
+def held_leaves(
+    connection: sqlite3.Connection,
+    leaves: Sequence[Leaf],
+    near: Mapping[str, Near],
+    where: Sql,
+    *,
+    authors: bool = False,
+) -> dict[int, tuple[int, ...]]:
+    """Return of each paper that meets `where` how it holds each leaf: 0 not, 1 somewhere, 2 in the title (words, phrases).
+
+    Args:
+        connection: a state of the library.
+        leaves: what to look for.
+        near: what is near to the papers of `like:`.
+        where: condition on a row `p` of `papers`.
+        authors: whether a word may also be part of an author's name.
+    """
+    columns = [_degree(leaf, near, authors=authors) for leaf in leaves]
+    values = [value for column in columns for value in column.values]
+    asked = ", ".join(["p.number", *(column.text for column in columns)])
+    query = f"SELECT {asked} FROM papers p WHERE {where.text}"  # noqa: S608 - compiled; what people type is in values
+    return {row[0]: row[1:] for row in connection.execute(query, (*values, *where.values))}
+
+
+def _degree(leaf: Leaf, near: Mapping[str, Near], *, authors: bool) -> Sql:
+    if isinstance(leaf, Phrase):
+        titled, anywhere = condition(Text("title", leaf.text, exact=True), near), condition(leaf, near)
+        return Sql(f"{titled.text} + {anywhere.text}", (*titled.values, *anywhere.values))
+    if not isinstance(leaf, Word):
+        return condition(leaf, near)
+    phrase = f'"{" ".join(tokens(leaf.text))}"'
+    anywhere = f"{{title abstract{' authors' if authors else ''}}} : {phrase}"
+    held = "p.number IN (SELECT rowid FROM words WHERE words MATCH ?)"
+    return Sql(f"({held}) + ({held})", (f"title : {phrase}", anywhere))
+
+
+def reasons(
+    connection: sqlite3.Connection, tree: Node | None, near: Mapping[str, Near], numbers: Sequence[int]
+) -> dict[int, str]:
+    """Return of each of these papers, in a few words, what of the query it meets."""
+    leaves = telling_leaves(tree)
+    where = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(list(numbers)),))
+    held = held_leaves(connection, leaves, near, where, authors=True)
+    return {
+        number: tell([leaf for leaf, degree in zip(leaves, held[number], strict=True) if degree]) for number in held
+    }
+
+
+def tell(leaves: Sequence[Leaf]) -> str:
+    """Say in at most 80 characters which parts of a query are met."""
+    words = [leaf.text for leaf in leaves if isinstance(leaf, Word)]
+    parts = [f"words: {', '.join(words)}"] if words else []
+    for leaf in leaves:
+        match leaf:
+            case Word():
+                continue
+            case Named():
+                parts.append("this is the paper")
+            case Like(paper):
+                parts.append(f"like {paper}")
+            case other:
+                parts.append(render(other))
+    text = "; ".join(parts)
+    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"
