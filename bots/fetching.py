@@ -13,8 +13,9 @@ from core.digests.silence import failures, source_label
 from core.errors import QueryError, UsageError
 from core.http import Http
 from core.papers.calendar import Calendar
-from core.papers.ingest import Outcome, Progress, fetch, plan_fetch, source_states
+from core.papers.ingest import Outcome, Progress, fetch
 from core.papers.library import Library
+from core.papers.plan import plan_fetch, source_states
 from core.papers.sources import Newest, create_source, create_sources
 from core.search.query import parse
 from core.settings import Settings
@@ -31,9 +32,7 @@ class Fetcher:
         fetched: whether a run has ended.
     """
 
-    def __init__(
-        self, *, settings: Settings, library: Library, store: Store, calendar: Calendar, clock: Clock
-    ) -> None:
+    def __init__(self, *, settings: Settings, library: Library, store: Store, calendar: Calendar, clock: Clock) -> None:
         self._settings = settings
         self._library = library
         self._store = store
@@ -135,4 +134,3 @@ def _outcome_lines(outcome: Outcome, timezone: str) -> list[str]:
     retry = outcome.failure.retry_at
     again = f"; next try after {retry.astimezone(ZoneInfo(timezone)):%H:%M}" if retry else ""
     return [*odd, f"{label} {outcome.failure.reason}{again} ({counts})"]
-

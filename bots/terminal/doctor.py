@@ -16,7 +16,7 @@ from bots.terminal.reading import write_out
 from core.digests.silence import failures, source_label
 from core.errors import PaperboyError, SourceError, StoreBusy
 from core.http import Http
-from core.papers.ingest import source_states
+from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
 from core.settings import Settings
 
@@ -32,6 +32,16 @@ class Check:
     well: bool
     details: str
 
+    @classmethod
+    def good(cls, what: str, details: str) -> Check:
+        """Return a check that went well."""
+        return cls(what, well=True, details=details)
+
+    @classmethod
+    def bad(cls, what: str, details: str) -> Check:
+        """Return a check that failed."""
+        return cls(what, well=False, details=details)
+
 
 async def doctor(arguments: Namespace, settings: Settings) -> int:
     """Look at everything that has to work; returns 1 when something does not."""
@@ -43,19 +53,19 @@ async def doctor(arguments: Namespace, settings: Settings) -> int:
 
 
 async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
-    yield Check("settings", True, "every key is known and every value allowed")
+    yield Check.good("settings", "every key is known and every value allowed")
     folder = _check_folder(settings)
     yield folder
     if not folder.well:
         return
     try:
         running = await _is_running(settings)
-        yield Check("service", True, "running on this data folder" if running else "not running")
+        yield Check.good("service", "running on this data folder" if running else "not running")
         async with open_house(settings, owner=False) as house:
             async for check in _checks_inside(house, running=running, offline=offline):
                 yield check
     except PaperboyError as error:
-        yield Check("data", False, str(error))
+        yield Check.bad("data", str(error))
 
 
 def _check_folder(settings: Settings) -> Check:
@@ -63,9 +73,9 @@ def _check_folder(settings: Settings) -> Check:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return Check("data folder", False, f"{home} cannot be made ({error.strerror}); PAPERBOY_HOME names another.")
+        return Check.bad("data folder", f"{home} cannot be made ({error.strerror}); PAPERBOY_HOME names another.")
     if not os.access(home, os.W_OK):
-        return Check("data folder", False, f"{home} cannot be written; PAPERBOY_HOME names another.")
+        return Check.bad("data folder", f"{home} cannot be written; PAPERBOY_HOME names another.")
     free = shutil.disk_usage(home).free
     return Check("data folder", free > LOW_DISK, f"{home.resolve()}, {free / 1024**3:.1f} GB free")
 
@@ -80,13 +90,15 @@ async def _is_running(settings: Settings) -> bool:
 
 async def _checks_inside(house: House, *, running: bool, offline: bool) -> AsyncIterator[Check]:
     count = await house.library.count()
-    yield Check("library", True, f"{count:,} papers" if count else "empty until the first fetch")
+    yield Check.good("library", f"{count:,} papers" if count else "empty until the first fetch")
     kept = await house.store.subscriptions()
     paused = [item for item in kept if item.pause is not None and not item.pause.by_hand]
-    details = "; ".join(f"#{item.number} of {item.address} is paused: {item.pause.reason}" for item in paused if item.pause)
+    details = "; ".join(
+        f"#{item.number} of {item.address} is paused: {item.pause.reason}" for item in paused if item.pause
+    )
     yield Check("subscriptions", not paused, details or f"{len(kept)}")
     if warning := house.calendar.warning(house.clock()):
-        yield Check("calendar", True, warning)
+        yield Check.good("calendar", warning)
     if running or offline:
         async for check in _checks_of_states(house):
             yield check
@@ -125,20 +137,20 @@ async def _check_source(source: Source, http: Http, house: House) -> Check:
         if not answer.not_modified:
             source.parse(get, answer.body, now=now)
     except SourceError as error:
-        return Check(label, False, f"{error.reason} ({get.url})")
-    return Check(label, True, f"answers at {get.url}")
+        return Check.bad(label, f"{error.reason} ({get.url})")
+    return Check.good(label, f"answers at {get.url}")
 
 
 async def _checks_of_platforms(house: House) -> AsyncIterator[Check]:
     platforms = make_platforms(house, None)
     if not platforms:
-        yield Check("platforms", True, "no token is set; digests go to the terminal and the page")
+        yield Check.good("platforms", "no token is set; digests go to the terminal and the page")
     for name, platform in platforms.items():
         try:
             async with asyncio.timeout(PLATFORM_WITHIN):
                 for what, well, details in await platform.check():
                     yield Check(f"{name} {what}", well, details)
         except TimeoutError:
-            yield Check(name, False, f"did not answer within {PLATFORM_WITHIN:g} s")
+            yield Check.bad(name, f"did not answer within {PLATFORM_WITHIN:g} s")
         finally:
             await platform.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
+from core.papers.bulk import import_file
+
 from bots.fetching import outcome_lines
 from bots.house import open_house
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import write_out
-from core.papers.bulk import import_file
 from core.settings import Settings
 
 

@@ -12,7 +12,6 @@ from bots.fetching import current_failures
 from bots.house import House, open_house, open_sample
 from bots.terminal.progress import show_progress
 from bots.terminal.render import render, terminal_width, to_json
-from bots.web.page import render_html
 from core.chat.message import Message
 from core.errors import StoreBusy, UsageError
 from core.papers.paper import paper_id
@@ -74,6 +73,8 @@ def _formatted(message: Message, form: str) -> str:
     if form == "json":
         return to_json(message)
     if form == "html":
+        from bots.web.page import render_html  # noqa: PLC0415 - a search need not load a web framework
+
         return render_html(message)
     return render(message, width=terminal_width(), color=sys.stdout.isatty())
 

@@ -71,7 +71,7 @@ async def _counts(settings: Settings) -> dict[str, int]:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a closed data folder into one that is empty or was filled by an interrupted copy; PaperboyError otherwise."""
+    """Copy a closed data folder into one that is empty or does not exist yet; PaperboyError otherwise."""
     unfinished = target.with_name(target.name + ".unfinished")
     if target.exists() and any(target.iterdir()):
         raise PaperboyError(f"{target} is not empty; name an empty folder or one that does not exist.")

@@ -13,15 +13,13 @@ from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures
 from core.digests.subscription import Subscription
 from core.papers.calendar import Calendar
-from core.papers.ingest import source_states
 from core.papers.library import Library
+from core.papers.plan import source_states
 from core.papers.windows import After, LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
 from core.search.query import Query, parse
 from core.settings import Settings
 from core.store import Delivery, Shown, Store
-
-
 
 SAMPLE_SOURCE = "sample"
 

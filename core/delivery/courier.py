@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from core.clock import Clock
 from core.delivery.outbox import read_message, retry_delay
@@ -86,14 +87,14 @@ class Courier:
             if ready and known and delivery.address not in self._under_way:
                 task = asyncio.create_task(self._carry(delivery), name=f"deliver {delivery.key}")
                 self._under_way[delivery.address] = task
-                task.add_done_callback(lambda _, address=delivery.address: self._arrived(address))
+                task.add_done_callback(partial(self._arrived, delivery.address))
 
     async def settled(self) -> None:
         """Wait until nothing is under way any more."""
         while self._under_way:
             await asyncio.wait(set(self._under_way.values()))
 
-    def _arrived(self, address: str) -> None:
+    def _arrived(self, address: str, _task: asyncio.Task[None]) -> None:
         self._under_way.pop(address, None)
         self._wake.set()
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from core.digests.digest import Digest
 from core.papers.calendar import Calendar
-from core.papers.ingest import SourceState
+from core.papers.plan import SourceState
 from core.papers.sources import SOURCES
 
 
