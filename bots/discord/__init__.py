@@ -1,1 +1,5 @@
-"""paperboy on Discord."""
+"""Discord: slash commands, buttons and digests."""
+
+from bots.discord.adapter import Discord
+
+__all__ = ["Discord"]

@@ -1,0 +1,129 @@
+"""The gateway: one connection of discord.py, which hands interactions on; no privileged intent.
+
+A Listener lives for one connection. discord.py resumes it by itself when Discord asks for it or the socket breaks; what
+discord.py gives up on ends `run`, and whoever runs it starts a new one. (Its own `reconnect=True` cannot: without any
+connection yet it fails on a missing socket, and its pauses grow to a quarter of an hour.)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import discord
+import yarl
+from discord import app_commands
+
+from bots.discord.failures import NETWORK_ERRORS, explain
+from bots.discord.replies import Replies
+from bots.discord.slash import Interaction, Make, Papers
+from core.delivery.platform import Payload
+from core.errors import DeliveryError, DeliveryFailure
+
+log = logging.getLogger(__name__)
+
+GUILDS_WAIT = 0.5  # seconds without news of a further server until discord.py calls itself ready
+BAD_TOKEN = 4004  # close code of the gateway
+OUTDATED = "paperboy's commands have just changed; restart Discord or try again in a minute."
+
+
+class _Tree(app_commands.CommandTree[discord.Client]):
+    """Tells people what discord.py itself found wrong, as a command that Discord still shows in an older form."""
+
+    def __init__(self, client: discord.Client, replies: Replies | None) -> None:
+        super().__init__(client)
+        self._replies = replies
+
+    async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
+        """Answer with one sentence what never became a Command; everything later has its answer already."""
+        log.warning("Discord: %s", error, exc_info=getattr(error, "original", None))
+        if self._replies is not None and not interaction.response.is_done():
+            await self._replies.refuse(interaction, OUTDATED)
+
+
+class Listener(discord.Client):
+    """One connection to Discord.
+
+    Args:
+        replies: answers interactions; None for a client that never connects and only knows its commands.
+        on_connect: called each time that a connection is up.
+        gateway_url: where to resume instead of where Discord says; empty means as Discord says.
+    """
+
+    def __init__(
+        self, replies: Replies | None = None, *, on_connect: Callable[[], object] = bool, gateway_url: str = ""
+    ) -> None:
+        # paperboy has no voice; discord.py would warn about missing libraries for it.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        intents = discord.Intents.none()
+        intents.guilds = True
+        super().__init__(
+            intents=intents,
+            max_messages=None,
+            guild_ready_timeout=GUILDS_WAIT,
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self._replies = replies
+        self._on_connect = on_connect
+        self._gateway_url = gateway_url
+        self._tree = _Tree(self, replies)
+        self._tree.add_command(Papers(self._respond))
+
+    def commands(self) -> list[Payload]:
+        """Return our commands in the words of the API."""
+        return [dict(command.to_dict(self._tree)) for command in self._tree.get_commands()]
+
+    async def _respond(self, interaction: Interaction, make: Make) -> None:
+        if self._replies is not None:
+            await self._replies.respond(interaction, make)
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Answer buttons; commands reach the tree without us."""
+        if self._replies is not None and interaction.type is discord.InteractionType.component:
+            await self._replies.press(interaction)
+
+    async def on_ready(self) -> None:
+        """Say that we are connected."""
+        if self._gateway_url:
+            # READY names Discord's own address for resuming, which a stand-in does not want used.
+            self.ws.gateway = yarl.URL(self._gateway_url)
+        log.info("Discord: connected as %s, in %d server(s)", self.user, len(self.guilds))
+        self._on_connect()
+
+    async def run_once(self, token: str) -> None:
+        """Connect and listen until the connection is lost for good, and return.
+
+        Raises:
+            DeliveryError: REVOKED when the token is not accepted; otherwise why the connection could not be kept.
+        """
+        try:
+            async with self:
+                await self.login(token)
+                await self.connect(reconnect=False)
+        except discord.ConnectionClosed as error:
+            if error.code == BAD_TOKEN:
+                raise explain(discord.LoginFailure()) from error
+            raise DeliveryError(DeliveryFailure.RETRY, f"Discord closed the connection ({error.code}).") from error
+        except (discord.DiscordException, *NETWORK_ERRORS) as error:
+            raise explain(error) from error
+
+
+class _OneLine(logging.Filter):
+    """Makes one line of what discord.py logs with a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and (error := record.exc_info[1]) is not None:
+            record.msg, record.args = f"{record.getMessage()}: {error!r}", ()
+            record.exc_info = None
+        return True
+
+
+_ONE_LINE = _OneLine()
+
+
+def quieten() -> None:
+    """Keep discord.py's log to what an operator can use: at DEBUG it prints tokens and whole payloads."""
+    logging.getLogger("discord").setLevel(logging.WARNING)
+    # Its warnings about rate limits hold addresses with the tokens of interactions; what matters in them we log ourselves.
+    logging.getLogger("discord.http").setLevel(logging.ERROR)
+    logging.getLogger("discord.client").addFilter(_ONE_LINE)

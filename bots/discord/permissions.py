@@ -1,0 +1,39 @@
+"""What paperboy may do in a channel, from what the gateway told us; pure."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import discord
+
+from bots.discord.failures import MEND_PLACE
+
+Place: TypeAlias = discord.abc.GuildChannel | discord.Thread
+
+NEEDED = discord.Permissions(
+    view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
+)
+"""What an invitation asks for."""
+
+
+def missing_to_post(place: Place) -> str:
+    """Return a sentence that names what paperboy lacks to post there and how to mend it, or nothing."""
+    allowed = place.permissions_for(place.guild.me)
+    threaded = isinstance(place, discord.Thread)
+    may_send = allowed.send_messages_in_threads if threaded else allowed.send_messages
+    sending = "Send Messages in Threads" if threaded else "Send Messages"
+    lacking = [name for has, name in ((allowed.view_channel, "View Channel"), (may_send, sending)) if not has]
+    if not lacking:
+        return ""
+    return f"paperboy may not post in #{place.name}; allow it {' and '.join(lacking)} there {MEND_PLACE}."
+
+
+def may_read(place: Place) -> bool:
+    """Return whether paperboy may read what was posted there."""
+    allowed = place.permissions_for(place.guild.me)
+    return allowed.view_channel and allowed.read_message_history
+
+
+def invitation(application: str) -> str:
+    """Return the address that invites paperboy to a server."""
+    return discord.utils.oauth_url(application, permissions=NEEDED, scopes=("bot", "applications.commands"))

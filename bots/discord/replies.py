@@ -1,0 +1,160 @@
+"""Interaction -> Request, and the answer back to whoever asked: acknowledge first, then answer.
+
+Discord waits 3 s for the first response and 15 min for the rest
+(https://docs.discord.com/developers/interactions/receiving-and-responding). A command is acknowledged as "thinking",
+for the asker only. A button is acknowledged as "will change its message", the one acknowledgement behind which either
+can follow: a changed message, or a new one. So who may see the answer is settled when it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import discord
+
+from bots.discord.payload import EPHEMERAL, read_custom_id
+from bots.discord.rest import Rest
+from bots.discord.slash import Interaction, Make
+from core.chat.commands import Command, Press, Request
+from core.chat.message import Kind, Message, text
+from core.chat.render import error_message
+from core.delivery.platform import Answer, Payload
+from core.errors import DeliveryError, PaperboyError
+
+log = logging.getLogger(__name__)
+
+ALREADY_ACKNOWLEDGED = 40060
+FAILED = "Something went wrong here and is in paperboy's log; please try again."
+POSTED = "Posted below, for everybody here."
+
+
+def request_of(interaction: Interaction, command: Command) -> Request:
+    """Return who asks what, and where."""
+    person = f"discord:@{interaction.user.id}"
+    if interaction.guild_id is None:
+        return Request(command, person, place=person, private=True, may_manage=True)
+    allowed = interaction.permissions
+    may_manage = allowed.manage_channels or allowed.manage_guild or allowed.administrator
+    return Request(command, person, place=f"discord:{interaction.channel_id}", may_manage=may_manage)
+
+
+class Replies:
+    """Answers interactions.
+
+    Args:
+        rest: for everything behind the acknowledgement.
+        answer: what core says to a Request.
+        render: Message -> bodies of Discord messages.
+    """
+
+    def __init__(self, *, rest: Rest, answer: Answer, render: Callable[[Message], Sequence[Payload]]) -> None:
+        self._rest = rest
+        self._answer = answer
+        self._render = render
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def respond(self, interaction: Interaction, make: Make) -> None:
+        """Acknowledge, make the Command, answer it; what a person did wrong is told to that person alone."""
+        task = asyncio.create_task(self._respond(interaction, make), name=f"answer {interaction.id}")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def press(self, interaction: Interaction) -> None:
+        """Answer a button, also one of a message from before a restart: all it needs is in its name."""
+        data: Mapping[str, Any] = interaction.data or {}
+        named = read_custom_id(str(data.get("custom_id", "")))
+        if named is not None:
+            await self.respond(interaction, lambda: Press(*named))
+
+    async def refuse(self, interaction: Interaction, sentence: str) -> None:
+        """Tell the asker why a command could not even be read."""
+        if await _acknowledge(interaction):
+            await self._show(interaction, Message(Kind.ERROR, lines=(text(sentence),)))
+
+    async def settle(self, patience: float) -> None:
+        """Wait so many seconds for answers that are under way, then give them up."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=patience)
+        for task in list(self._under_way):
+            task.cancel()
+
+    async def _respond(self, interaction: Interaction, make: Make) -> None:
+        if await _acknowledge(interaction):
+            await self._show(interaction, await self._say(interaction, make))
+
+    async def _say(self, interaction: Interaction, make: Make) -> Message:
+        try:
+            return await self._answer(request_of(interaction, make()))
+        except PaperboyError as error:
+            return error_message(error)
+        except Exception:  # whatever broke, the person is told, and the log gets it whole
+            log.exception("Discord: a command failed")
+            return Message(Kind.ERROR, lines=(text(FAILED),))
+
+    async def _show(self, interaction: Interaction, message: Message) -> None:
+        try:
+            await self._place(interaction, message, list(self._render(message)))
+        except DeliveryError as error:
+            log.warning("Discord: an answer did not arrive: %s", error)
+
+    async def _place(self, interaction: Interaction, message: Message, payloads: list[Payload]) -> None:
+        """Put the answer where the acknowledgement left room for it."""
+        hidden = 0 if message.public else EPHEMERAL
+        if interaction.type is not discord.InteractionType.component:
+            # What was acknowledged for the asker alone stays so, and a public answer needs a message of its own.
+            stub = Message(Kind.ANSWER, lines=(text(POSTED),))
+            first = self._render(stub)[0] if message.public else payloads.pop(0)
+            await self._edit_original(interaction, first, EPHEMERAL)
+        elif message.replaces and interaction.message is not None:
+            await self._edit_original(interaction, payloads.pop(0), interaction.message.flags.value & EPHEMERAL)
+        for payload in payloads:
+            await self._follow_up(interaction, payload, hidden)
+
+    async def _edit_original(self, interaction: Interaction, payload: Payload, kept: int) -> None:
+        """Fill or change the message that belongs to the interaction.
+
+        An edit names every flag that the message has besides those that it changes:
+        https://docs.discord.com/developers/resources/message#edit-message
+        """
+        await self._rest.call(
+            "PATCH",
+            "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+            json={**payload, "flags": payload["flags"] | kept},
+            webhook_id=interaction.application_id,
+            webhook_token=interaction.token,
+        )
+
+    async def _follow_up(self, interaction: Interaction, payload: Payload, hidden: int) -> None:
+        # Follow-ups know no nonce: one that may have arrived is not sent again.
+        await self._rest.call(
+            "POST",
+            "/webhooks/{webhook_id}/{webhook_token}",
+            json={**payload, "flags": payload["flags"] | hidden},
+            params={"wait": "true", "with_components": "true"},
+            repeatable=False,
+            webhook_id=interaction.application_id,
+            webhook_token=interaction.token,
+        )
+
+
+async def _acknowledge(interaction: Interaction) -> bool:
+    """Acknowledge within Discord's 3 s; False when it is too late, or when somebody else has."""
+    thinking = interaction.type is not discord.InteractionType.component
+    for again in (False, True):
+        try:
+            await interaction.response.defer(ephemeral=True, thinking=thinking)
+        except (aiohttp.ClientError, OSError):
+            continue
+        except discord.HTTPException as error:
+            if again and error.code == ALREADY_ACKNOWLEDGED:
+                return True
+            log.warning("Discord: an interaction could not be acknowledged (%s, code %s)", error.status, error.code)
+            return False
+        return True
+    log.warning("Discord: an interaction could not be acknowledged: the connection broke twice")
+    return False

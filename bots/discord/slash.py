@@ -1,0 +1,184 @@
+"""The `/papers` group as Discord shows it: subcommands with typed options -> Command."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import discord
+from discord import app_commands
+
+from bots.discord.suggestions import suggest_days, suggest_times, suggest_timezones
+from core.chat import commands as c
+from core.chat.parsing import FORMS, MAX_TOP, options_from
+from core.errors import UsageError
+
+Interaction: TypeAlias = discord.Interaction[discord.Client]
+Make: TypeAlias = Callable[[], c.Command]
+Respond: TypeAlias = Callable[[Interaction, Make], Awaitable[None]]
+"""Acknowledges first, then makes the Command (a UsageError is told to the asker) and answers it."""
+
+_OPTIONS = {
+    "at": "Local time of delivery, such as 08:30; with when_ready the latest time",
+    "when_ready": "Send as soon as the day's papers are in",
+    "timezone": "Where that time holds: start typing a city",
+    "days": "daily, weekdays, weekly, or names such as mon,thu",
+    "top": "How many papers at most",
+    "quiet": "Say nothing on a day without papers",
+}
+_PAPER = "Its id, DOI or address, such as 2310.01234"
+_NUMBER = "Its number in /papers list"
+
+Number: TypeAlias = app_commands.Range[int, 1]
+Top: TypeAlias = app_commands.Range[int, 1, MAX_TOP]
+
+
+async def _times(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    return _choices(suggest_times(typed))
+
+
+async def _timezones(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    return _choices(suggest_timezones(typed))
+
+
+async def _days(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    return _choices(suggest_days(typed))
+
+
+def _choices(values: list[str]) -> list[app_commands.Choice[str]]:
+    return [app_commands.Choice(name=value, value=value) for value in values]
+
+
+_suggest = app_commands.autocomplete(at=_times, timezone=_timezones, days=_days)
+
+
+class Papers(app_commands.Group):
+    """`/papers`, in servers and in direct messages."""
+
+    def __init__(self, respond: Respond) -> None:
+        super().__init__(
+            name="papers",
+            description="The day's research papers: search them, and have the few that matter delivered here",
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+        self._respond = respond
+
+    @app_commands.command(description="Find papers; only you see the answer, until you share it")
+    @app_commands.describe(query='Words, "a phrase", au:"A Name", cat:cs.LG, -without')
+    async def search(self, interaction: Interaction, query: str) -> None:
+        """`search QUERY`."""
+        await self._respond(interaction, lambda: c.Search(query))
+
+    @app_commands.command(description="Today's digest of this channel, or of everything when it has no subscription")
+    async def today(self, interaction: Interaction) -> None:
+        """`today`."""
+        await self._respond(interaction, c.Today)
+
+    @app_commands.command(description="Have the papers that matter delivered here")
+    @app_commands.describe(
+        interests="What about, such as: diffusion models -survey; empty means everything", **_OPTIONS
+    )
+    @_suggest
+    async def subscribe(  # noqa: PLR0913 - Discord's typed options are arguments
+        self,
+        interaction: Interaction,
+        *,
+        interests: str = "",
+        at: str | None = None,
+        when_ready: bool | None = None,
+        timezone: str | None = None,
+        days: str | None = None,
+        top: Top | None = None,
+        quiet: bool | None = None,
+    ) -> None:
+        """`subscribe INTERESTS [options]`."""
+        said: dict[str, Any] = {"at": at, "when_ready": when_ready, "timezone": timezone, "days": days}
+        said |= {"top": top, "quiet": quiet}
+        await self._respond(interaction, lambda: c.Subscribe(interests.strip(), options_from(**said)))
+
+    @app_commands.command(name="list", description="The subscriptions of this channel, with their numbers")
+    async def list_all(self, interaction: Interaction) -> None:
+        """`list`."""
+        await self._respond(interaction, c.ListAll)
+
+    @app_commands.command(description="End a subscription of this channel")
+    @app_commands.describe(number=f"{_NUMBER}, or all")
+    async def unsubscribe(self, interaction: Interaction, number: str) -> None:
+        """`unsubscribe N|all`."""
+        await self._respond(interaction, lambda: c.Unsubscribe(read_number_or_all(number)))
+
+    @app_commands.command(description="Pause a subscription of this channel")
+    @app_commands.describe(number=_NUMBER)
+    async def pause(self, interaction: Interaction, number: Number) -> None:
+        """`pause N`."""
+        await self._respond(interaction, lambda: c.Pause(number))
+
+    @app_commands.command(description="Go on with a paused subscription")
+    @app_commands.describe(number=_NUMBER)
+    async def resume(self, interaction: Interaction, number: Number) -> None:
+        """`resume N`."""
+        await self._respond(interaction, lambda: c.Resume(number))
+
+    @app_commands.command(description="Change a subscription; what you leave out stays as it is")
+    @app_commands.describe(number=_NUMBER, interests="What about, instead of what it was", **_OPTIONS)
+    @_suggest
+    async def edit(  # noqa: PLR0913 - Discord's typed options are arguments
+        self,
+        interaction: Interaction,
+        *,
+        number: Number,
+        interests: str | None = None,
+        at: str | None = None,
+        when_ready: bool | None = None,
+        timezone: str | None = None,
+        days: str | None = None,
+        top: Top | None = None,
+        quiet: bool | None = None,
+    ) -> None:
+        """`edit N [INTERESTS] [options]`."""
+        said: dict[str, Any] = {"at": at, "when_ready": when_ready, "timezone": timezone, "days": days}
+        said |= {"top": top, "quiet": quiet}
+        await self._respond(interaction, lambda: c.Edit(number, interests or None, options_from(**said)))
+
+    @app_commands.command(description="Why a paper was delivered here, or was not")
+    @app_commands.describe(paper=_PAPER)
+    async def why(self, interaction: Interaction, paper: str) -> None:
+        """`why ID`."""
+        await self._respond(interaction, lambda: c.Why(paper))
+
+    @app_commands.command(description="The papers nearest to one paper")
+    @app_commands.describe(paper=_PAPER)
+    async def similar(self, interaction: Interaction, paper: str) -> None:
+        """`similar ID`."""
+        await self._respond(interaction, lambda: c.Similar(paper))
+
+    @app_commands.command(description="A paper's BibTeX entry")
+    @app_commands.describe(paper=_PAPER)
+    async def cite(self, interaction: Interaction, paper: str) -> None:
+        """`cite ID`."""
+        await self._respond(interaction, lambda: c.Cite(paper))
+
+    @app_commands.command(description="The papers you marked 🔖")
+    async def saved(self, interaction: Interaction) -> None:
+        """`saved`."""
+        await self._respond(interaction, c.Saved)
+
+    @app_commands.command(description="Every command, and how to write interests and queries")
+    async def help(self, interaction: Interaction) -> None:
+        """`help`."""
+        await self._respond(interaction, c.Help)
+
+
+def read_number_or_all(typed: str) -> int | None:
+    """Return the number of a subscription, None for all.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    word = str(typed).strip().lower().removeprefix("#")
+    if word == "all":
+        return None
+    if not (word.isascii() and word.isdigit()) or len(word) > 6:
+        raise UsageError(f"{word[:40]!r} is not the number of a subscription.", hint=f"Write: {FORMS['unsubscribe']}")
+    return int(word)

@@ -1,0 +1,66 @@
+"""What is suggested while somebody types an option; pure, at most 25 a time as Discord allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from itertools import islice
+from zoneinfo import available_timezones
+
+MOST = 25
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_SETS = ("weekdays", "daily", "weekly", "mon,thu", "mon,wed,fri")
+_TIMES = tuple(f"{hour:02}:{minute}" for hour in range(24) for minute in ("00", "30"))
+_MORNING_FIRST = (*(at for at in _TIMES if at >= "06:00"), *(at for at in _TIMES if at < "06:00"))
+_WELL_KNOWN = (
+    "UTC",
+    "America/Los_Angeles",
+    "America/New_York",
+    "America/Sao_Paulo",
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Paris",
+    "Africa/Lagos",
+    "Asia/Kolkata",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+)
+
+
+@cache
+def _zones() -> tuple[str, ...]:
+    areas = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/", "US/"))}
+    return ("UTC", *sorted(areas))
+
+
+def suggest_timezones(typed: str) -> list[str]:
+    """Return zones for what was typed: cities that begin with it, then names that hold it anywhere."""
+    wanted = typed.strip().replace(" ", "_").lower()
+    if not wanted:
+        return list(_WELL_KNOWN)
+    cities = (zone for zone in _zones() if zone.rpartition("/")[2].lower().startswith(wanted))
+    return _first((*cities, *(zone for zone in _zones() if wanted in zone.lower())))
+
+
+def suggest_times(typed: str) -> list[str]:
+    """Return times of day, the working day first; `7` and `7:` mean seven in the morning."""
+    wanted = typed.strip().replace(".", ":")
+    if not wanted:
+        return _first(_MORNING_FIRST)
+    padded = wanted if len(wanted.partition(":")[0]) > 1 else f"0{wanted}"
+    exact = [padded] if len(padded) == 5 and padded.replace(":", "").isdigit() and padded < "24:00" else []
+    return _first((*exact, *(at for at in _TIMES if at.startswith((padded, wanted)))))
+
+
+def suggest_days(typed: str) -> list[str]:
+    """Return days: the usual sets, or what was typed with its last name completed."""
+    wanted = typed.strip().lower().replace(" ", "")
+    done, comma, last = wanted.rpartition(",")
+    taken = done.split(",")
+    named = (f"{done}{comma}{day}" for day in _DAYS if day.startswith(last[:3]) and day not in taken)
+    return _first((*(days for days in _DAY_SETS if days.startswith(wanted)), *named))
+
+
+def _first(found: Iterable[str]) -> list[str]:
+    return list(islice(dict.fromkeys(found), MOST))
