@@ -20,9 +20,9 @@ from bots.slack.markup import (
     mrkdwn,
     one_line,
     rich,
-    shorten,
     split_line,
 )
+from core.chat.cards import shorten
 from core.chat.message import Button, Card, Kind, Look, Message, Span, Text, plain, text
 from core.delivery.platform import Payload
 

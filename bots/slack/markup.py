@@ -16,7 +16,6 @@ from core.chat.message import Span, Text, plain
 Element: TypeAlias = dict[str, Any]
 
 WORD_JOINER = "\u2060"
-ELLIPSIS = "…"
 LONGEST_URL = 500
 NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 CONTROL = re.compile(r"<(?=[!@#])")
@@ -25,15 +24,6 @@ MARKER = re.compile(r"(?<!\w)([*_~])|(`)")
 STYLABLE = re.compile(r"[^\s*_~`](?:[^\n*_~`]*[^\s*_~`])?")
 ANGLED = re.compile(r"<([^<>]*)>")
 QUOTES = str.maketrans("\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b", '""""' + "''''")
-
-
-def shorten(text: str, limit: int) -> str:
-    """Return at most `limit` characters; what was cut ends in "…", at a blank where one is near."""
-    if len(text) <= limit:
-        return text
-    cut = text[: limit - 1]
-    blank = cut.rfind(" ")
-    return (cut[:blank] if blank > limit * 0.8 else cut).rstrip() + ELLIPSIS
 
 
 def one_line(text: str) -> str:

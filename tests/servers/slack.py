@@ -1,0 +1,372 @@
+"""A Slack of our own on loopback: the Web API calls that paperboy makes, Socket Mode, response_urls, faults on demand.
+
+It refuses what Slack refuses by its documented limits (https://docs.slack.dev/reference/block-kit/blocks) and keeps
+what it took, so that tests look at what people would see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
+
+BOT_TOKEN = "xoxb-of-the-test"
+APP_TOKEN = "xapp-of-the-test"
+TEAM = "T1"
+MEMBER = "C1MEMBER"
+STRANGE = "C2STRANGE"
+HIDDEN = "G3HIDDEN"
+ARCHIVED = "C4ARCHIVED"
+ALICE = "U1ALICE"
+SCOPES = "commands,chat:write,im:write,channels:read,groups:read,channels:history,groups:history,im:history,users:read"
+ACK_SECONDS = 3.0
+MOST_TEXT = 13_000
+
+
+def complaints(blocks: list[dict[str, Any]]) -> list[str]:
+    """Return what Slack would refuse about the blocks of one message; empty when it takes them."""
+    found = [f"{len(blocks)} blocks"] if not 1 <= len(blocks) <= 50 else []
+    if (size := sum(len(words) for words in strings(blocks, "text"))) > MOST_TEXT:
+        found.append(f"{size} characters in all")
+    for block in blocks:
+        found += _block_complaints(block)
+    return found
+
+
+def _block_complaints(block: dict[str, Any]) -> Iterator[str]:
+    kind = block["type"]
+    if kind not in {"header", "context", "actions", "rich_text"}:
+        yield f"a block of type {kind}"
+    if kind == "header":
+        yield from _text_complaints(block["text"], 150, {"plain_text"})
+    if kind == "context":
+        yield from [f"{len(block['elements'])} in a context"] if not 1 <= len(block["elements"]) <= 10 else []
+        for element in block["elements"]:
+            yield from _text_complaints(element, 3000, {"plain_text", "mrkdwn"})
+    if kind == "actions":
+        yield from _action_complaints(block["elements"])
+    if kind == "rich_text":
+        yield from _rich_complaints(block["elements"])
+
+
+def _text_complaints(element: dict[str, Any], longest: int, kinds: set[str]) -> Iterator[str]:
+    if element["type"] not in kinds or not 1 <= len(element["text"]) <= longest:
+        yield f"{element['type']} of {len(element['text'])} characters"
+    unknown = set(element) - {"type", "text", "emoji" if element["type"] == "plain_text" else "verbatim"}
+    if unknown:
+        yield f"unknown {unknown}"
+
+
+def _action_complaints(elements: list[dict[str, Any]]) -> Iterator[str]:
+    names = [element["action_id"] for element in elements]
+    if not 1 <= len(elements) <= 25 or len(set(names)) != len(names):
+        yield f"actions {names}"
+    for element in elements:
+        yield from _text_complaints(element["text"], 75, {"plain_text"})
+        if not 1 <= len(element.get("value", "-")) <= 2000 or len(element["action_id"]) > 255:
+            yield f"button {element}"
+        if element.get("style", "primary") not in {"primary", "danger"}:
+            yield f"style {element['style']}"
+
+
+def _rich_complaints(elements: list[dict[str, Any]]) -> Iterator[str]:
+    for section in elements:
+        if section["type"] not in {"rich_text_section", "rich_text_preformatted"} or not section["elements"]:
+            yield f"section {section}"
+        for element in section["elements"]:
+            if element["type"] not in {"text", "link"} or not element["text"]:
+                yield f"rich text {element}"
+            if element["type"] == "link" and not re.fullmatch(r"https?://[^\s<>|\"]+", element["url"]):
+                yield f"address {element['url']}"
+
+
+def strings(part: object, key: str) -> list[str]:
+    """Return every string under a key, however deep, in order."""
+    if isinstance(part, dict):
+        own = [value for name, value in part.items() if name == key and isinstance(value, str)]
+        return own + [words for value in part.values() for words in strings(value, key)]
+    return [words for item in part for words in strings(item, key)] if isinstance(part, list) else []
+
+
+@dataclass
+class Fault:
+    """How one call fails: an error code, an HTTP status, a broken connection or a body that is none of Slack's."""
+
+    error: str = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    drop: bool = False
+    hang: float = 0.0
+    body: str | None = None
+    content_type: str = "text/html"
+    landed: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Call:
+    """One request that came in, and when (monotonic seconds)."""
+
+    method: str
+    args: dict[str, Any]
+    token: str
+    at: float = field(default_factory=time.monotonic)
+
+
+class RefusalError(Exception):
+    """An error code of Slack's."""
+
+
+class SlackServer:
+    """The server; `async with SlackServer() as slack:`."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.posts: list[dict[str, Any]] = []
+        self.replies: list[dict[str, Any]] = []
+        self.scopes = SCOPES
+        self.history_page = 100
+        self.refused_tokens: dict[str, str] = {}
+        self._faults: dict[str, list[Fault]] = {}
+        self._numbers = itertools.count(1)
+        self._tickets: set[str] = set()
+        self._sockets: list[web.WebSocketResponse] = []
+        self._requests: list[web.Request] = []
+        self._acks: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self.opened = 0
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_route("*", "/api/{method}", self._api)
+        app.router.add_get("/socket", self._socket)
+        app.router.add_post("/response/{name}", self._response)
+        self._server = TestServer(app, host="127.0.0.1")
+        await self._server.start_server()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for socket in list(self._sockets):
+            await socket.close()
+        await self._server.close()
+
+    @property
+    def api_url(self) -> str:
+        return str(self._server.make_url("/api/"))
+
+    def fail(self, method: str, *faults: Fault) -> None:
+        """Let the next calls of a method fail, one fault each; `response_url` and `socket` are methods too."""
+        self._faults.setdefault(method, []).extend(faults)
+
+    def made(self, method: str) -> list[Call]:
+        return [call for call in self.calls if call.method == method]
+
+    async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
+        """Wait until something holds."""
+        async with asyncio.timeout(seconds):
+            while not holds():
+                await asyncio.sleep(0.005)
+
+    # What people do
+
+    async def slash(self, words: str, *, channel: str = MEMBER, name: str = "general", user: str = ALICE) -> float:
+        """Type `/papers WORDS`; returns the seconds until it was acknowledged."""
+        payload = {
+            "team_id": TEAM,
+            "channel_id": channel,
+            "channel_name": name,
+            "user_id": user,
+            "command": "/papers",
+            "text": words,
+            "api_app_id": "A1",
+            "response_url": str(self._server.make_url(f"/response/{next(self._numbers)}")),
+            "trigger_id": "1.2.3",
+        }
+        return await self._send("slash_commands", payload)
+
+    async def press(self, message: dict[str, Any], action_id: str, *, alone: bool, channel: str = MEMBER) -> float:
+        """Press a button of a message; returns the seconds until it was acknowledged."""
+        buttons = [item for block in message["blocks"] for item in block.get("elements", ()) if "action_id" in item]
+        button = next(item for item in buttons if item["action_id"] == action_id)
+        container = {"type": "message", "channel_id": channel, "is_ephemeral": alone, "message_ts": "1.0"}
+        if message.get("thread_ts"):
+            container["thread_ts"] = message["thread_ts"]
+        payload = {
+            "type": "block_actions",
+            "team": {"id": TEAM, "domain": "test"},
+            "user": {"id": ALICE, "team_id": TEAM},
+            "channel": {"id": channel, "name": "directmessage" if channel.startswith("D") else "general"},
+            "container": container,
+            "api_app_id": "A1",
+            "response_url": str(self._server.make_url(f"/response/{next(self._numbers)}")),
+            "actions": [{"type": "button", "block_id": "b", **button, "action_ts": "1.0"}],
+        }
+        return await self._send("interactive", payload)
+
+    async def _send(self, kind: str, payload: dict[str, Any]) -> float:
+        name = f"envelope-{next(self._numbers)}"
+        self._acks[name] = asyncio.get_running_loop().create_future()
+        began = time.monotonic()
+        envelope = {"envelope_id": name, "type": kind, "payload": payload, "accepts_response_payload": True}
+        await self._sockets[-1].send_json(envelope)
+        async with asyncio.timeout(ACK_SECONDS):
+            await self._acks[name]
+        return time.monotonic() - began
+
+    def break_socket(self) -> None:
+        """Cut the connection without a word."""
+        for request in self._requests:
+            if request.transport is not None:
+                request.transport.abort()
+
+    async def refresh_socket(self) -> None:
+        """Ask for a fresh connection, as Slack does every few hours."""
+        await self._sockets[-1].send_json({"type": "disconnect", "reason": "refresh_requested"})
+
+    @property
+    def connected(self) -> bool:
+        return any(not socket.closed for socket in self._sockets)
+
+    # The wire
+
+    async def _api(self, request: web.Request) -> web.StreamResponse:
+        method, token = request.match_info["method"], request.headers.get("Authorization", "").removeprefix("Bearer ")
+        args: dict[str, Any] = dict(request.query)
+        if request.content_type == "application/json":
+            args |= await request.json()
+        self.calls.append(Call(method, args, token))
+        fault = self._next_fault(method)
+        if fault is not None and not fault.landed:
+            return await self._fail(request, fault)
+        try:
+            answer = {"ok": True, **self._dispatch(method, args, token)}
+        except RefusalError as refusal:
+            answer = {"ok": False, "error": str(refusal)}
+        if fault is not None:
+            return await self._fail(request, fault)
+        return web.json_response(answer, headers={"x-oauth-scopes": self.scopes})
+
+    def _next_fault(self, method: str) -> Fault | None:
+        waiting = self._faults.get(method)
+        return waiting.pop(0) if waiting else None
+
+    async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        if fault.hang:
+            await asyncio.sleep(fault.hang)
+        if fault.drop and request.transport is not None:
+            request.transport.abort()
+        if fault.body is not None:
+            return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type)
+        answer = {"ok": False, "error": fault.error, **fault.extra} if fault.error else {}
+        return web.json_response(answer, status=fault.status, headers=fault.headers)
+
+    def _dispatch(self, method: str, args: dict[str, Any], token: str) -> dict[str, Any]:
+        if token in self.refused_tokens:
+            raise RefusalError(self.refused_tokens[token])
+        if token != (APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN):
+            raise RefusalError("invalid_auth" if token else "not_authed")
+        return getattr(self, "_do_" + method.replace(".", "_"))(args)
+
+    def _do_apps_connections_open(self, _: dict[str, Any]) -> dict[str, Any]:
+        ticket = f"ticket-{next(self._numbers)}"
+        self._tickets.add(ticket)
+        return {"url": str(self._server.make_url(f"/socket?ticket={ticket}")).replace("http://", "ws://")}
+
+    def _do_auth_test(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"url": "https://test.example/", "team": "Test", "team_id": TEAM, "user": "paperboy", "user_id": "U0BOT"}
+
+    def _do_users_info(self, args: dict[str, Any]) -> dict[str, Any]:
+        return {"user": {"id": args["user"], "tz": "Europe/Berlin"}}
+
+    def _do_conversations_open(self, args: dict[str, Any]) -> dict[str, Any]:
+        return {"channel": {"id": "D" + args["users"][1:], "is_im": True}}
+
+    def _do_conversations_info(self, args: dict[str, Any]) -> dict[str, Any]:
+        channel = args["channel"]
+        if channel not in {MEMBER, STRANGE, ARCHIVED}:
+            raise RefusalError("channel_not_found")
+        return {"channel": {"id": channel, "is_member": channel != STRANGE, "is_archived": channel == ARCHIVED}}
+
+    def _do_conversations_history(self, args: dict[str, Any]) -> dict[str, Any]:
+        posts = [post for post in self.posts if post["channel"] == args["channel"] and not post.get("thread_ts")]
+        return self._page([post for post in posts if float(post["ts"]) > float(args.get("oldest", 0))], args)
+
+    def _do_conversations_replies(self, args: dict[str, Any]) -> dict[str, Any]:
+        return self._page([post for post in self.posts if args["ts"] in {post["ts"], post.get("thread_ts")}], args)
+
+    def _page(self, posts: list[dict[str, Any]], args: dict[str, Any]) -> dict[str, Any]:
+        if args.get("include_all_metadata") not in {"1", True}:
+            posts = [{name: value for name, value in post.items() if name != "metadata"} for post in posts]
+        begin = int(args.get("cursor") or 0)
+        end = begin + self.history_page
+        newest_first = posts[::-1][begin:end]
+        return {"messages": newest_first, "response_metadata": {"next_cursor": str(end) if end < len(posts) else ""}}
+
+    def _do_chat_postMessage(self, args: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's own name
+        channel = args["channel"]
+        if channel == ARCHIVED:
+            raise RefusalError("is_archived")
+        if channel == STRANGE:
+            raise RefusalError("not_in_channel")
+        if channel != MEMBER and not channel.startswith("D"):
+            raise RefusalError("channel_not_found")
+        if args.get("thread_ts") and args["thread_ts"] not in {post["ts"] for post in self.posts}:
+            raise RefusalError("thread_not_found")
+        self._look_at(args)
+        post = {**args, "ts": f"{time.time():.0f}.{next(self._numbers):06}"}
+        self.posts.append(post)
+        return {"ts": post["ts"], "channel": channel}
+
+    def _do_chat_postEphemeral(self, args: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's own name
+        self._look_at(args)
+        self.replies.append(args)
+        return {"message_ts": "1.0"}
+
+    def _look_at(self, args: dict[str, Any]) -> None:
+        if not args.get("text") or len(args["text"]) > 4000:
+            raise RefusalError("no_text")
+        if "blocks" in args and complaints(args["blocks"]):
+            raise RefusalError("invalid_blocks")
+
+    async def _response(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        name = request.match_info["name"]
+        uses = [call.args["url"] for call in self.made("response_url")].count(name)
+        self.calls.append(Call("response_url", {**body, "url": name}, ""))
+        if fault := self._next_fault("response_url"):
+            return await self._fail(request, fault)
+        if uses >= 5:
+            return web.json_response({"ok": False, "error": "used_url"}, status=404)
+        try:
+            self._look_at(body)
+        except RefusalError as refusal:
+            return web.Response(status=400, text=str(refusal))
+        self.replies.append(body)
+        return web.Response(text="ok")
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if self._next_fault("socket"):
+            return web.Response(status=503)
+        if request.query.get("ticket") not in self._tickets:
+            return web.Response(status=403)
+        self._tickets.discard(request.query["ticket"])
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self._sockets.append(socket)
+        self._requests.append(request)
+        self.opened += 1
+        await socket.send_json({"type": "hello", "num_connections": 1})
+        async for message in socket:
+            if message.type is WSMsgType.TEXT and (ack := json.loads(message.data)):
+                waiting = self._acks.get(ack.get("envelope_id", ""))
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(ack)
+        self._sockets.remove(socket)
+        return socket
