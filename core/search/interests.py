@@ -2,8 +2,8 @@
 
 A paper is wanted when it meets every filter and covers the words: the words it holds (in title or abstract, by stem)
 make up at least 60 % of the weight of all words asked for, each weighed by its inverse document frequency in the
-library. So the telling words must be there, and a common one may be missing. Stop-words do not count, and of a long text
-the 64 rarest words do. No words, nothing to cover: then the filters alone decide.
+library. So the telling words must be there, and a common one may be missing. Stop-words do not count, and of a long
+text the 64 rarest words do. No words, nothing to cover: then the filters alone decide.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Match:
     """A paper that an interest wants.
 
     Attributes:
-        relevance: 0..1, the weighted share of the words and phrases asked for that it holds, those outside the title counted 0.7
-            (of `like:`, the nearness if that is more); 0 when no word is asked for.
+        relevance: 0..1, the weighted share of the words and phrases asked for that it holds, those outside the title
+            counted 0.7 (of `like:`, the nearness if that is more); 0 when no word is asked for.
         words: what of the interest it meets, as typed, for "matches *grokking*".
     """
 

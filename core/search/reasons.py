@@ -31,7 +31,7 @@ def held_leaves(
     *,
     authors: bool = False,
 ) -> dict[int, tuple[int, ...]]:
-    """Return of each paper that meets `where` how it holds each leaf: 0 not, 1 somewhere, 2 in the title (words, phrases).
+    """Return of each paper that meets `where` how it holds each leaf: 0 not, 1 somewhere, 2 in the title.
 
     Args:
         connection: a state of the library.
@@ -49,14 +49,14 @@ def held_leaves(
 
 def _degree(leaf: Leaf, near: Mapping[str, Near], *, authors: bool) -> Sql:
     if isinstance(leaf, Phrase):
-        titled, anywhere = condition(Text("title", leaf.text, exact=True), near), condition(leaf, near)
-        return Sql(f"{titled.text} + {anywhere.text}", (*titled.values, *anywhere.values))
+        titled, held = condition(Text("title", leaf.text, exact=True), near), condition(leaf, near)
+        return Sql(f"{titled.text} + {held.text}", (*titled.values, *held.values))
     if not isinstance(leaf, Word):
         return condition(leaf, near)
     phrase = f'"{" ".join(tokens(leaf.text))}"'
     anywhere = f"{{title abstract{' authors' if authors else ''}}} : {phrase}"
-    held = "p.number IN (SELECT rowid FROM words WHERE words MATCH ?)"
-    return Sql(f"({held}) + ({held})", (f"title : {phrase}", anywhere))
+    indexed = "(p.number IN (SELECT rowid FROM words WHERE words MATCH ?))"
+    return Sql(f"{indexed} + {indexed}", (f"title : {phrase}", anywhere))
 
 
 def reasons(
