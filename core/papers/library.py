@@ -17,9 +17,10 @@ from typing import Self, TypeVar
 
 from core.errors import LibraryError
 from core.papers.paper import Paper, Record
-from core.papers.rows import Ingested, ingest_records, read_papers, refresh_words
+from core.papers.rows import Ingested, ingest_records, read_papers
 from core.papers.schema import apply_steps, check_presence, connect, explained, prepare, reading, transaction
 from core.papers.windows import Candidates, Window, listing_condition, paper_condition
+from core.papers.word_index import refresh_words
 
 T = TypeVar("T")
 READERS = 2

@@ -14,7 +14,8 @@ import msgspec
 
 from core.papers.merge import merge_records, merge_same_source, order_listings, order_signals
 from core.papers.paper import Listing, Paper, Record, Signal
-from core.papers.tokens import RULES, token_key
+from core.papers.tokens import token_key
+from core.papers.word_index import index_words, unindex_words
 
 RECENT = timedelta(days=14)
 AHEAD = timedelta(days=1)  # a source east of us may already list tomorrow; anything later is a mistake of the source
@@ -172,7 +173,7 @@ def _insert_paper(connection: sqlite3.Connection, paper: Paper, values: tuple[An
     )
     number = cursor.lastrowid
     assert number is not None
-    _index_words(connection, number, paper.title, paper.abstract, values[2])
+    index_words(connection, number, paper.title, paper.abstract, values[2])
     _write_groups(connection, number, paper)
     return number
 
@@ -181,13 +182,13 @@ def _update_paper(
     connection: sqlite3.Connection, number: int, before: tuple[Any, ...], paper: Paper, values: tuple[Any, ...]
 ) -> None:
     _, title, authors, abstract, *_ = before
-    _unindex_words(connection, number, title, abstract, authors)
+    unindex_words(connection, number, title, abstract, authors)
     connection.execute(
         f"UPDATE papers SET (title_key, change, {_COLUMNS}) = "  # noqa: S608 - constants
         "(?, (SELECT max(change) + 1 FROM papers), ?, ?, ?, ?, ?, ?, ?, ?) WHERE number = ?",
         (token_key(paper.title), *values, number),
     )
-    _index_words(connection, number, paper.title, paper.abstract, values[2])
+    index_words(connection, number, paper.title, paper.abstract, values[2])
     _write_groups(connection, number, paper)
 
 
@@ -199,38 +200,6 @@ def _write_groups(connection: sqlite3.Connection, number: int, paper: Paper) -> 
     connection.executemany(
         "INSERT OR IGNORE INTO paper_sources VALUES (?, ?)", [(source, number) for source in paper.sources]
     )
-
-
-def _index_words(connection: sqlite3.Connection, number: int, title: str, abstract: str, authors: str) -> None:
-    connection.execute(
-        "INSERT INTO words (rowid, title, abstract, authors) VALUES (?, ?, ?, ?)",
-        (number, *_indexed(title, abstract, authors)),
-    )
-
-
-def _unindex_words(connection: sqlite3.Connection, number: int, title: str, abstract: str, authors: str) -> None:
-    """Take a text out of the index, which keeps no copy of it and so must be given the very same one."""
-    connection.execute(
-        "INSERT INTO words (words, rowid, title, abstract, authors) VALUES ('delete', ?, ?, ?, ?)",
-        (number, *_indexed(title, abstract, authors)),
-    )
-
-
-def _indexed(title: str, abstract: str, authors: str) -> tuple[str, str, str]:
-    names = " ".join(msgspec.json.decode(authors, type=list[str]))
-    return token_key(title), token_key(abstract), token_key(names)
-
-
-def refresh_words(connection: sqlite3.Connection) -> None:
-    """Make the word index again when it was made by other rules than today's; the caller holds the transaction."""
-    made_by = connection.execute("SELECT value FROM facts WHERE name = 'words made by'").fetchone()
-    if made_by == (RULES,):
-        return
-    connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
-    for number, title, abstract, authors in connection.execute("SELECT number, title, abstract, authors FROM papers"):
-        _index_words(connection, number, title, abstract, authors)
-        connection.execute("UPDATE papers SET title_key = ? WHERE number = ?", (token_key(title), number))
-    connection.execute("INSERT OR REPLACE INTO facts VALUES ('words made by', ?)", (RULES,))
 
 
 def _write_record(connection: sqlite3.Connection, number: int, source: str, record: Record) -> None:

@@ -88,6 +88,8 @@ class Engine:
         ranking = fuse([generate(connection, compiled, depth) for generate in self._generators])
         titled = matching_titles(connection, compiled, _title_asked(query), list(ranking.scores)[:POOL])
         scores = dict.fromkeys(titled, 1.0) | {n: s for n, s in ranking.scores.items() if n not in set(titled)}
+        if query.named:  # an id is no word to rank by, and what it names could not be meant more
+            scores = {number: score or 1.0 for number, score in scores.items()}
         page = list(scores.items())[offset : offset + limit]
         why = reasons(connection, query.tree, near, [number for number, _ in page])
         why |= dict.fromkeys(set(titled), TITLE_MATCHES)
