@@ -89,6 +89,11 @@ class Courier:
                 self._under_way[delivery.address] = task
                 task.add_done_callback(partial(self._arrived, delivery.address))
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return bool(self._under_way)
+
     async def settled(self) -> None:
         """Wait until nothing is under way any more."""
         while self._under_way:
