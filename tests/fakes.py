@@ -14,6 +14,8 @@ from core.errors import StoreError
 from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
+TODAY = NOON.date()
+PAPER = "2310.01234"
 
 
 def make_subscription(identifier: str = "s1", address: str = "slack:T1/C1", **fields: Any) -> Subscription:
@@ -31,7 +33,7 @@ def make_subscription(identifier: str = "s1", address: str = "slack:T1/C1", **fi
     return Subscription(id=identifier, address=address, number=0, **values | fields)
 
 
-def make_delivery(subscription: str = "s1", day: date = NOON.date(), **fields: Any) -> Delivery:
+def make_delivery(subscription: str = "s1", day: date = TODAY, **fields: Any) -> Delivery:
     """A pending delivery of two papers."""
     values: dict[str, Any] = {
         "address": "slack:T1/C1",
@@ -39,7 +41,7 @@ def make_delivery(subscription: str = "s1", day: date = NOON.date(), **fields: A
         "due_at": NOON,
         "composed_at": NOON,
         "changed_at": NOON,
-        "shown": (Shown("2310.01234", 1, "matches *diffusion*"), Shown("math.GT/0309136", 2, "41 upvotes")),
+        "shown": (Shown(PAPER, 1, "matches *diffusion*"), Shown("math.GT/0309136", 2, "41 upvotes")),
         "message": '{"kind":"digest"}',
         "upto": 7,
     }
@@ -53,18 +55,19 @@ def make_change(what: str = "subscribed", address: str = "slack:T1/C1", at: date
 
 def make_mark(kind: str = "up", **fields: Any) -> Mark:
     """A mark of one person in one place."""
-    values = {"person": "slack:T1/U1", "place": "slack:T1/C1", "paper": "2310.01234", "at": NOON}
+    values = {"person": "slack:T1/U1", "place": "slack:T1/C1", "paper": PAPER, "at": NOON}
     return Mark(kind=kind, **values | fields)
 
 
-async def read_whole(store: Store, subscriptions: Collection[str] = ()) -> dict[str, Any]:
-    """Everything a store holds that can be asked for without knowing names, to compare one store with another."""
+async def read_whole(store: Store) -> dict[str, Any]:
+    """All that a store holds, as far as its deliveries show PAPER, to compare one store with another."""
     return {
         "subscriptions": list(await store.subscriptions()),
         "changes": list(await store.changes()),
         "marks": list(await store.marks()),
         "open": list(await store.open_deliveries()),
-        "latest": dict(await store.latest_deliveries(subscriptions)),
+        "deliveries": list(await store.deliveries_of_paper(PAPER)),
+        "fact": await store.fact("fact"),
     }
 
 
@@ -184,13 +187,12 @@ class MemoryStore:
 
     async def keep_text(self, text: str) -> str:
         token = hashlib.sha256(text.encode()).hexdigest()[:16]
-        today = self._clock().date()
-        self._texts[token] = (text, today)
-        self._texts = {t: kept for t, kept in self._texts.items() if kept[1] >= today - timedelta(days=90)}
+        self._texts[token] = (text, self._clock().date())
         return token
 
     async def kept_text(self, token: str) -> str | None:
-        return self._texts[token][0] if token in self._texts else None
+        text, used = self._texts.get(token, (None, date.min))
+        return text if used >= self._clock().date() - timedelta(days=90) else None
 
     async def fact(self, name: str) -> str | None:
         return self._facts.get(name)

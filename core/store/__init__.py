@@ -163,7 +163,7 @@ class Store(Protocol):
         """Return ids of the papers that a place was shown (or is about to be) in deliveries composed since then."""
 
     async def prune(self, before: datetime) -> int:
-        """Forget settled deliveries composed before then, but not the newest of a kept subscription; returns how many."""
+        """Forget settled deliveries composed before then, save a kept subscription's newest; returns how many."""
 
     async def mark(self, mark: Mark) -> bool:
         """Keep a mark; the same again takes it back; `up` and `down` replace each other. Returns whether it is set."""

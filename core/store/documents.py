@@ -8,42 +8,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import msgspec
 from tinydb import where
-from tinydb.table import Document, Table
+from tinydb.table import Document
 
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import Change, Mark
 from core.store.journal import JournalStorage
+from core.store.tables import Log, NamedTable, Shelf
 
 CHANGES_KEPT = 10_000
-TEXTS_KEPT = 20_000
+TEXTS_KEPT_A_PART = 20_000 // 32
 TEXTS_KEPT_FOR = timedelta(days=90)
 _TOKEN_LENGTH = 16
-
-
-class _Named(Table):
-    """A table whose documents are known by names of ours instead of running numbers."""
-
-    document_id_class: type[Any] = str
-
-    def put(self, name: str, document: Mapping[str, Any]) -> None:
-        """Keep a document under its name, in place of the one before."""
-        self.upsert(Document(document, doc_id=name))  # type: ignore[arg-type]  # TinyDB's types know numbers only
-
-    def find(self, name: str) -> Mapping[str, Any] | None:
-        """Return the document of a name."""
-        return self.get(doc_id=name)  # type: ignore[call-overload, no-any-return]  # the same
-
-    def cut(self, names: Collection[str]) -> int:
-        """Forget documents by name; returns how many there were."""
-        return len(self.remove(doc_ids=names)) if names else 0  # type: ignore[arg-type]  # the same
 
 
 class Documents:
@@ -51,17 +33,16 @@ class Documents:
 
     def __init__(self, storage: JournalStorage) -> None:
         self._storage = storage
-        # TinyDB's query cache would keep what a batch found before it failed.
-        self._subscriptions = _Named(storage, "subscriptions", cache_size=0)
-        self._removals = _Named(storage, "removals", cache_size=0)
-        self._marks = _Named(storage, "marks", cache_size=0)
-        self._texts = _Named(storage, "texts", cache_size=0)
-        self._facts = _Named(storage, "facts", cache_size=0)
-        self._changes = Table(storage, "changes", cache_size=0)
+        self._subscriptions = Shelf(storage, "subscriptions")
+        self._marks = Shelf(storage, "marks")
+        self._texts = Shelf(storage, "texts")
+        self._facts = NamedTable(storage, "facts")
+        self._removals = NamedTable(storage, "removals")
+        self._changes = Log(storage, "changes", CHANGES_KEPT)
 
     def subscriptions(self, address: str | None) -> list[Subscription]:
         """Return all subscriptions, or those of one place, by address and number."""
-        found = self._subscriptions.all() if address is None else self._at(address)
+        found = self._subscriptions if address is None else self._at(address)
         kept = [msgspec.convert(document, Subscription) for document in found]
         return sorted(kept, key=lambda subscription: (subscription.address, subscription.number))
 
@@ -94,15 +75,15 @@ class Documents:
         known = [identifier for identifier in set(identifiers) if self._subscriptions.find(identifier) is not None]
         if known:
             with self._storage.batch():
-                self._subscriptions.cut(known)
                 for identifier in known:
+                    self._subscriptions.cut(identifier)
                     self._removals.put(identifier, {})
                 self._note(change)
         return len(known)
 
     def removals(self) -> list[str]:
         """Return ids of removed subscriptions whose deliveries may still be there."""
-        return [str(document.doc_id) for document in self._removals]
+        return self._removals.names()
 
     def settle_removals(self, identifiers: Collection[str]) -> None:
         """Forget that they were removed."""
@@ -110,15 +91,18 @@ class Documents:
 
     def changes(self, address: str | None) -> list[Change]:
         """Return the journal of changes, newest first."""
-        found = self._changes.all() if address is None else self._changes.search(where("address") == address)
-        return [msgspec.convert(document, Change) for document in reversed(found)]
+        return [
+            msgspec.convert(document, Change)
+            for document in self._changes.newest_first()
+            if address in (None, document["address"])
+        ]
 
     def mark(self, mark: Mark) -> bool:
         """Keep a mark, or take it back when it is set already."""
         name = _mark_name(mark)
         before = self._marks.find(name)
         if before is not None and before["kind"] == mark.kind:
-            self._marks.cut([name])
+            self._marks.cut(name)
             return False
         self._marks.put(name, msgspec.to_builtins(mark))
         return True
@@ -139,13 +123,13 @@ class Documents:
         if self._texts.find(token) != document:
             with self._storage.batch():
                 self._texts.put(token, document)
-                self._texts.cut(self._stale_texts(today))
+                _cut_stale(self._texts.part(token), today)
         return token
 
-    def kept_text(self, token: str) -> str | None:
-        """Return a kept text."""
+    def kept_text(self, token: str, today: date) -> str | None:
+        """Return a kept text that was used in the last 90 days."""
         document = self._texts.find(token)
-        return None if document is None else document["text"]
+        return None if document is None or document["used"] < _oldest(today) else document["text"]
 
     def fact(self, name: str) -> str | None:
         """Return a small named fact."""
@@ -160,16 +144,19 @@ class Documents:
         return self._subscriptions.search(where("address") == address)
 
     def _note(self, change: Change) -> None:
-        self._changes.insert(msgspec.to_builtins(change))
-        if (surplus := len(self._changes) - CHANGES_KEPT) > 0:
-            self._changes.remove(doc_ids=[document.doc_id for document in self._changes.all()[:surplus]])
+        self._changes.append(msgspec.to_builtins(change))
 
-    def _stale_texts(self, today: date) -> list[str]:
-        oldest = (today - TEXTS_KEPT_FOR).isoformat()
-        by_age = sorted(self._texts, key=lambda document: document["used"])
-        surplus = len(by_age) - TEXTS_KEPT
-        stale = (document for place, document in enumerate(by_age) if place < surplus or document["used"] < oldest)
-        return [str(document.doc_id) for document in stale]
+
+def _oldest(today: date) -> str:
+    return (today - TEXTS_KEPT_FOR).isoformat()
+
+
+def _cut_stale(part: NamedTable, today: date) -> None:
+    """Forget the texts of one part that are too old, and the least used of too many."""
+    by_age = sorted(part, key=lambda document: document["used"])
+    surplus = len(by_age) - TEXTS_KEPT_A_PART
+    stale = (document for place, document in enumerate(by_age) if place < surplus or document["used"] < _oldest(today))
+    part.cut([str(document.doc_id) for document in stale])
 
 
 def text_token(text: str) -> str:

@@ -199,7 +199,7 @@ class EmbeddedStore:
 
     async def kept_text(self, token: str) -> str | None:
         """Return a kept text."""
-        return await self._run(self._files.documents.kept_text, token)
+        return await self._run(lambda: self._files.documents.kept_text(token, self._files.clock().date()))
 
     async def fact(self, name: str) -> str | None:
         """Return a small named fact."""

@@ -104,7 +104,7 @@ def journal_path(folder: Path, generation: int) -> Path:
     return folder / f"state-{generation:08d}.journal"
 
 
-def seal(content: Snapshot | Entry) -> bytes:
+def seal(content: msgspec.Struct) -> bytes:
     """Encode a snapshot or a journal line, checksum included, with a newline behind it."""
     body = msgspec.json.encode(content)
     return msgspec.json.encode(_Envelope(_checksum(body), msgspec.Raw(body))) + b"\n"
@@ -209,8 +209,11 @@ def apply(entry: Entry, tables: Tables) -> None:
     for name, documents in entry.put.items():
         tables.setdefault(name, {}).update(documents)
     for name, identifiers in entry.cut.items():
+        table = tables.get(name, {})
         for identifier in identifiers:
-            tables.get(name, {}).pop(identifier, None)
+            table.pop(identifier, None)
+        if not table:
+            tables.pop(name, None)
 
 
 def _bytes(path: Path) -> bytes:

@@ -109,7 +109,7 @@ class JournalStorage(Storage):
         Raises:
             StoreError: nothing was kept, in memory as on the disk.
         """
-        self._live = dict(data)
+        self._live = {name: table for name, table in data.items() if table}
         if not self._in_batch:
             self._commit()
 
@@ -164,6 +164,8 @@ class JournalStorage(Storage):
         for name, keys in entry.cut.items():
             for key in keys:
                 del self._kept[name][key]
+            if not self._kept[name]:
+                del self._kept[name]
 
     def _roll_back(self) -> None:
         """Undo what was not acknowledged; TinyDB changes documents in place, so they are copied anew."""

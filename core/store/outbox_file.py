@@ -17,7 +17,7 @@ from core.errors import StoreError
 SCHEMA = 1
 FILE = "deliveries.sqlite3"
 COPY = "deliveries.copy.sqlite3"
-_BUSY_TIMEOUT_S = 5.0
+_BUSY_TIMEOUT_S = 1.0
 _TABLES = f"""
 CREATE TABLE deliveries (
     subscription TEXT NOT NULL, day TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL,
