@@ -7,54 +7,25 @@ What wins: `PAPERBOY_<TABLE>__<KEY>` in the environment, then the file that `PAP
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from core.allowed import Category, OptionalUrl, TimeOfDay, Url, Whole, Zone, check_url, sentence_about, split_commas
 from core.errors import SettingsError
 
 PREFIX = "PAPERBOY_"
 SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN")
+RESERVED = frozenset({"secrets", "home"})
 CONFIG_FOLDERS = (Path(__file__).parent / "config", Path(__file__).parents[1] / "config")
-CATEGORY = re.compile(r"[a-z][a-z-]*(\.[A-Za-z*-]+)?")
 ARXIV_MIN_INTERVAL = 3.0
-
-
-def _check_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname:
-        raise ValueError("must be an address such as https://example.org")
-    return value.rstrip("/")
-
-
-def _check_timezone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("must be a time zone such as Europe/Berlin or UTC")
-    return value
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _check_category(value: str) -> str:
-    if not CATEGORY.fullmatch(value):
-        raise ValueError("must be an arXiv category such as cs.LG or math")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_check_url)]
-Zone = Annotated[str, AfterValidator(_check_timezone)]
-Category = Annotated[str, AfterValidator(_check_category)]
-Positive = Annotated[float, Field(gt=0)]
 
 
 class _Table(BaseModel):
@@ -66,7 +37,7 @@ class HuggingFace(_Table):
 
     enabled: bool = True
     endpoint: Url = "https://huggingface.co"
-    days_back: Annotated[int, Field(ge=1, le=31)] = 7
+    days_back: Annotated[Whole, Field(ge=1, le=31)] = 7
 
 
 class Arxiv(_Table):
@@ -77,7 +48,7 @@ class Arxiv(_Table):
     rss_url: Url = "https://rss.arxiv.org"
     oai_url: Url = "https://oaipmh.arxiv.org/oai"
     list_url: Url = "https://arxiv.org/list"
-    categories: Annotated[tuple[Category, ...], BeforeValidator(_split), Field(min_length=1)] = (
+    categories: Annotated[tuple[Category, ...], BeforeValidator(split_commas), Field(min_length=1)] = (
         "cs.AI",
         "cs.CL",
         "cs.CV",
@@ -102,18 +73,18 @@ class HackerNews(_Table):
 class Fetch(_Table):
     """When and how sources are asked."""
 
-    every_minutes: Annotated[int, Field(ge=5, le=1440)] = 30
+    every_minutes: Annotated[Whole, Field(ge=5, le=1440)] = 30
     contact: str = ""
 
 
 class DigestDefaults(_Table):
     """What a subscription gets when it does not say otherwise."""
 
-    at: time = time(8)
+    at: TimeOfDay = time(8)
     timezone: Zone = "UTC"
     days: Literal["daily", "weekdays", "weekly"] = "weekdays"
-    top: Annotated[int, Field(ge=1, le=50)] = 5
-    everything_top: Annotated[int, Field(ge=1, le=50)] = 10
+    top: Annotated[Whole, Field(ge=1, le=50)] = 5
+    everything_top: Annotated[Whole, Field(ge=1, le=50)] = 10
 
 
 class Chat(_Table):
@@ -125,7 +96,7 @@ class Chat(_Table):
 class Slack(_Table):
     """Slack's addresses."""
 
-    api_url: Annotated[str, AfterValidator(_check_url), AfterValidator(lambda value: value + "/")] = (
+    api_url: Annotated[str, AfterValidator(check_url), AfterValidator(lambda value: value + "/")] = (
         "https://slack.com/api/"
     )
 
@@ -133,8 +104,8 @@ class Slack(_Table):
 class Discord(_Table):
     """Discord's addresses; empty means Discord's own."""
 
-    api_url: Url | Literal[""] = ""
-    gateway_url: Url | Literal[""] = ""
+    api_url: OptionalUrl = ""
+    gateway_url: OptionalUrl = ""
 
 
 class Web(_Table):
@@ -142,14 +113,14 @@ class Web(_Table):
 
     enabled: bool = True
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
     base_url: Url = "http://127.0.0.1:8080"
 
 
 class Keep(_Table):
     """How long things are kept."""
 
-    deliveries_days: Annotated[int, Field(ge=8, le=3650)] = 90
+    deliveries_days: Annotated[Whole, Field(ge=8, le=3650)] = 90
 
 
 class Log(_Table):
@@ -226,11 +197,12 @@ def _read_file(environ: Mapping[str, str], origins: dict[tuple[str, ...], str]) 
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: this is not TOML: {error}.") from error
-    for reserved in {"secrets", "home"} & tables.keys():
+    for reserved in sorted(RESERVED & tables.keys()):
         raise SettingsError(
             f"{path}: {reserved} is not read from a file; it comes from the environment alone, as README lists."
         )
     for table, values in tables.items():
+        origins[(table,)] = f"{path}, {table}"
         for key in values if isinstance(values, dict) else ():
             origins[table, key] = f"{path}, [{table}] {key}"
     return tables
@@ -246,6 +218,8 @@ def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[tuple[
         table, separator, key = name.removeprefix(PREFIX).lower().partition("__")
         if not separator:
             problems.append(f"{name}: settings in the environment are written PAPERBOY_<TABLE>__<KEY>.")
+        elif table in RESERVED:
+            problems.append(f"{name}: there is no such table; secrets go by their platforms' names, as README lists.")
         else:
             found[table, key] = (name, value)
     return found
@@ -273,7 +247,12 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[
                 problems.append(
                     f"{name}_FILE: {path} cannot be read ({getattr(error, 'strerror', None) or 'not text'})."
                 )
-        if value:
+                continue
+            if not value:
+                problems.append(f"{name}_FILE: {path} is empty; it must hold the secret.")
+        if not (value.isascii() and value.isprintable() and " " not in value):
+            problems.append(f"{name}: this is no token; it must be one word of plain letters, digits and marks.")
+        elif value:
             yield name.lower(), value
 
 
@@ -284,10 +263,14 @@ def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str
         table = Settings.model_fields.get(place[0])
         known = Settings.model_fields if table is None else type(table.default).model_fields
         what = "there is no such table" if table is None else "there is no such key"
-        names = ", ".join(sorted(set(known) - {"secrets", "home"}))
+        names = ", ".join(sorted(set(known) - RESERVED))
         return f"{where}: {what}; allowed are {names}."
-    allowed = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where}: {item['input']!r} {allowed}."
+    return sentence_about(item, _field_at(place), where)
+
+
+def _field_at(place: tuple[str, ...]) -> FieldInfo | None:
+    table = Settings.model_fields.get(place[0])
+    return table if table is None or len(place) == 1 else type(table.default).model_fields.get(place[1])
 
 
 def _cross_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:

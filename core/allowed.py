@@ -1,0 +1,102 @@
+"""The kinds of values that settings have, and what each allows in words: no checker's jargon reaches a person."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+LONGEST_VALUE = 60
+CATEGORY = re.compile(r"[a-z][a-z-]*(\.[A-Za-z*-]+)?")
+TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}")
+_PASSWORD = re.compile(r"(?<=//)[^/@\s]+(?=@)")
+
+
+def check_url(value: str) -> str:
+    """Return an address without the slash at its end."""
+    problem = ValueError("an address such as https://example.org")
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise problem from None
+    if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname or not value.isprintable():
+        raise problem
+    return value.rstrip("/")
+
+
+def _check_whole(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError  # noqa: TRY004 - pydantic collects ValueErrors alone; the words come from `allowed_by`
+    return value
+
+
+def _check_time(value: object) -> object:
+    if isinstance(value, time) or (isinstance(value, str) and TIME_OF_DAY.fullmatch(value)):
+        return value
+    raise ValueError
+
+
+def _check_timezone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("a time zone such as Europe/Berlin or UTC")
+    return value
+
+
+def split_commas(value: object) -> object:
+    """Return the parts of a text as the environment gives lists; anything else as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_category(value: str) -> str:
+    if not CATEGORY.fullmatch(value):
+        raise ValueError("an arXiv category such as cs.LG or math")
+    return value
+
+
+Url = Annotated[str, AfterValidator(check_url)]
+OptionalUrl = Annotated[str, AfterValidator(lambda value: value and check_url(value))]
+Zone = Annotated[str, AfterValidator(_check_timezone)]
+Category = Annotated[str, AfterValidator(_check_category)]
+Whole = Annotated[int, BeforeValidator(_check_whole)]
+TimeOfDay = Annotated[time, BeforeValidator(_check_time)]
+
+
+def sentence_about(item: ErrorDetails, field: FieldInfo | None, where: str) -> str:
+    """Return one sentence about a value that was refused: where, which value, what is allowed."""
+    own_words = item["msg"].removeprefix("Value error,").strip() if item["type"] == "value_error" else ""
+    return f"{where}: {_show(item['input'])} is not allowed; it must be {own_words or allowed_by(field)}."
+
+
+def allowed_by(field: FieldInfo | None) -> str:
+    """Return what a field takes, as the end of "it must be ..."."""
+    kind: Any = field.annotation if field else None
+    if field is None or kind is None:
+        return "something else"
+    if get_origin(kind) is Literal:
+        *others, last = (repr(choice) for choice in get_args(kind))
+        return f"{', '.join(others)} or {last}"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "a table, with its keys below its name in brackets"
+    if get_origin(kind) is tuple:
+        return "a list of texts, not empty"
+    words = {bool: "true or false", int: "a whole number", float: "a number", time: "a time such as 08:00"}
+    return words.get(kind, "text") + _range_of(field)
+
+
+def _range_of(field: FieldInfo) -> str:
+    lowest = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
+    highest = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
+    return "" if lowest is None or highest is None else f" between {lowest} and {highest}"
+
+
+def _show(value: object) -> str:
+    """Return a value as it was written, without a password that an address may hold."""
+    shown = _PASSWORD.sub("***", repr(value))
+    return shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"
