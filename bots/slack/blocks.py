@@ -38,7 +38,8 @@ LONGEST_WHY = 120
 LONGEST_SUMMARY = 320
 LONGEST_BYLINE = 250
 LONGEST_LABEL = 75
-LONGEST_FALLBACK = 3_000
+LONGEST_FALLBACK = 3_500
+LONGEST_ENTITY = 5
 SAMPLE = "SAMPLE"
 
 
@@ -81,7 +82,10 @@ def _payload(message: Message, page: Sequence[_Piece], blocks: list[Element], *,
     lines = [" · ".join(part for part in lead if part), *(piece.words for piece in page)]
     words = "\n".join(line for line in lines if line) or "paperboy"
     # With blocks this is what notifications and screen readers say; `mrkdwn` false keeps a title's asterisks in it.
-    payload: Payload = {"text": escape(shorten(words, LONGEST_FALLBACK)), "mrkdwn": False}
+    fallback = escape(shorten(words, LONGEST_FALLBACK))
+    if len(fallback) > LONGEST_FALLBACK:
+        fallback = escape(shorten(words, LONGEST_FALLBACK // LONGEST_ENTITY))
+    payload: Payload = {"text": fallback, "mrkdwn": False}
     return payload | ({"blocks": blocks} if blocks else {}) | {"unfurl_links": False, "unfurl_media": False}
 
 
@@ -188,7 +192,7 @@ def _card_context(card: Card) -> list[Element]:
     line: list[Span] = []
     for span in shown:
         line += [*([Span(" · ")] if line else []), span]
-    elements = [_plain(shorten(facts, LONGEST_BYLINE))] if facts else []
+    elements = [_plain(facts, LONGEST_BYLINE)] if facts else []
     while line and len(mrkdwn(tuple(line))) > LONGEST_MRKDWN:
         line = line[:-2]
     return elements + ([{"type": "mrkdwn", "text": mrkdwn(tuple(line)), "verbatim": True}] if line else [])
@@ -199,7 +203,7 @@ def _context(line: Text) -> Element:
         written = mrkdwn(line)
         if len(written) <= LONGEST_MRKDWN:
             return {"type": "context", "elements": [{"type": "mrkdwn", "text": written, "verbatim": True}]}
-    return {"type": "context", "elements": [_plain(shorten(one_line(plain(line)), LONGEST_CONTEXT))]}
+    return {"type": "context", "elements": [_plain(one_line(plain(line)), LONGEST_CONTEXT)]}
 
 
 def _actions(buttons: Sequence[Button]) -> Element:
@@ -228,11 +232,11 @@ def _button(button: Button, action_id: str) -> Element:
 
 
 def _header(words: str) -> Element:
-    return {"type": "header", "text": _plain(shorten(words, LONGEST_HEADER))}
+    return {"type": "header", "text": _plain(words, LONGEST_HEADER)}
 
 
-def _plain(words: str) -> Element:
-    return {"type": "plain_text", "text": literal(words), "emoji": False}
+def _plain(words: str, longest: int) -> Element:
+    return {"type": "plain_text", "text": shorten(literal(words), longest), "emoji": False}
 
 
 def _rich(elements: list[Element]) -> Element:
