@@ -59,7 +59,13 @@ _SYMBOLS = {
 def _named_symbols() -> Iterator[tuple[str, str]]:
     for spec in get_default_latex_context_db().iter_macro_specs():
         written = spec.simplify_repl
-        if isinstance(written, str) and written and len(written) <= 8 and not {"%", "<"} & set(written):
+        if (
+            spec.macroname not in SILENT
+            and isinstance(written, str)
+            and written
+            and len(written) <= 8
+            and not {"%", "<"} & set(written)
+        ):
             yield spec.macroname, written
 
 
@@ -97,7 +103,7 @@ def ratio(above: str, below: str) -> str:
 
 def enclosed(text: str) -> str:
     """Put parentheses around whatever is more than one word or character."""
-    return text if _ATOM.fullmatch(text) else f"({text})"
+    return text if not text or _ATOM.fullmatch(text) else f"({text})"
 
 
 def _script(text: str, table: dict[int, int], mark: str) -> str:

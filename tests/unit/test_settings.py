@@ -145,7 +145,7 @@ def test_a_bad_value_is_one_sentence_with_its_place_and_what_is_allowed(name, va
         ("[web]\nenabled = 'x'", "[web] enabled: 'x' is not allowed; it must be true or false."),
         ("[digest]\nat = 8", "[digest] at: 8 is not allowed; it must be a time such as 08:00."),
         ("[arxiv]\ncategories = []", "[arxiv] categories: [] is not allowed; it must be a list of texts, not empty."),
-        ("[arxiv]\ncategories = ['cs.LG', 5]", "[arxiv] categories: 5 is not allowed; it must be a list of texts, not empty."),
+        ("[arxiv]\ncategories = [5]", "[arxiv] categories: 5 is not allowed; it must be a list of texts, not empty."),
         ("web = 5", "web: 5 is not allowed; it must be a table, with its keys below its name in brackets."),
         ("[web]\nprot = 1", "[web] prot: there is no such key; allowed are base_url, enabled, host, port."),
     ],
