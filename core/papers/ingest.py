@@ -25,6 +25,7 @@ from core.papers.paper import Record
 from core.papers.plan import SourceState, keep_state, read_state
 from core.papers.sources import Backfill, Get, Newest, Page, Source, Wanted
 
+REFUSED = 400  # one question was wrong, as for a category that does not exist; the source itself is well
 log = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -143,12 +144,15 @@ class _Run:
         self._progress = progress
         self._known, self._done = len(self._roots), 0
         self._failed: set[Wanted] = set()
+        self._refused: SourceError | None = None
 
     async def pursue_all(self) -> None:
         """Ask everything that is wanted of the source, and remember how it stands afterwards."""
         async with asyncio.TaskGroup() as group:
             for wish, get in self._roots:
                 group.create_task(self._pursue(wish, get))
+        if self._refused and not (self.outcome.seen or self.outcome.unchanged):
+            self.outcome.failure = self.outcome.failure or self._refused
         await self._keep_state()
 
     async def _pursue(self, wish: Wanted, first: Get) -> None:
@@ -214,7 +218,11 @@ class _Run:
             self._note_odd(f"{error}; asking elsewhere.")
             return
         self._failed.add(wish)
-        self.outcome.failure = self.outcome.failure or error
+        if error.status == REFUSED:
+            self._refused = self._refused or error
+            self._note_odd(f"{error}.")
+        else:
+            self.outcome.failure = self.outcome.failure or error
 
     async def _keep_state(self) -> None:
         """Remember how the source stands after a run that asked for its newest."""

@@ -34,7 +34,7 @@ IDS_AT_ONCE = 100
 PAUSE = 600.0  # a host that answers 429 recovers after about ten minutes of silence, and not before
 DEADLINE = 60.0
 OAI_DEADLINE = 180.0  # half a minute is usual for a page, and a minute and more was seen
-REFUSALS = frozenset({403, 429, 503})
+REFUSALS = frozenset({400, 403, 429, 503})  # asking another address of arXiv's would not mend these
 _WORD = re.compile(r"\w+(?:[-'.]\w+)*")
 
 

@@ -38,7 +38,8 @@ def _read_day(get: Get, page: BeautifulSoup) -> date:
     try:
         return date(int(match["year"]), _MONTHS.index(match["month"].lower()) + 1, int(match["day"]))
     except ValueError:
-        raise SourceError(get.source, f"has dated its list of {get.value('category')} {match[0][-20:]!r}") from None
+        written = f"{match['day']} {match['month']} {match['year']}"
+        raise SourceError(get.source, f"has dated its list of {get.value('category')} {written!r}") from None
 
 
 def _read_items(get: Get, page: BeautifulSoup, day: date) -> Iterator[Record]:
