@@ -98,9 +98,7 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
 def make_house(settings: Settings, *, library: Library, store: Store, clock: Clock) -> House:
     """Put the core together over an open library and store."""
     calendar = Calendar.from_toml(config_file("arxiv_calendar.toml").read_bytes())
-    newsroom = Newsroom(
-        library=library, engine=Engine(library), store=store, settings=settings, calendar=calendar
-    )
+    newsroom = Newsroom(library=library, engine=Engine(library), store=store, settings=settings, calendar=calendar)
     inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings)
     return House(settings, clock, library, store, newsroom, inquiries, calendar)
 

@@ -1,4 +1,4 @@
-"""A whole core in a folder of the test's own: real library, real engine, a store in memory, a clock that is moved by hand."""
+"""A whole core in a folder of the test's own: real library and engine, a store in memory, a clock moved by hand."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from tests.fake_platform import FakePlatform
 from tests.fakes import MemoryStore
 
 MONDAY = datetime(2026, 11, 23, 7, tzinfo=UTC)
+MONDAY_DATE = MONDAY.date()
 PLACE = "fake:C1"
 ALICE = "fake:alice"
 
 
-def make_record(identifier: str, title: str, *, day: date | None = MONDAY.date(), **fields: object) -> Record:
+def make_record(identifier: str, title: str, *, day: date | None = MONDAY_DATE, **fields: object) -> Record:
     """A record as arXiv's announcement would bring it; without a day it is on no list."""
     values: dict[str, object] = {
         "source": "arxiv",
@@ -103,7 +104,7 @@ class World:
 
 def words(message: Message) -> str:
     """Return everything a message says."""
-    cards = [" ".join((card.title, card.why, card.summary, card.facts, card.byline)) for card in message.cards]
+    cards = [f"{card.title} {card.byline} {card.facts} {card.why} {card.summary}" for card in message.cards]
     return "\n".join([message.heading, *map(plain, message.lines), *cards, *map(plain, message.closing)])
 
 
