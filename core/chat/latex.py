@@ -157,9 +157,11 @@ def _is_formula(match: re.Match[str]) -> bool:
         return True
     if match["digit"] is not None:
         return _MARKS.fullmatch(body) is not None
-    if body[0].isspace() != body[-1].isspace():
-        return _SURE.search(body) is not None
-    return _LIKELY.search(body) is not None or not _WORDS.search(body)
+    tight = not body[0].isspace() and not body[-1].isspace()
+    if tight:
+        return _LIKELY.search(body) is not None or not _WORDS.search(body)
+    even = body[0].isspace() and body[-1].isspace()
+    return _SURE.search(body) is not None or (even and not _WORDS.search(body))
 
 
 def _prepare_formula(body: str) -> str:

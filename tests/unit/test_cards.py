@@ -39,7 +39,7 @@ def test_a_card_shows_title_authors_place_date_and_the_opening_of_the_abstract()
         why="matches grokking",
         now=NOW,
     )
-    assert card.title == "On the α-divergence of BERT"  # noqa: RUF001 - the letter is meant
+    assert card.title == "On the α-divergence of BERT"
     assert card.url == "https://arxiv.org/abs/2310.01234"
     assert card.byline == "A. One, B. Two, C. Three + 2 more"
     assert card.facts == "cs.LG · 3 Nov 2026"

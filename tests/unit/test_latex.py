@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - look-alikes are what is tested
 from __future__ import annotations
 
 import re
@@ -61,6 +60,7 @@ def test_latex_becomes_what_a_reader_would_write(latex, readable):
         "100% of it, then 20% more",
         "It costs $5 to $10, or US$50-100 million",
         "paid $5 million in 2020 and 3$ today",
+        "set $ path ^ more words $ here",
         "$HOME/my_dir to $PATH",
         r"C:\Users\new\data and \n",
         r"QoE\QoS and \ours beat \method",
@@ -125,7 +125,7 @@ NOISE = st.sampled_from(
 @given(st.lists(st.tuples(WORDS, NOISE), max_size=12))
 def test_words_outside_mathematics_survive_any_marks_around_them(pairs):
     text = " ".join(f"{word} {noise}" for word, noise in pairs)
-    read = re.sub(r"[^a-z]", "", unicodedata.normalize("NFD", to_unicode(text)).replace("emph", ""))
+    read = re.sub(r"[^a-z]", "", unicodedata.normalize("NFKD", to_unicode(text)))
     for word, _ in pairs:
         assert word in read
 
