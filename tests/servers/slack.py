@@ -98,13 +98,13 @@ def strings(part: object, key: str) -> list[str]:
 
 @dataclass
 class Fault:
-    """How one call fails: an error code, an HTTP status, a broken connection or a body that is none of Slack's."""
+    """How one call fails: an error code, a status, a broken connection, a body that is none of Slack's, no answer."""
 
     error: str = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
-    hang: float = 0.0
+    wait: asyncio.Event | None = None
     body: str | None = None
     content_type: str = "text/html"
     landed: bool = False
@@ -123,6 +123,17 @@ class Call:
 
 class RefusalError(Exception):
     """An error code of Slack's."""
+
+
+class Waits:
+    """Sleeps not at all and remembers for how long it should have."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        await asyncio.sleep(0)
 
 
 class SlackServer:
@@ -258,8 +269,8 @@ class SlackServer:
         return waiting.pop(0) if waiting else None
 
     async def _fail(self, request: web.Request, fault: Fault) -> web.StreamResponse:
-        if fault.hang:
-            await asyncio.sleep(fault.hang)
+        if fault.wait is not None:
+            await fault.wait.wait()
         if fault.drop and request.transport is not None:
             request.transport.abort()
         if fault.body is not None:
