@@ -22,7 +22,7 @@ from core.errors import DeliveryError, DeliveryFailure
 
 log = logging.getLogger(__name__)
 
-GUILDS_WAIT = 0.5  # seconds without news of a further server until discord.py calls itself ready
+GUILDS_WAIT = 0.1  # seconds without news of a further server until discord.py calls itself ready
 BAD_TOKEN = 4004  # close code of the gateway
 OUTDATED = "paperboy's commands have just changed; restart Discord or try again in a minute."
 
@@ -124,6 +124,6 @@ _ONE_LINE = _OneLine()
 def quieten() -> None:
     """Keep discord.py's log to what an operator can use: at DEBUG it prints tokens and whole payloads."""
     logging.getLogger("discord").setLevel(logging.WARNING)
-    # Its warnings about rate limits hold addresses with the tokens of interactions; what matters in them we log ourselves.
+    # Its warnings about rate limits show addresses that hold the tokens of interactions; we log those waits ourselves.
     logging.getLogger("discord.http").setLevel(logging.ERROR)
     logging.getLogger("discord.client").addFilter(_ONE_LINE)

@@ -162,7 +162,7 @@ def _card(card: Card, summary: int) -> str:
         f"*{escape(why)}*" if why else "",
         escape(shorten(one_line(card.summary), summary)),
         f"-# {escape(shorten(one_line(card.summary_by), _AUTHOR))}" if card.summary_by.strip() else "",
-        _links(card),
+        f"-# {links}" if (links := _links(card)) else "",
     )
     return "\n".join(line for line in lines if line)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import islice
@@ -12,6 +13,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_SETS = ("weekdays", "daily", "weekly", "mon,thu", "mon,wed,fri")
 _TIMES = tuple(f"{hour:02}:{minute}" for hour in range(24) for minute in ("00", "30"))
 _MORNING_FIRST = (*(at for at in _TIMES if at >= "06:00"), *(at for at in _TIMES if at < "06:00"))
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _WELL_KNOWN = (
     "UTC",
     "America/Los_Angeles",
@@ -49,16 +51,18 @@ def suggest_times(typed: str) -> list[str]:
     if not wanted:
         return _first(_MORNING_FIRST)
     padded = wanted if len(wanted.partition(":")[0]) > 1 else f"0{wanted}"
-    exact = [padded] if len(padded) == 5 and padded.replace(":", "").isdigit() and padded < "24:00" else []
+    exact = [padded] if _TIME.fullmatch(padded) else []
     return _first((*exact, *(at for at in _TIMES if at.startswith((padded, wanted)))))
 
 
 def suggest_days(typed: str) -> list[str]:
     """Return days: the usual sets, or what was typed with its last name completed."""
     wanted = typed.strip().lower().replace(" ", "")
-    done, comma, last = wanted.rpartition(",")
-    taken = done.split(",")
-    named = (f"{done}{comma}{day}" for day in _DAYS if day.startswith(last[:3]) and day not in taken)
+    *before, last = wanted.split(",")
+    done = [name[:3] for name in before if name]
+    if not set(done) <= set(_DAYS):
+        return []
+    named = (",".join((*done, day)) for day in _DAYS if day.startswith(last[:3]) and day not in done)
     return _first((*(days for days in _DAY_SETS if days.startswith(wanted)), *named))
 
 
