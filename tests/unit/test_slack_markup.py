@@ -28,7 +28,7 @@ from core.chat.message import Span, plain, text
         ("search <#C1|>", "search #C1"),
         ("search <@U1|alice> and <@U2>", "search @alice and @U2"),
         ("search <!here> <!subteam^S1|@team> <!channel|channel>", "search @here @team channel"),
-        ("search “length generalization” -‘a survey’", "search \"length generalization\" -'a survey'"),  # noqa: RUF001
+        ("search “length generalization” -‘a survey’", "search \"length generalization\" -'a survey'"),
         ("  search\u00a0x  ", "search x"),
         ("", ""),
     ],
@@ -37,7 +37,7 @@ def test_the_text_behind_the_command_is_what_the_person_typed(sent, meant):
     assert typed(sent) == meant
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="“”„‟‘’‚‛\u00a0")))  # noqa: RUF001
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="“”„‟‘’‚‛\u00a0")))
 def test_whatever_slack_escaped_is_read_back(words):
     sent = words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert typed(sent) == words.strip()
