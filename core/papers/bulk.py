@@ -110,19 +110,22 @@ def _read_batches(path: Path, done: int, now: datetime) -> Iterator[_Batch]:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as stream:
-            if _first_sign(stream) == b"[":
+            sign = _first_sign(stream)
+            if sign is None:
+                yield _Batch((), (f"{path} cannot be read: it is broken.",), 0, 0)
+            elif sign == b"[":
                 yield _read_document(path, stream, now)
             else:
                 yield from _read_lines(path, stream, raw, done)
 
 
-def _first_sign(stream: Readable) -> bytes:
-    """Return the first character that is not blank, and go back to the start."""
+def _first_sign(stream: Readable) -> bytes | None:
+    """Return the first character that is not blank, and go back to the start; None when the file is broken there."""
     try:
         start = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         stream.seek(0)
     except (EOFError, OSError, zlib.error):
-        return b""
+        return None
     return start
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from core.papers.paper import Record, arxiv_id, split_version
+from core.papers.paper import Record, arxiv_id
 from core.papers.sources import Backfill, Page
 from core.papers.sources.huggingface import HuggingFace
 from core.papers.sources.reading import clean_names, clean_text, clean_url, read_instant, says_withdrawn
@@ -24,6 +24,7 @@ from core.settings import Settings
 
 IMPORT = "import"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_VERSION = re.compile(r"\dv([1-9]\d*)(?:\.pdf)?/?$")
 _FOREIGN = re.compile(r"[^\s\x00-\x1f\ud800-\udfff]{1,200}")
 
 
@@ -154,10 +155,8 @@ def _read_id(text: str) -> str:
 
 
 def _version_in(text: str) -> int | None:
-    try:
-        return split_version(text)[1]
-    except ValueError:
-        return None
+    found = _VERSION.search(text) if arxiv_id(text) else None
+    return int(found[1]) if found else None
 
 
 def _read_mail_date(text: str) -> datetime | None:

@@ -83,7 +83,7 @@ def prepare(
     Raises:
         LibraryError: the file is of another version, or not a library.
     """
-    found = _version(connection, path)
+    found = _version(connection, path, newest=len(steps))
     if found == 0 and not read_only:
         apply_steps(connection, path, steps=steps)
     elif found == 0:
@@ -110,7 +110,7 @@ def apply_steps(connection: sqlite3.Connection, path: Path, *, steps: Sequence[s
     return found, len(steps)
 
 
-def _version(connection: sqlite3.Connection, path: Path, *, newest: int = len(STEPS)) -> int:
+def _version(connection: sqlite3.Connection, path: Path, *, newest: int) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

@@ -61,7 +61,9 @@ def _read_author(text: str) -> Author:
 def _read_category(text: str) -> Category:
     shape = _CATEGORY.fullmatch(text)
     if shape is None:
-        raise BadValue(f"cat: takes an arXiv category or archive, not {_shown(text)}.", "cat:cs.LG or cat:cs.*")
+        raise BadValue(
+            f"cat: takes an arXiv category or archive, such as cs.LG or cs.*, not {_shown(text)}.", "cat:cs.LG"
+        )
     archive, subject = shape[1].lower(), shape[2]
     if subject is None or subject == "*":
         return Category(archive)
@@ -97,7 +99,7 @@ def _read_day(prefix: str, text: str) -> date:
 def _read_like(text: str) -> Like:
     identifier = paper_id(text)
     if identifier is None:
-        raise BadValue(f"like: takes a paper's id, not {_shown(text)}.", "like:2310.01234")
+        raise BadValue(f"like: takes a paper's id, such as 2310.01234, not {_shown(text)}.", "like:2310.01234")
     return Like(identifier)
 
 

@@ -25,7 +25,7 @@ _LOCK = Lock()
 
 def is_stop_word(word: str) -> bool:
     """Whether a word says nothing about a subject."""
-    return all(token in STOP_WORDS or (len(token) == 1 and not token.isdigit()) for token in tokens(word))
+    return all(token in STOP_WORDS for token in tokens(word))
 
 
 @lru_cache(maxsize=100_000)

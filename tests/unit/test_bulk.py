@@ -1,0 +1,301 @@
+"""Files of papers: every known shape, every kind of breakage, and an import that was killed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+
+from core.errors import LibraryError
+from core.papers import bulk
+from core.papers.bulk import import_file
+from core.papers.formats import Unreadable, is_daily_list, read_daily_list, read_object
+from core.papers.windows import Newest, OnDay
+from tests.shelves import NOON, open_library
+
+SNAPSHOT = {
+    "id": "hep-th/9901001",
+    "submitter": "A. Person",
+    "authors": "Ada Lovelace and Ch. Babbage",
+    "title": "Engines\n  and their   Notes",
+    "comments": "12 pages",
+    "journal-ref": "Ann. 3 (1999) 1",
+    "doi": "10.1000/xyz",
+    "categories": "hep-th cs.LG",
+    "license": None,
+    "abstract": "  We study\nengines. ",
+    "versions": [
+        {"version": "v1", "created": "Mon, 2 Apr 2007 19:18:42 GMT"},
+        {"version": "v2", "created": "Tue, 24 Jul 2007 20:10:27 GMT"},
+    ],
+    "update_date": "2008-11-26",
+    "authors_parsed": [["Lovelace", "Ada", ""], ["Babbage", "Ch.", "Jr."], ["CERN"]],
+}
+OWN = {"id": "scifact:4983", "title": "Microstructural Development", "abstract": ""}
+ENTRY = {
+    "paper": {
+        "id": "2610.00007",
+        "title": "A Daily Paper",
+        "summary": "About it.",
+        "publishedAt": "2026-10-05T17:00:00.000Z",
+        "submittedOnDailyAt": "2026-10-06T00:00:00.000Z",
+        "upvotes": 12,
+        "githubRepo": "https://github.com/a/b",
+    },
+    "numComments": 2,
+}
+
+
+def lines(*items):
+    return "".join(f"{json.dumps(item)}\n" for item in items)
+
+
+def ignore(done, total):
+    assert 0 <= done <= total
+
+
+@pytest.fixture
+async def library(tmp_path):
+    async with open_library(tmp_path) as opened:
+        yield opened
+
+
+async def load(path, library, progress=ignore):
+    return await import_file(path, library, now=NOON, progress=progress)
+
+
+def test_a_line_of_arxivs_snapshot_is_arxivs_own_record():
+    record = read_object(SNAPSHOT)
+    assert (record.id, record.source, record.title) == ("hep-th/9901001", "arxiv", "Engines and their Notes")
+    assert record.authors == ("Ada Lovelace", "Ch. Babbage Jr.", "CERN")
+    assert record.categories == ("hep-th", "cs.LG")
+    assert record.published == datetime(2007, 4, 2, 19, 18, 42, tzinfo=UTC)
+    assert record.updated == datetime(2007, 7, 24, 20, 10, 27, tzinfo=UTC)
+    assert (record.version, record.abstract, record.journal_ref) == (2, "We study engines.", "Ann. 3 (1999) 1")
+    assert record.listings == ()
+
+
+def test_a_snapshot_line_without_parsed_authors_gives_them_as_written():
+    record = read_object({**SNAPSHOT, "authors_parsed": None})
+    assert record.authors == ("Ada Lovelace", "Ch. Babbage")
+
+
+def test_a_snapshot_line_with_broken_dates_gives_none():
+    record = read_object({**SNAPSHOT, "versions": [{"version": "v1", "created": "once"}]})
+    assert (record.published, record.updated, record.version) == (None, None, 1)
+
+
+def test_a_withdrawn_paper_of_the_snapshot_is_known_as_such():
+    assert read_object({**SNAPSHOT, "comments": "This paper has been withdrawn by the author"}).withdrawn
+
+
+def test_our_own_format_needs_an_id_a_title_and_an_abstract_alone():
+    record = read_object(OWN)
+    assert (record.id, record.source, record.abstract) == ("scifact:4983", "import", "")
+
+
+def test_our_own_format_takes_what_is_known_besides():
+    record = read_object(
+        {
+            "id": "arXiv:2310.01234v2",
+            "title": "T",
+            "abstract": "A",
+            "authors": "Ada Lovelace; Charles Babbage",
+            "categories": "cs.LG stat.ML",
+            "published": "2023-10-02",
+            "code_url": "javascript:alert(1)",
+            "unknown": {"is": "ignored"},
+        }
+    )
+    assert (record.id, record.version) == ("2310.01234", 2)
+    assert record.authors == ("Ada Lovelace", "Charles Babbage")
+    assert record.categories == ("cs.LG", "stat.ML")
+    assert record.published == datetime(2023, 10, 2, tzinfo=UTC)
+    assert record.code_url == ""
+
+
+@pytest.mark.parametrize("identifier", ["4983", 4983, "pmid:1", "W/2-x.y"])
+def test_an_id_may_be_of_any_kind(identifier):
+    assert read_object({**OWN, "id": identifier}).id == str(identifier)
+
+
+@pytest.mark.parametrize(
+    ("item", "part"),
+    [
+        ([], "not a JSON object"),
+        ({"title": "T"}, "`id`"),
+        ({"id": "x:1"}, "`title`"),
+        ({"id": "x:1", "title": 3}, "title"),
+        ({"id": "x:1", "title": " \n"}, "no title"),
+        ({"id": "", "title": "T"}, "id ''"),
+        ({"id": "two words", "title": "T"}, "blanks"),
+        ({"id": "x" * 201, "title": "T"}, "too long"),
+        ({**SNAPSHOT, "versions": [1]}, "versions"),
+    ],
+)
+def test_an_object_that_is_no_paper_says_why(item, part):
+    with pytest.raises(Unreadable) as caught:
+        read_object(item)
+    assert part in str(caught.value)
+
+
+def test_a_daily_list_is_listed_for_the_day_in_its_name_and_read_at_its_end():
+    page = read_daily_list([ENTRY], "2026-10-05.json.gz", NOON)
+    (record,) = page.records
+    assert [(listing.source, listing.day) for listing in record.listings] == [("huggingface", date(2026, 10, 5))]
+    upvotes = next(signal for signal in record.signals if signal.name == "upvotes")
+    assert (upvotes.value, upvotes.at) == (12, datetime(2026, 10, 5, 23, 59, tzinfo=UTC))
+
+
+def test_a_daily_list_without_a_day_in_its_name_goes_by_its_entries():
+    other = {"paper": {**ENTRY["paper"], "id": "2610.00008", "submittedOnDailyAt": "2026-10-07T01:00:00Z"}}
+    untold = {"paper": {"id": "2610.00009", "title": "T"}}
+    page = read_daily_list([ENTRY, other, untold], "list.json", NOON)
+    assert [record.listings[0].day for record in page.records] == [date(2026, 10, 6), date(2026, 10, 7)]
+    assert any("no day" in sentence for sentence in page.odd)
+
+
+def test_a_reading_is_never_dated_ahead_of_now():
+    page = read_daily_list([ENTRY], "2026-10-08.json", NOON)
+    assert {signal.at for signal in page.records[0].signals} == {NOON}
+
+
+def test_a_daily_list_is_known_by_its_entries():
+    assert is_daily_list([ENTRY])
+    assert not is_daily_list([OWN])
+    assert not is_daily_list({"paper": 1})
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_file_is_read_packed_or_not(tmp_path, library, packed):
+    body = ("\ufeff" + lines(SNAPSHOT, OWN) + "\n").encode()
+    path = tmp_path / "papers.jsonl"
+    path.write_bytes(gzip.compress(body) if packed else body)
+    report = await load(path, library)
+    assert (report.read, report.new, report.bad) == (2, 2, ())
+    assert list(await library.papers(["scifact:4983", "hep-th/9901001"])) == ["scifact:4983", "hep-th/9901001"]
+    assert (await library.window_size(Newest())).count == 0
+
+
+async def test_a_daily_list_brings_its_listings(tmp_path, library):
+    path = tmp_path / "2026-10-06.json"
+    path.write_text(json.dumps([ENTRY]))
+    report = await load(path, library)
+    assert (report.read, report.new) == (1, 1)
+    assert (await library.window_size(OnDay(date(2026, 10, 6)))).count == 1
+
+
+async def test_an_array_of_our_own_papers_is_read_too(tmp_path, library):
+    path = tmp_path / "papers.json"
+    path.write_text(json.dumps([OWN, {"id": "x:1"}]))
+    report = await load(path, library)
+    assert (report.read, len(report.bad)) == (1, 1)
+    assert report.bad[0].startswith(f"{path}, entry 2: ")
+
+
+async def test_a_bad_line_is_told_with_its_number_and_the_rest_goes_on(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    path.write_bytes(b"{broken\n" + lines(OWN).encode() + b"\xff\xfe\n[1]\n" + b"[" * 100_000 + b"\n")
+    report = await load(path, library)
+    assert report.read == 1
+    assert [sentence.split(": ")[0] for sentence in report.bad] == [f"{path}, line {n}" for n in (1, 3, 4, 5)]
+
+
+async def test_a_packed_file_that_ends_too_soon_keeps_what_came_before(tmp_path, library):
+    path = tmp_path / "papers.jsonl.gz"
+    many = [{**OWN, "id": f"x:{n}", "abstract": f"{n * 7919 % 1009} {'word ' * (n % 13)}"} for n in range(20_000)]
+    path.write_bytes(gzip.compress(lines(*many).encode())[:-5_000])
+    report = await load(path, library)
+    assert 0 < report.read < 20_000
+    assert "broken from here on" in report.bad[-1]
+    assert await library.count() == report.read
+
+
+async def test_a_file_that_only_looks_packed_is_told(tmp_path, library):
+    path = tmp_path / "papers.jsonl.gz"
+    path.write_bytes(b"\x1f\x8bnonsense")
+    report = await load(path, library)
+    assert report.read == 0
+    assert len(report.bad) == 1
+
+
+async def test_an_array_that_is_no_json_is_told(tmp_path, library):
+    path = tmp_path / "list.json"
+    path.write_text("[1, 2")
+    assert "not JSON" in (await load(path, library)).bad[0]
+
+
+async def test_a_file_that_is_not_there_is_one_sentence(tmp_path, library):
+    with pytest.raises(LibraryError, match=r"none\.jsonl cannot be read: No such file"):
+        await load(tmp_path / "none.jsonl", library)
+
+
+async def test_an_empty_file_is_no_mistake(tmp_path, library):
+    path = tmp_path / "empty.jsonl"
+    path.touch()
+    report = await load(path, library)
+    assert (report.read, report.bad) == (0, ())
+
+
+async def test_a_line_beyond_all_measure_costs_itself_alone(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    with path.open("w") as file:
+        file.write('{"id": "x:1", "title": "' + "x" * (bulk.MAX_LINE * 2) + '"}\n')
+        file.write(lines(OWN))
+    report = await load(path, library)
+    assert (report.read, len(report.bad)) == (1, 1)
+    assert "line 1: it is longer than" in report.bad[0]
+
+
+async def test_repeating_an_import_changes_nothing(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    path.write_text(lines(SNAPSHOT, OWN))
+    await load(path, library)
+    report = await load(path, library)
+    assert (report.read, report.new, report.changed, report.resumed) == (2, 0, 0, 0)
+
+
+class Killed(BaseException):
+    """What ends an import in its middle."""
+
+
+async def test_an_import_that_was_killed_goes_on_where_it_was(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    path.write_text(lines(*({**OWN, "id": f"x:{n}"} for n in range(2 * bulk.BATCH + 10))))
+
+    def kill(done, total):
+        raise Killed
+
+    with pytest.raises(Killed):
+        await load(path, library, kill)
+    assert await library.count() == bulk.BATCH
+    seen = []
+    report = await load(path, library, lambda done, total: seen.append((done, total)))
+    assert (report.resumed, report.read, report.new) == (bulk.BATCH, bulk.BATCH + 10, bulk.BATCH + 10)
+    assert await library.count() == 2 * bulk.BATCH + 10
+    assert seen == sorted(seen)
+    assert seen[-1] == (path.stat().st_size, path.stat().st_size)
+
+
+async def test_a_file_that_changed_since_it_was_interrupted_is_read_from_its_start(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    many = [{**OWN, "id": f"x:{n}"} for n in range(bulk.BATCH + 10)]
+    path.write_text(lines(*many))
+
+    def kill(done, total):
+        raise Killed
+
+    with pytest.raises(Killed):
+        await load(path, library, kill)
+    path.write_text(lines(SNAPSHOT, *many))
+    report = await load(path, library)
+    assert (report.resumed, report.read, report.new) == (0, bulk.BATCH + 11, 11)
+
+
+async def test_at_most_a_thousand_bad_lines_are_told(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    path.write_text("x\n" * (bulk.MAX_BAD + 700) + lines(OWN))
+    report = await load(path, library)
+    assert (report.read, len(report.bad)) == (1, bulk.MAX_BAD)
