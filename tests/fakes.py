@@ -140,6 +140,25 @@ class MemoryStore:
         by_day = sorted(self._deliveries.values(), key=lambda d: d.day)
         return {delivery.subscription: delivery for delivery in by_day if delivery.subscription in subscriptions}
 
+    async def last_sent(self, subscription: str, before: date) -> Delivery | None:
+        return max(
+            (
+                delivery
+                for delivery in self._deliveries.values()
+                if delivery.subscription == subscription and delivery.state is State.SENT and delivery.day < before
+            ),
+            key=lambda delivery: delivery.day,
+            default=None,
+        )
+
+    async def sent_lacking(self, since: datetime) -> Sequence[Delivery]:
+        found = [
+            delivery
+            for delivery in self._deliveries.values()
+            if delivery.state is State.SENT and delivery.lacking and delivery.composed_at >= since
+        ]
+        return sorted(found, key=lambda delivery: (delivery.composed_at, delivery.subscription))
+
     async def delivery(self, subscription: str, day: date) -> Delivery | None:
         return self._deliveries.get((subscription, day))
 
@@ -183,7 +202,7 @@ class MemoryStore:
 
     async def marks(self, *, person: str | None = None, place: str | None = None) -> Sequence[Mark]:
         found = [mark for mark in self._marks if person in (None, mark.person) and place in (None, mark.place)]
-        return sorted(found, key=lambda mark: mark.at)
+        return sorted(found, key=lambda mark: (mark.at, mark.person, mark.place, mark.paper, mark.kind))
 
     async def keep_text(self, text: str) -> str:
         token = hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from core.chat.message import Message, text
-from core.chat.render import chosen_why, digest_message
+from core.chat.render import Frame, chosen_why, digest_message, long_day
 from core.digests.digest import Chosen, Digest, Order, compose
-from core.digests.silence import explain_silence, failures
-from core.digests.subscription import Subscription
+from core.digests.silence import explain_silence, failures, source_label
+from core.digests.subscription import Subscription, previous_day
 from core.papers.calendar import Calendar
 from core.papers.library import Library
 from core.papers.plan import source_states
@@ -30,6 +30,7 @@ class Edition:
 
     Attributes:
         shown: its papers as the outbox remembers them.
+        lacking: names of the sources that did not answer when it was composed.
         silence: the reason that is told instead of papers, else empty.
         upto: the listing sequence it covers.
     """
@@ -39,6 +40,7 @@ class Edition:
     shown: tuple[Shown, ...]
     silence: str
     upto: int
+    lacking: tuple[str, ...] = ()
 
 
 class Newsroom:
@@ -54,12 +56,25 @@ class Newsroom:
         self._calendar = calendar
 
     async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
-        """Compose a subscription's digest of a local date from what is new since its last one."""
-        latest = (await self._store.latest_deliveries([subscription.id])).get(subscription.id)
-        order = await self._order(subscription, _window(subscription, latest, now), now)
-        return await self._edition(
-            order, f"Papers for {_named(subscription.interests)}", day, now, subscription.timezone
-        )
+        """Compose a subscription's digest of a local date from what is new since the last one that was sent."""
+        last = await self._store.last_sent(subscription.id, day)
+        order = await self._order(subscription, _window(subscription, last, now), now)
+        frame = Frame(_heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
+        return await self._edition(order, frame, now)
+
+    async def amended(
+        self, subscription: Subscription, delivery: Delivery, back: Sequence[str], now: datetime
+    ) -> Edition:
+        """Compose a delivered digest again, now that sources are back that it lacked; what it showed stays first."""
+        last = await self._store.last_sent(subscription.id, delivery.day)
+        own = tuple(shown.paper for shown in delivery.shown)
+        order = await self._order(subscription, _window(subscription, last, now), now)
+        order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
+        names = " and ".join(source_label(name) for name in back)
+        clock = now.astimezone(ZoneInfo(subscription.timezone))
+        note = f"{names} answered again; this was completed at {clock:%H:%M}."
+        frame = Frame(_heading(subscription.interests), delivery.day, subscription.timezone, (note,))
+        return await self._edition(order, frame, now)
 
     async def today_for(self, address: str, now: datetime) -> Message:
         """Compose today's digest of a place from each source's newest batch; without a subscription, for everything."""
@@ -69,10 +84,8 @@ class Newsroom:
         editions = [
             await self._edition(
                 replace(await self._order(item, Newest(), now), leave_out=frozenset()),
-                f"Papers for {_named(item.interests)}",
-                _local_day(now, item.timezone),
+                Frame(_heading(item.interests), _local_day(now, item.timezone), item.timezone),
                 now,
-                item.timezone,
             )
             for item in subscriptions
         ]
@@ -90,8 +103,8 @@ class Newsroom:
         window: Window = Newest() if day is None else OnDay(day)
         limit = top or (self._settings.digest.top if interests else self._settings.digest.everything_top)
         order = Order(parse(interests), window, limit)
-        heading = f"Papers for {_named(interests)}"
-        return (await self._edition(order, heading, day or _local_day(now, timezone), now, timezone)).message
+        frame = Frame(_heading(interests), day or _local_day(now, timezone), timezone)
+        return (await self._edition(order, frame, now)).message
 
     async def lately(self, interests: str, now: datetime, *, top: int, days: int = 7) -> Digest:
         """Compose what interests would have been offered over the last days."""
@@ -117,35 +130,43 @@ class Newsroom:
             if item.id != subscription.id and item.pause is None and item.interests.strip()
         )
 
-    async def _edition(self, order: Order, heading: str, day: date, now: datetime, timezone: str) -> Edition:
+    async def _edition(self, order: Order, frame: Frame, now: datetime) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library)
         states = await source_states(self.library)
         silence = ""
         if not digest.chosen:
-            silence = explain_silence(digest, states, self._calendar, now=now, timezone=timezone)
+            silence = explain_silence(digest, states, self._calendar, now=now, timezone=frame.timezone)
         message = digest_message(
             digest,
-            day=day,
-            heading=heading,
+            frame,
             silence=silence,
-            notes=[f"{failure}." for failure in failures(states, timezone)],
+            failing=failures(states, frame.timezone),
             now=now,
             sample=_is_sample(digest.chosen),
         )
         shown = tuple(
             Shown(item.ranked.paper.id, rank, chosen_why(item, now)) for rank, item in enumerate(digest.chosen, 1)
         )
-        return Edition(digest, message, shown, silence, digest.upto)
+        lacking = tuple(name for name, state in states.items() if state.failing_since is not None)
+        return Edition(digest, message, shown, silence, digest.upto, lacking)
 
 
-def _window(subscription: Subscription, latest: Delivery | None, now: datetime) -> Window:
+def _window(subscription: Subscription, last: Delivery | None, now: datetime) -> Window:
     if subscription.weekly:
         return LastDays(7, now)
-    return Newest() if latest is None else After(latest.upto)
+    return Newest() if last is None else After(last.upto)
 
 
-def _named(interests: str) -> str:
-    return interests.strip() or "everything"
+def _gap(subscription: Subscription, last: Delivery | None, day: date) -> tuple[str, ...]:
+    """Say what a digest covers besides its own day, when earlier dates had none."""
+    expected = previous_day(subscription, day)
+    if subscription.weekly or last is None or expected is None or last.day >= expected:
+        return ()
+    return (f"This covers everything since {long_day(last.day)}, when the last digest was sent.",)
+
+
+def _heading(interests: str) -> str:
+    return f"Papers for {interests.strip() or 'everything'}"
 
 
 def _local_day(now: datetime, timezone: str) -> date:

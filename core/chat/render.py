@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -52,20 +52,54 @@ def _listing_words(paper: Paper) -> list[str]:
     return [f"cross-listed from {field}" if field else "cross-listed on arXiv"] if "cross" in kinds else []
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around the papers of a digest.
+
+    Attributes:
+        heading: for whom.
+        day: the day it is for, on the reader's calendar.
+        timezone: the reader's, IANA name.
+        notes: sentences for below.
+    """
+
+    heading: str
+    day: date
+    timezone: str
+    notes: tuple[str, ...] = ()
+
+
 def digest_message(
-    digest: Digest, *, day: date, heading: str, silence: str, notes: Sequence[str], now: datetime, sample: bool = False
+    digest: Digest,
+    frame: Frame,
+    *,
+    silence: str,
+    failing: Sequence[str],
+    now: datetime,
+    sample: bool = False,
 ) -> Message:
-    """Render a digest: for whom, which day, how many of how many, the papers; or one line with the reason for none."""
-    counts = f"{long_day(day)} · {len(digest.chosen)} of {digest.considered:,} new papers"
+    """Render a digest: for whom, which day, how many of how many, the papers; or one line with the reason for none.
+
+    Args:
+        digest: the papers and the counts.
+        frame: what stands around them.
+        silence: the reason when there are no papers, naming what fails by itself.
+        failing: clauses about sources that do not answer.
+        now: the instant.
+        sample: whether it shows the bundled sample.
+    """
+    small_print = tuple(text(note) for note in frame.notes)
+    counts = f"{long_day(frame.day)} · {len(digest.chosen)} of {digest.considered:,} new papers"
     if digest.query.words and digest.matched != digest.considered:
         counts += f", {digest.matched:,} matched"
     cards = tuple(card_of(item.ranked.paper, why=chosen_why(item, now), now=now) for item in digest.chosen)
     if not cards:
-        return Message(Kind.DIGEST, lines=(text(f"{heading}, {long_day(day)}: {silence}."),), sample=sample)
-    closing = tuple(text(note) for note in notes)
+        told = text(f"{frame.heading}, {long_day(frame.day)}: {silence}.")
+        return Message(Kind.DIGEST, lines=(told,), closing=small_print, sample=sample)
+    closing = (*small_print, *(text(f"{failure}.") for failure in failing))
     if any(item.ranked.paper.is_arxiv for item in digest.chosen):
         closing += (text(ARXIV_THANKS),)
-    return Message(Kind.DIGEST, heading=heading, lines=(text(counts),), cards=cards, closing=closing, sample=sample)
+    return Message(Kind.DIGEST, heading=frame.heading, lines=(text(counts),), cards=cards, closing=closing, sample=sample)
 
 
 def hit_card(hit: Hit, now: datetime) -> Card:

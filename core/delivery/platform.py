@@ -77,8 +77,22 @@ class Platform(Protocol):
         None when looking is impossible (scope missing, limit).
         """
 
+    async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
+        """Put another message in the place of a delivery that arrived as these parts.
+
+        Its parts change in place; those it has more are posted behind them, those it has fewer are shortened to a
+        mark. Repeating it is harmless. Raises as `deliver` does.
+        """
+
     async def reachable(self, address: str) -> str | None:
-        """Return None when paperboy can post there, else one sentence: why not, and the way to mend it."""
+        """Return None when paperboy can post there, else one sentence: why not, and the way to mend it.
+
+        Raises:
+            DeliveryError: nobody can tell at the moment.
+        """
+
+    async def stewards(self, address: str) -> Sequence[str]:
+        """Return addresses of the people who run the place an address lies in, at most three; empty if unknown."""
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Check token, scopes and connection for `doctor`: (what, whether it is well, details or how to mend it)."""

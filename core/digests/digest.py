@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from core.digests.ranking import Ranked, rank
@@ -21,6 +21,7 @@ class Order:
         window: the candidates.
         top: at most so many papers.
         leave_out: ids that this place was shown before.
+        keep: ids that are chosen in any case, first and in this order (a digest that is amended).
         others: the other subscriptions of the place, by number: a chosen paper that suits them too names them.
     """
 
@@ -28,6 +29,7 @@ class Order:
     window: Window
     top: int
     leave_out: Collection[str] = frozenset()
+    keep: tuple[str, ...] = ()
     others: tuple[tuple[int, Query], ...] = ()
 
 
@@ -75,7 +77,8 @@ async def compose(order: Order, *, engine: Engine, library: Library) -> Digest:
         list(papers.values()),
         {identifier: match.relevance for identifier, match in fresh.items()},
         by_words=bool(order.query.words),
-    )[: order.top]
+    )
+    ranked = _with_kept_first(ranked, order)
     also = await _suiting_others(order, engine)
     chosen = tuple(
         Chosen(
@@ -93,6 +96,13 @@ async def compose(order: Order, *, engine: Engine, library: Library) -> Digest:
         upto=matches.upto,
         query=order.query,
     )
+
+
+def _with_kept_first(ranked: Sequence[Ranked], order: Order) -> list[Ranked]:
+    place = {identifier: number for number, identifier in enumerate(order.keep)}
+    kept = sorted((item for item in ranked if item.paper.id in place), key=lambda item: place[item.paper.id])
+    others = [item for item in ranked if item.paper.id not in place]
+    return [*kept, *others[: max(order.top - len(kept), 0)]]
 
 
 async def _suiting_others(order: Order, engine: Engine) -> list[tuple[int, frozenset[str]]]:

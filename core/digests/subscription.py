@@ -133,6 +133,16 @@ def newest_due(subscription: Subscription, now: datetime) -> Due | None:
     return None
 
 
+def previous_day(subscription: Subscription, day: date) -> date | None:
+    """Return the local date before `day` on which the subscription was due, or None when it was not active then."""
+    zone = ZoneInfo(subscription.timezone)
+    for back in range(1, LOOK_BACK.days + 1):
+        candidate = day - timedelta(days=back)
+        if candidate.weekday() in subscription.days:
+            return candidate if candidate >= subscription.active_from.astimezone(zone).date() else None
+    return None
+
+
 def next_due(subscription: Subscription, now: datetime) -> datetime | None:
     """Return the next instant after `now` at which the subscription will be due, or None while it is paused."""
     if subscription.pause is not None:

@@ -32,6 +32,9 @@ class State(StrEnum):
     DEAD = "dead"
 
 
+DOUBTFUL_PART = "?"
+"""Stands among the parts of a dead delivery that may have arrived, which nobody could look up."""
+
 OPEN = frozenset({State.PENDING, State.SENDING, State.UNKNOWN})
 
 
@@ -70,6 +73,7 @@ class Delivery:
         parts: receipts of the parts that arrived, in order (a long digest is several messages).
         note: the last failure, or how an unknown was settled.
         silence: the reason that was told instead of papers.
+        lacking: names of the sources that did not answer when it was composed.
     """
 
     subscription: str
@@ -87,6 +91,7 @@ class Delivery:
     parts: tuple[str, ...] = ()
     note: str = ""
     silence: str = ""
+    lacking: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -152,6 +157,12 @@ class Store(Protocol):
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
         """Return the delivery with the newest day of each subscription that has one (whatever its state)."""
+
+    async def last_sent(self, subscription: str, before: date) -> Delivery | None:
+        """Return the newest delivery of a subscription that was sent for a day before `before`."""
+
+    async def sent_lacking(self, since: datetime) -> Sequence[Delivery]:
+        """Return sent deliveries composed since then that lacked a source, oldest first."""
 
     async def delivery(self, subscription: str, day: date) -> Delivery | None:
         """Return one delivery."""

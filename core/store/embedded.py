@@ -169,6 +169,14 @@ class EmbeddedStore:
         """Return the delivery with the newest day of each subscription that has one."""
         return await self._run(lambda: self._files.outbox().latest_deliveries(subscriptions))
 
+    async def last_sent(self, subscription: str, before: date) -> Delivery | None:
+        """Return the newest delivery of a subscription that was sent for a day before `before`."""
+        return await self._run(lambda: self._files.outbox().last_sent(subscription, before))
+
+    async def sent_lacking(self, since: datetime) -> Sequence[Delivery]:
+        """Return sent deliveries composed since then that lacked a source, oldest first."""
+        return await self._run(lambda: self._files.outbox().sent_lacking(since))
+
     async def delivery(self, subscription: str, day: date) -> Delivery | None:
         """Return one delivery."""
         return await self._run(lambda: self._files.outbox().delivery(subscription, day))

@@ -23,7 +23,7 @@ from core.store.outbox_file import FILE, open_for_reading, open_for_writing, ren
 _OPEN_STATES = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
 _COLUMNS = (
     "subscription", "day", "address", "state", "due_at", "composed_at", "changed_at", "message", "upto", "not_before",
-    "attempts", "parts", "note", "silence",
+    "attempts", "parts", "note", "silence", "lacking",
 )  # fmt: skip
 _SELECT = f"""
 SELECT {", ".join(f"d.{column}" for column in _COLUMNS)},
@@ -115,6 +115,23 @@ class Outbox:
         )
         return {delivery.subscription: delivery for delivery in found}
 
+    def last_sent(self, subscription: str, before: date) -> Delivery | None:
+        """Return the newest delivery of a subscription that was sent for a day before `before`."""
+        found = self._select(
+            "WHERE d.subscription = ? AND d.day < ? AND d.state = 'sent' ORDER BY d.day DESC LIMIT 1",
+            subscription,
+            before.isoformat(),
+        )
+        return found[0] if found else None
+
+    def sent_lacking(self, since: datetime) -> list[Delivery]:
+        """Return sent deliveries composed since then that lacked a source, oldest first."""
+        return self._select(
+            "WHERE d.state = 'sent' AND d.lacking != '[]' AND d.composed_at >= ?"
+            " ORDER BY d.composed_at, d.subscription",
+            _instant(since),
+        )
+
     def delivery(self, subscription: str, day: date) -> Delivery | None:
         """Return one delivery."""
         return next(iter(self._select("WHERE d.subscription = ? AND d.day = ?", subscription, day.isoformat())), None)
@@ -196,6 +213,7 @@ def _row(delivery: Delivery) -> Sequence[Any]:
         json.dumps(delivery.parts),
         delivery.note,
         delivery.silence,
+        json.dumps(delivery.lacking),
     )
 
 
@@ -207,6 +225,6 @@ def _insert_shown(database: sqlite3.Connection, delivery: Delivery) -> None:
 
 def _delivery(row: sqlite3.Row) -> Delivery:
     fields = dict(row)
-    fields["parts"] = json.loads(fields["parts"])
+    fields["parts"], fields["lacking"] = json.loads(fields["parts"]), json.loads(fields["lacking"])
     fields["shown"] = [Shown(*rest) for _, *rest in sorted(json.loads(fields["shown"]))]
     return msgspec.convert(fields, Delivery)

@@ -23,7 +23,8 @@ CREATE TABLE deliveries (
     subscription TEXT NOT NULL, day TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL,
     due_at TEXT NOT NULL, composed_at TEXT NOT NULL, changed_at TEXT NOT NULL, message TEXT NOT NULL,
     upto INTEGER NOT NULL, not_before TEXT, attempts INTEGER NOT NULL, parts TEXT NOT NULL, note TEXT NOT NULL,
-    silence TEXT NOT NULL, PRIMARY KEY (subscription, day)
+    silence TEXT NOT NULL, lacking TEXT NOT NULL,
+    PRIMARY KEY (subscription, day)
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_open ON deliveries (due_at) WHERE state IN ('pending', 'sending', 'unknown');
 CREATE INDEX deliveries_by_place ON deliveries (address, composed_at);

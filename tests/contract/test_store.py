@@ -324,9 +324,9 @@ async def test_saving_is_independent_of_votes_and_of_the_place(store: Store) -> 
 
 
 async def test_marks_come_oldest_first(store: Store) -> None:
-    for minutes, paper in [(5, "b"), (1, "a"), (9, "c")]:
+    for minutes, paper in [(5, "z"), (9, "c"), (1, "q"), (5, "a"), (5, "m")]:
         await store.mark(make_mark("saved", paper=paper, at=NOON + timedelta(minutes=minutes)))
-    assert [mark.paper for mark in await store.marks()] == ["a", "b", "c"]
+    assert [mark.paper for mark in await store.marks()] == ["q", "a", "m", "z", "c"]
 
 
 async def test_a_text_is_kept_under_one_short_token(store: Store) -> None:
@@ -361,3 +361,23 @@ async def test_days_are_days_and_not_instants(store: Store) -> None:
     await store.enqueue(make_delivery("s1", date(2027, 1, 1)))
     latest = await store.latest_deliveries(["s1"])
     assert latest["s1"].day == date(2027, 1, 1)
+
+
+async def test_the_last_sent_is_the_newest_before_a_day_that_arrived(store):
+    for day, state in ((1, State.SENT), (2, State.SENT), (3, State.DEAD), (4, State.SENT)):
+        await store.enqueue(make_delivery("s1", date(2026, 10, day), state=state))
+    assert (await store.last_sent("s1", date(2026, 10, 4))).day == date(2026, 10, 2)
+    assert (await store.last_sent("s1", date(2026, 10, 5))).day == date(2026, 10, 4)
+    assert await store.last_sent("s1", date(2026, 10, 1)) is None
+    assert await store.last_sent("s2", date(2026, 10, 5)) is None
+
+
+async def test_sent_deliveries_that_lacked_a_source_are_found_until_they_are_old(store):
+    await store.enqueue(make_delivery("s1", state=State.SENT, lacking=("arxiv",)))
+    await store.enqueue(make_delivery("s2", state=State.SENT))
+    await store.enqueue(make_delivery("s3", state=State.PENDING, lacking=("arxiv",)))
+    (found,) = await store.sent_lacking(NOON)
+    assert (found.subscription, found.lacking) == ("s1", ("arxiv",))
+    assert await store.sent_lacking(NOON + timedelta(seconds=1)) == []
+    await store.move(replace(found, lacking=()), expected=State.SENT)
+    assert await store.sent_lacking(NOON) == []
