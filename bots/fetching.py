@@ -29,7 +29,7 @@ class Fetcher:
 
     Attributes:
         failures: one clause for each source that did not answer in the last run, with since when and the next try.
-        fetched: whether a run has ended.
+        runs: how many runs have ended.
     """
 
     def __init__(self, *, settings: Settings, library: Library, store: Store, calendar: Calendar, clock: Clock) -> None:
@@ -39,7 +39,7 @@ class Fetcher:
         self._calendar = calendar
         self._clock = clock
         self.failures: Sequence[str] = ()
-        self.fetched = False
+        self.runs = 0
 
     async def fetch(
         self, *, only: str | None = None, since: date | None = None, progress: Progress = lambda *_: None
@@ -69,9 +69,9 @@ class Fetcher:
                 sources, plan, http=http, library=self._library, clock=self._clock, progress=progress
             )
         finally:
+            self.runs += 1
             await http.close()
-        self.failures = await current_failures(self._library, self._settings)
-        self.fetched = True
+            self.failures = await current_failures(self._library, self._settings)
         return outcomes
 
     async def is_stale(self) -> bool:
@@ -120,6 +120,11 @@ async def load_sample(settings: Settings, library: Library, clock: Clock) -> Non
         await http.close()
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, as `1 paper` or `1,200 papers`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def outcome_lines(outcomes: Iterable[Outcome], settings: Settings) -> list[str]:
     """Return one line a source: what it brought, or why nothing."""
     return [line for outcome in outcomes for line in _outcome_lines(outcome, settings.digest.timezone)]
@@ -128,7 +133,7 @@ def outcome_lines(outcomes: Iterable[Outcome], settings: Settings) -> list[str]:
 def _outcome_lines(outcome: Outcome, timezone: str) -> list[str]:
     label = source_label(outcome.source)
     odd = [f"{label}: {sentence}" for sentence in outcome.odd]
-    counts = f"{outcome.seen:,} papers read, {outcome.new:,} new, {outcome.listed:,} newly listed"
+    counts = f"{counted(outcome.seen, 'paper')} read, {outcome.new:,} new, {outcome.listed:,} newly listed"
     if outcome.failure is None:
         return [*odd, f"{label}: {counts}" + (", nothing changed since the last time" * (not outcome.seen))]
     retry = outcome.failure.retry_at

@@ -10,8 +10,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from importlib import import_module
+from zoneinfo import ZoneInfo
 
 from bots import PLATFORMS
 from bots.fetching import outcome_lines
@@ -97,7 +98,9 @@ class Service:
         self._house = house
         self._platforms = platforms
         self._fetcher = house.fetcher()
-        self._sample: Message | None = None
+        self._page: Message | None = None
+        self._page_of: tuple[date, int] | None = None
+        self._composing = asyncio.Lock()
         self._courier = Courier(
             store=house.store, platforms=platforms, clock=house.clock, jitter=random.SystemRandom().random
         )
@@ -192,16 +195,24 @@ class Service:
             print(render(message, width=terminal_width(), color=sys.stdout.isatty()), flush=True)
 
     async def page(self) -> Message:
-        """Compose today's digest for everybody; the bundled sample while nothing real could be fetched."""
+        """Return today's digest for everybody, composed once for each day and each fetch that has ended."""
+        house = self._house
+        async with self._composing:
+            day = house.clock().astimezone(ZoneInfo(house.settings.digest.timezone)).date()
+            edition = (day, self._fetcher.runs)
+            if self._page is None or self._page_of != edition:
+                self._page, self._page_of = await self._compose_page(), edition
+            return self._page
+
+    async def _compose_page(self) -> Message:
+        """Compose the digest for everybody; the bundled sample while nothing real could be fetched."""
         house = self._house
         if await house.library.count():
             return await house.newsroom.front_page(house.clock())
-        if not self._fetcher.fetched:
+        if not self._fetcher.runs:
             return Message(Kind.DIGEST, lines=(text("The first papers are being fetched; look again in a minute."),))
-        if self._sample is None:
-            async with open_sample(house.settings, house.store, house.clock) as newsroom:
-                self._sample = await newsroom.front_page(house.clock())
-        return self._sample
+        async with open_sample(house.settings, house.store, house.clock) as newsroom:
+            return await newsroom.front_page(house.clock())
 
     async def _serve_page(self) -> None:
         web = self._house.settings.web

@@ -6,10 +6,10 @@ from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    Commands = _SubParsersAction[ArgumentParser]
+    Commands = _SubParsersAction["_Parser"]
 
 MAX_LIMIT = 1000
 
@@ -29,9 +29,17 @@ def read_limit(text: str) -> int:
     return int(text)
 
 
+class _Parser(ArgumentParser):
+    """Knows that `-survey` is a word of the query language: options of ours have two dashes, all but -h."""
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        is_word = arg_string[:1] == "-" and arg_string[1:2] not in {"", "-"} and arg_string != "-h"
+        return None if is_word else super()._parse_optional(arg_string)
+
+
 def make_parser() -> ArgumentParser:
     """Return the parser of the whole command line; it ends the process with 2 on wrong usage."""
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="paperboy",
         description="Reads the day's research papers and delivers the few that matter. `paperboy run` is the service.",
     )

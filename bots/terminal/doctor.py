@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from bots.fetching import counted
 from bots.house import House, open_house
 from bots.service import make_platforms
 from bots.terminal.reading import write_out
@@ -90,7 +91,7 @@ async def _is_running(settings: Settings) -> bool:
 
 async def _checks_inside(house: House, *, running: bool, offline: bool) -> AsyncIterator[Check]:
     count = await house.library.count()
-    yield Check.good("library", f"{count:,} papers" if count else "empty until the first fetch")
+    yield Check.good("library", counted(count, "paper") if count else "empty until the first fetch")
     kept = await house.store.subscriptions()
     paused = [item for item in kept if item.pause is not None and not item.pause.by_hand]
     details = "; ".join(

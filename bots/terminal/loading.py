@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from core.papers.bulk import import_file
-
-from bots.fetching import outcome_lines
+from bots.fetching import counted, outcome_lines
 from bots.house import open_house
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import write_out
+from core.papers.bulk import import_file
 from core.settings import Settings
 
 
@@ -38,5 +37,5 @@ async def load(arguments: Namespace, settings: Settings) -> int:
             for sentence in report.bad:
                 print(f"paperboy: {sentence}", file=sys.stderr)
             bad += len(report.bad)
-            write_out(f"{path}: {report.read:,} papers read, {report.new:,} new, {report.changed:,} changed")
+            write_out(f"{path}: {counted(report.read, 'paper')} read, {report.new:,} new, {report.changed:,} changed")
     return 1 if bad else 0

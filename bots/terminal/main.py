@@ -64,7 +64,7 @@ def explain(error: PaperboyError) -> str:
     if isinstance(error, QueryError):
         lines.append(point_at(error))
     if isinstance(error, UsageError) and error.hint:
-        lines.append(error.hint)
+        lines.append(f"Write, for example: {error.hint}" if isinstance(error, QueryError) else error.hint)
     return "\n".join(lines)
 
 

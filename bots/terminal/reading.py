@@ -6,13 +6,16 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-from bots.fetching import current_failures
+from bots.fetching import counted, current_failures
 from bots.house import House, open_house, open_sample
 from bots.terminal.progress import show_progress
 from bots.terminal.render import render, terminal_width, to_json
-from core.chat.message import Message
+from core.chat.cards import card_of
+from core.chat.message import Card, Kind, Message, text
 from core.errors import StoreBusy, UsageError
 from core.papers.paper import paper_id
 from core.search.engine import Found
@@ -83,16 +86,20 @@ async def search(arguments: Namespace, settings: Settings) -> int:
     """Print the best papers for a query, or for each line of a file."""
     if arguments.batch is not None:
         return await _search_batch(arguments, settings)
-    text = " ".join(arguments.query)
-    if not text.strip():
+    typed = " ".join(arguments.query)
+    if not typed.strip():
         raise UsageError("What to search for is missing.", hint="Write: paperboy search QUERY")
-    query = read_query(text, words=arguments.words)
+    query = read_query(typed, words=arguments.words)
     async with open_house(settings, owner=False) as house:
         found = await house.newsroom.engine.search(query, limit=arguments.limit)
         if arguments.json:
-            write_out(json.dumps(found_json(text, found), ensure_ascii=False))
+            write_out(json.dumps(found_json(typed, found), ensure_ascii=False))
+        elif found.hits:
+            _print_message(_listed(found, house.clock()))
+        elif await house.library.count():
+            write_out("Nothing was found.")
         else:
-            write_out(_listed(found, empty=await house.library.count() == 0))
+            write_out("The library is empty; paperboy fetch or paperboy import fills it.")
     return 0
 
 
@@ -116,9 +123,9 @@ async def _search_batch(arguments: Namespace, settings: Settings) -> int:
     return 1 if failed else 0
 
 
-def read_query(text: str, *, words: bool) -> Query:
+def read_query(typed: str, *, words: bool) -> Query:
     """Read a query in the query language, or as plain words."""
-    return parse_words(text) if words else parse(text)
+    return parse_words(typed) if words else parse(typed)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -143,19 +150,18 @@ def found_json(query: str, found: Found) -> dict[str, object]:
     return {"query": query, "hits": hits}
 
 
-def _listed(found: Found, *, empty: bool) -> str:
-    if empty:
-        return "The library is empty; paperboy fetch or paperboy import fills it."
-    if not found.hits:
-        return "Nothing was found."
-    return "\n".join(
-        f"{number:>3}. {hit.paper.title}\n     {_address(hit.paper.id)}" + (f"  ({hit.why})" if hit.why else "")
-        for number, hit in enumerate(found.hits, 1)
+def _listed(found: Found, now: datetime) -> Message:
+    cards = [card_of(hit.paper, why=hit.why, buttons=False, now=now) for hit in found.hits]
+    return Message(
+        Kind.ANSWER,
+        lines=(text(f"{len(cards):,} of {counted(found.total, 'paper')}"),),
+        cards=tuple(replace(card, summary="", facts=_facts_and_name(card)) for card in cards),
     )
 
 
-def _address(identifier: str) -> str:
-    return identifier if ":" in identifier else f"https://arxiv.org/abs/{identifier}"
+def _facts_and_name(card: Card) -> str:
+    """Return a card's facts, and the paper's id where no address tells it."""
+    return card.facts if card.url else " · ".join(filter(None, (card.facts, card.paper)))
 
 
 async def why(arguments: Namespace, settings: Settings) -> int:
@@ -172,11 +178,15 @@ async def why(arguments: Namespace, settings: Settings) -> int:
         message = await house.inquiries.why_for_all(
             paper_id(arguments.paper) or arguments.paper, subscriptions, house.clock()
         )
-    write_out(render(message, width=terminal_width(), color=sys.stdout.isatty()))
+    _print_message(message)
     return 0
 
 
-def write_out(text: str) -> None:
+def _print_message(message: Message) -> None:
+    write_out(render(message, width=terminal_width(), color=sys.stdout.isatty()))
+
+
+def write_out(words: str) -> None:
     """Print to stdout; what its encoding lacks becomes a question mark rather than an error."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding).rstrip("\n"), flush=True)
+    print(words.encode(encoding, "replace").decode(encoding).rstrip("\n"), flush=True)

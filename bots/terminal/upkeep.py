@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from bots.fetching import counted
 from bots.house import LIBRARY_FILE, open_house
 from bots.terminal.reading import write_out
 from core.errors import PaperboyError, UsageError
@@ -44,7 +45,9 @@ async def move(arguments: Namespace, settings: Settings) -> int:
     there = await _counts(settings.model_copy(update={"home": target}))
     if here != there:
         raise PaperboyError(f"{target} does not hold what {settings.home} holds ({there} instead of {here}).")
-    write_out(f"Moved {here['papers']:,} papers and {here['subscriptions']:,} subscriptions to {target}.")
+    write_out(
+        f"Copied {counted(here['papers'], 'paper')} and {counted(here['subscriptions'], 'subscription')} to {target}."
+    )
     write_out(f"Set PAPERBOY_HOME={target} to use it; {settings.home} was left as it is.")
     return 0
 
