@@ -114,7 +114,7 @@ class Documents:
             for document in self._marks
             if person in (None, document["person"]) and place in (None, document["place"])
         ]
-        return sorted(found, key=lambda mark: mark.at)
+        return sorted(found, key=lambda mark: (mark.at, mark.person, mark.place, mark.paper, mark.kind))
 
     def keep_text(self, text: str, today: date) -> str:
         """Keep a text, or note that it was used today; returns its token."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinydb import where
 from tinydb.table import Table
@@ -75,6 +76,16 @@ class PowerCutDisk(Disk):
         for path in self._folder.iterdir():
             status = path.stat()
             os.truncate(path, self._synced.get(status.st_ino, status.st_size))
+
+
+class HastyDisk(Disk):
+    """A disk that does not wait, for tests that open many folders."""
+
+    def sync(self, descriptor: int) -> None:
+        """Nothing cuts the power here."""
+
+
+HASTY = settings(deadline=None, max_examples=50)
 
 
 def open_storage(folder: Path, **options: Any) -> JournalStorage:
@@ -254,17 +265,18 @@ def test_no_acknowledged_write_is_lost_to_a_power_cut(tmp_path: Path) -> None:
     assert read_numbers(tmp_path) == list(range(20))
 
 
+@HASTY
 @given(cut=st.integers(min_value=1, max_value=400))
 def test_a_torn_last_line_is_dropped_and_those_before_it_stay(
     cut: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("torn")
-    fill(folder, 4)
+    fill(folder, 4, disk=HastyDisk())
     path = journal_path(folder, 1)
     lines = path.read_bytes().splitlines(keepends=True)
     whole, last = b"".join(lines[:-1]), lines[-1]
     path.write_bytes(whole + last[: min(cut, len(last) - 1)])
-    storage = open_storage(folder)
+    storage = open_storage(folder, disk=HastyDisk())
     assert [document["number"] for document in open_table(storage)] == [0, 1, 2]
     assert storage.notices == ()
     assert path.read_bytes() == whole
@@ -330,16 +342,17 @@ def test_writes_after_a_snapshot_that_was_not_surely_on_the_disk_are_found_again
     assert read_numbers(tmp_path) == list(range(10))
 
 
+@HASTY
 @given(place=st.floats(min_value=0, max_value=1, exclude_max=True))
 def test_a_broken_snapshot_loses_nothing_wherever_it_is_broken(
     place: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("broken")
-    fill(folder, 25, bound=500)
+    fill(folder, 25, bound=500, disk=HastyDisk())
     path = snapshot_path(folder, generations(folder)[-1])
     break_file(path, int(place * (path.stat().st_size - 1)))
     broken = path.read_bytes()
-    storage = open_storage(folder)
+    storage = open_storage(folder, disk=HastyDisk())
     assert [document["number"] for document in open_table(storage)] == list(range(25))
     aside = path.with_name(f"{path.name}.broken-20261001T080000Z")
     assert aside.read_bytes() == broken
@@ -347,7 +360,7 @@ def test_a_broken_snapshot_loses_nothing_wherever_it_is_broken(
     assert str(path) in storage.notices[0]
     assert aside.name in storage.notices[0]
     storage.close()
-    again = open_storage(folder)
+    again = open_storage(folder, disk=HastyDisk())
     assert again.notices == ()
     assert len(open_table(again)) == 25
     again.close()
@@ -457,6 +470,30 @@ def test_reading_sees_each_acknowledged_write_while_another_writes(tmp_path: Pat
     for number in range(40):
         table.insert({"number": number})
         assert read_numbers(tmp_path, read_only=True) == list(range(number + 1))
+    storage.close()
+
+
+def test_reading_at_any_instant_sees_all_that_was_acknowledged_before_and_nothing_broken(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path, bound=100, disk=HastyDisk())
+    table = open_table(storage)
+    acknowledged = [0]
+
+    def write() -> None:
+        for number in range(150):
+            table.insert({"number": number % 3})
+            acknowledged[0] = number + 1
+            if number % 3 == 2:  # the state stays small, so that every few writes begin a new generation
+                table.truncate()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while writer.is_alive():
+        before = acknowledged[0]
+        reader = open_storage(tmp_path, read_only=True)
+        assert reader.notices == ()
+        assert reader._sequence >= before
+        assert [document["number"] for document in open_table(reader)] in ([], [0], [0, 1], [0, 1, 2])
+    writer.join()
     storage.close()
 
 
