@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +74,8 @@ def compile_query(tree: Node | None, near: Mapping[str, Near]) -> Compiled:
     words = soft_words(tree)
     soft = _any_of([word for leaf in words for word in tokens(leaf.text)])
     hard = [node for node in conjuncts(tree) if not isinstance(node, Word)]
-    bound = bool(words) or any(_needs_text(node) for node in hard)
+    ranked = set(_ranked_words(tree))
+    bound = any(_needs_text(node, ranked) for node in conjuncts(tree))
     return Compiled(_joined(" AND ", [condition(node, near) for node in hard]), soft, _ranking(tree, near), bound)
 
 
@@ -252,14 +254,16 @@ def _any_of(words: Iterable[str]) -> str:
     return " OR ".join(_quoted([word]) for word in words)
 
 
-def _needs_text(node: Node) -> bool:
+def _needs_text(node: Node, ranked: AbstractSet[str]) -> bool:
     """Whether whatever meets a node holds something of the ranking expression."""
     match node:
         case And(children):
-            return any(_needs_text(child) for child in children)
+            return any(_needs_text(child, ranked) for child in children)
         case Or(children):
-            return all(_needs_text(child) for child in children)
-        case Word() | Phrase() | Text() | Like():
+            return all(_needs_text(child, ranked) for child in children)
+        case Word(text):
+            return not ranked.isdisjoint(tokens(text))
+        case Phrase() | Text() | Like():
             return True
         case _:
             return False
@@ -268,20 +272,23 @@ def _needs_text(node: Node) -> bool:
 def _ranking(tree: Node | None, near: Mapping[str, Near]) -> str:
     """Return what papers are ranked by: every word and phrase that is wanted, a repeated word repeatedly."""
     parts = []
-    words = []
     for leaf in positive_leaves(tree):
         match leaf:
-            case Word(text):
-                words += tokens(text)
             case Phrase(text):
                 parts.append(_quoted(tokens(text)))
             case Text(column, text, _):
                 parts.append(f"{column} : {_quoted(tokens(text))}")
             case Like(paper):
                 parts.append(near[paper].ranking)
-            case Named(text, doi) if not doi and ":" in text:
-                words += tokens(text)
             case _:
                 pass
-    telling = [word for word in words if not is_stop_word(word)]
-    return " OR ".join([*parts, *(_quoted([word]) for word in telling or words)])
+    return " OR ".join([*parts, *(_quoted([word]) for word in _ranked_words(tree))])
+
+
+def _ranked_words(tree: Node | None) -> list[str]:
+    """Return the tokens of the wanted words: no stop-words, unless there is nothing else."""
+    words = []
+    for leaf in positive_leaves(tree):
+        if isinstance(leaf, Word) or (isinstance(leaf, Named) and not leaf.doi and ":" in leaf.text):
+            words += tokens(leaf.text)
+    return [word for word in words if not is_stop_word(word)] or words

@@ -4,6 +4,7 @@
     branch  = term+
     term    = ["-"] ( "(" query ")" | '"' phrase '"' | prefix ":" value | word )
 
+An exclusion written beside alternatives, outside brackets, holds for all of them: `a OR b -c` is `(a OR b) -c`.
 Typographic quotes and full-width forms count as their plain ones. An unknown prefix, a prefix followed by a blank and a
 hyphen inside a word are plain text. Text without any letter or digit says nothing and is left out.
 """
@@ -202,25 +203,28 @@ class _Reader:
     def _alternatives(self, depth: int) -> Node | None:
         if depth > MAX_DEPTH:
             self._fail(f"There are more than {MAX_DEPTH} brackets in one another; write it flatter.", self.at - 1)
-        branches: list[Node] = []
+        branches: list[Node | None] = []
+        excluded: list[Node] = []
         operator: int | None = None
         while True:
             start = self.at
-            branch = self._branch(depth)
+            terms, exclusions = self._branch(depth)
             bare = not self.plain[start : self.at].strip()
             stop = self._takes_or()
             if bare and (operator is not None or stop is not None):
                 place = operator if operator is not None else stop
                 assert place is not None
                 self._fail("OR needs something on both sides, as in: grokking OR memorization.", place, "a OR b")
-            if branch is not None:
-                branches.append(branch)
+            if stop is None and operator is None:
+                return _joined(And, [node for _, node in sorted([*terms, *exclusions], key=lambda term: term[0])])
+            branches.append(_joined(And, [node for _, node in terms or exclusions]))
+            excluded += [node for _, node in exclusions if terms]
             if stop is None:
                 break
             operator = stop
-        if len(branches) > 1:
-            self._count_filters(len(branches), self.at)
-        return _joined(Or, branches)
+        self._count_filters(len(branches), self.at)
+        either = _joined(Or, [branch for branch in branches if branch is not None])
+        return _joined(And, [node for node in (either, *excluded) if node is not None])
 
     def _takes_or(self) -> int | None:
         """Step over an OR and return its place; None where there is none."""
@@ -231,16 +235,19 @@ class _Reader:
         self.at = chunk.end()
         return chunk.start()
 
-    def _branch(self, depth: int) -> Node | None:
-        terms: list[Node] = []
+    def _branch(self, depth: int) -> tuple[list[tuple[int, Node]], list[tuple[int, Node]]]:
+        """Read what stands side by side; return (place, node) of what is wanted, and of what is excluded."""
+        terms: list[tuple[int, Node]] = []
+        exclusions: list[tuple[int, Node]] = []
         while (char := self._next()) and char != ")":
             start = self.at
             if (stop := self._takes_or()) is not None:
                 self.at = stop
                 break
-            terms.extend(self._term(depth))
+            found = terms if not self._excludes() else exclusions
+            found.extend((start, node) for node in self._term(depth))
             assert self.at > start
-        return _joined(And, terms)
+        return terms, exclusions
 
     def _term(self, depth: int) -> list[Node]:
         start = self.at

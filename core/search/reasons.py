@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from core.papers.tokens import tokens
-from core.search.lexical import Near, Sql, condition
+from core.search.lexical import SUBJECT, Near, Sql, condition
 from core.search.stems import is_stop_word
 from core.search.tree import Leaf, Like, Named, Node, Phrase, Text, Word, positive_leaves, render
 
@@ -29,7 +29,7 @@ def held_leaves(
     near: Mapping[str, Near],
     where: Sql,
     *,
-    authors: bool = False,
+    loosely: bool = False,
 ) -> dict[int, tuple[int, ...]]:
     """Return of each paper that meets `where` how it holds each leaf: 0 not, 1 somewhere, 2 in the title.
 
@@ -38,23 +38,24 @@ def held_leaves(
         leaves: what to look for.
         near: what is near to the papers of `like:`.
         where: condition on a row `p` of `papers`.
-        authors: whether a word may also be part of an author's name.
+        loosely: as a search ranks: a word may be part of an author's name, and of GLM-5V one part is enough.
     """
-    columns = [_degree(leaf, near, authors=authors) for leaf in leaves]
+    columns = [_degree(leaf, near, loosely=loosely) for leaf in leaves]
     values = [value for column in columns for value in column.values]
     asked = ", ".join(["p.number", *(column.text for column in columns)])
     query = f"SELECT {asked} FROM papers p WHERE {where.text}"  # noqa: S608 - compiled; what people type is in values
     return {row[0]: row[1:] for row in connection.execute(query, (*values, *where.values))}
 
 
-def _degree(leaf: Leaf, near: Mapping[str, Near], *, authors: bool) -> Sql:
+def _degree(leaf: Leaf, near: Mapping[str, Near], *, loosely: bool) -> Sql:
     if isinstance(leaf, Phrase):
         titled, held = condition(Text("title", leaf.text, exact=True), near), condition(leaf, near)
         return Sql(f"{titled.text} + {held.text}", (*titled.values, *held.values))
     if not isinstance(leaf, Word):
         return condition(leaf, near)
     phrase = f'"{" ".join(tokens(leaf.text))}"'
-    anywhere = f"{{title abstract{' authors' if authors else ''}}} : {phrase}"
+    parts = " OR ".join(f'"{token}"' for token in tokens(leaf.text))
+    anywhere = f"({parts})" if loosely else f"{SUBJECT} : {phrase}"
     indexed = "(p.number IN (SELECT rowid FROM words WHERE words MATCH ?))"
     return Sql(f"{indexed} + {indexed}", (f"title : {phrase}", anywhere))
 
@@ -65,7 +66,7 @@ def reasons(
     """Return of each of these papers, in a few words, what of the query it meets."""
     leaves = telling_leaves(tree)
     where = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(list(numbers)),))
-    held = held_leaves(connection, leaves, near, where, authors=True)
+    held = held_leaves(connection, leaves, near, where, loosely=True)
     return {
         number: tell([leaf for leaf, degree in zip(leaves, held[number], strict=True) if degree]) for number in held
     }

@@ -164,11 +164,16 @@ def render(node: Node | None) -> str:
         case And(children):
             return " ".join(_nested(child, (Or,)) for child in children)
         case Or(children):
-            return " OR ".join(render(child) for child in children)
+            return " OR ".join(f"({render(child)})" if _excludes(child) else render(child) for child in children)
         case Not(child):
             return f"-{_nested(child, (And, Or, Not))}"
         case leaf:
             return _render_leaf(leaf)
+
+
+def _excludes(node: Node) -> bool:
+    """Whether something is excluded beside something wanted: outside brackets that would hold for every alternative."""
+    return isinstance(node, And) and any(isinstance(child, Not) for child in node.children)
 
 
 def _nested(node: Node, grouped: tuple[type, ...]) -> str:

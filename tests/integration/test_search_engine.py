@@ -165,6 +165,15 @@ async def test_the_words_found_are_told(search):
     assert found.hits[0].why == "words: modular, grokking; cat:cs.LG"
 
 
+async def test_one_part_of_a_hyphenated_word_is_a_reason_too(search):
+    (hit,) = (await search("self-taught")).hits
+    assert (hit.paper.id, hit.why) == ("math.GT/0309136", "words: self-taught")
+
+
+async def test_an_exclusion_beside_alternatives_holds_for_all_of_them(search):
+    assert ids(await search("knots OR diffusion -survey -attention")) == ["math.GT/0309136"]
+
+
 async def test_a_long_reason_is_shortened(search):
     found = await search(
         "progress measures grokking mechanistic interpretability neural networks exhibit emergent addition"

@@ -151,7 +151,7 @@ def found_by(shelf, sql):
     return {identifier for (identifier,) in rows}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3000, deadline=None)
 @given(TREES)
 def test_a_condition_holds_for_just_the_papers_that_the_tree_means(shelf, tree):
     assert found_by(shelf, condition(tree, {})) == {paper.id for paper in PAPERS if holds(paper, tree)}

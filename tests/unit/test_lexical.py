@@ -114,11 +114,15 @@ def test_filters_alone_leave_nothing_to_rank_by():
     [
         ("grokking cat:cs.LG", True),
         ('"a b"', True),
-        ("a OR b", True),
+        ("mind OR model", True),
         ("a OR cat:cs.LG", False),
         ("(a cat:cs.LG) OR ti:b", True),
         ("-a", False),
         ("au:x", False),
+        ("mind OR of", False),
+        ("of", True),
+        ("of (mind OR model)", True),
+        ("mind-of OR mind", True),
     ],
 )
 def test_ranking_words_choose_the_candidates_only_where_they_must_be_held(text, bound):

