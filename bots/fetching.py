@@ -40,6 +40,7 @@ class Fetcher:
         self._clock = clock
         self.failures: Sequence[str] = ()
         self.runs = 0
+        self._begun_at: datetime | None = None
 
     async def fetch(
         self, *, only: str | None = None, since: date | None = None, progress: Progress = lambda *_: None
@@ -50,6 +51,7 @@ class Fetcher:
             UsageError: there is no such source, or it is switched off.
             LibraryError: the library cannot keep what came.
         """
+        self._begun_at = self._clock()
         sources = create_sources(self._settings)
         if only is not None:
             sources = tuple(source for source in sources if source.name == only)
@@ -73,6 +75,10 @@ class Fetcher:
             await http.close()
             self.failures = await current_failures(self._library, self._settings)
         return outcomes
+
+    def is_older_than(self, age: timedelta) -> bool:
+        """Whether the last run of this process began longer ago than that, or there was none."""
+        return _is_older(self._begun_at, self._clock() - age)
 
     async def is_stale(self) -> bool:
         """Whether some source has not been asked for as long as the service would wait."""

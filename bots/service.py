@@ -22,9 +22,11 @@ from bots.terminal.render import render, terminal_width
 from bots.web.page import create_app
 from bots.web.server import serve
 from core.chat.message import Kind, Message, text
+from core.delivery.amending import amend_deliveries
 from core.delivery.courier import Courier
-from core.delivery.outbox import fill_outbox
+from core.delivery.outbox import due_soon, fill_outbox
 from core.delivery.platform import Platform
+from core.delivery.recovery import Recovery
 from core.delivery.schedule import make_schedule
 from core.errors import DeliveryError, PaperboyError, SettingsError
 from core.settings import Settings
@@ -33,6 +35,9 @@ log = logging.getLogger(__name__)
 
 DRAIN_EVERY = 15.0
 REACHABLE_WITHIN = 2.0
+CATCH_UP_WITHIN = 180.0
+FETCH_BEFORE = timedelta(minutes=3)
+FETCH_AGAIN = timedelta(minutes=15)
 WEB = "web"
 
 
@@ -101,6 +106,9 @@ class Service:
         self._page: Message | None = None
         self._page_of: tuple[date, int] | None = None
         self._composing = asyncio.Lock()
+        self._fetching = asyncio.Lock()
+        self._caught_up = asyncio.Event()
+        self._recovery = Recovery(store=house.store, newsroom=house.newsroom, platforms=platforms)
         self._courier = Courier(
             store=house.store, platforms=platforms, clock=house.clock, jitter=random.SystemRandom().random
         )
@@ -141,21 +149,30 @@ class Service:
                 task.result()
 
     async def tick(self) -> None:
-        """Queue what is due and wake the courier."""
+        """Queue what is due, wake the courier, look after places that could not be posted to."""
+        house = self._house
+        now = house.clock()
         try:
-            await fill_outbox(self._house.newsroom, self._house.store, self._house.clock())
+            if self._caught_up.is_set():
+                await fill_outbox(house.newsroom, house.store, now)
+            self._courier.wake()
+            await self._recovery.round(now)
+            if await due_soon(house.store, now, within=FETCH_BEFORE) and self._fetcher.is_older_than(FETCH_AGAIN):
+                await self.fetch()
         except PaperboyError as error:
-            log.error("digests could not be queued: %s", error)
-        self._courier.wake()
+            log.error("this minute's work could not be done: %s", error)
 
     async def fetch(self) -> None:
-        """Ask all sources; failures are kept and told, never raised."""
-        try:
-            outcomes = await self._fetcher.fetch()
-        except PaperboyError as error:
-            log.error("fetching failed: %s", error)
-            return
-        for line in outcome_lines(outcomes, self._house.settings):
+        """Ask all sources, then complete what lacked them; failures are kept and told, never raised."""
+        house = self._house
+        async with self._fetching:
+            try:
+                outcomes = await self._fetcher.fetch()
+                await amend_deliveries(house.newsroom, house.store, self._platforms, house.clock())
+            except PaperboyError as error:
+                log.error("fetching failed: %s", error)
+                return
+        for line in outcome_lines(outcomes, house.settings):
             log.info("%s", line)
 
     async def tidy(self) -> None:
@@ -173,7 +190,7 @@ class Service:
             return None
         try:
             return await asyncio.wait_for(platform.reachable(address), REACHABLE_WITHIN)
-        except TimeoutError:
+        except (TimeoutError, DeliveryError):
             return None
 
     async def _listen(self, platform: Platform, answer: Callable[..., Awaitable[Message]]) -> None:
@@ -184,9 +201,18 @@ class Service:
             log.error("%s is not served: %s", platform.name, error)
 
     async def _first_round(self) -> None:
-        """Catch up with what was due, fetch, and show the digest where nobody else will."""
-        await self.tick()
-        await self.fetch()
+        """Fetch, then catch up with what was due, and show the digest where nobody else will.
+
+        A digest that was missed while paperboy was not running would be composed of old papers before the first fetch
+        has ended; so it waits for that, but not for ever.
+        """
+        if await self._fetcher.is_stale():
+            fetching = asyncio.create_task(self.fetch())
+            await asyncio.wait([fetching], timeout=CATCH_UP_WITHIN)
+            self._caught_up.set()
+            await self.tick()
+            await fetching
+        self._caught_up.set()
         await self.tick()
         if not self._platforms:
             message = await self.page()

@@ -15,6 +15,7 @@ from core.digests.subscription import Subscription, previous_day
 from core.papers.calendar import Calendar
 from core.papers.library import Library
 from core.papers.plan import source_states
+from core.papers.sources import create_sources
 from core.papers.windows import After, LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
 from core.search.query import Query, parse
@@ -54,6 +55,7 @@ class Newsroom:
         self._store = store
         self._settings = settings
         self._calendar = calendar
+        self._sources = frozenset(source.name for source in create_sources(settings))
 
     async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
         """Compose a subscription's digest of a local date from what is new since the last one that was sent."""
@@ -132,7 +134,8 @@ class Newsroom:
 
     async def _edition(self, order: Order, frame: Frame, now: datetime) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library)
-        states = await source_states(self.library)
+        known = await source_states(self.library)
+        states = {name: state for name, state in known.items() if name in self._sources}
         silence = ""
         if not digest.chosen:
             silence = explain_silence(digest, states, self._calendar, now=now, timezone=frame.timezone)

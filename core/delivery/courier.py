@@ -2,10 +2,11 @@
 
 What is done with a failure:
 
-    RETRY      back to pending, with growing delays, until the day is over; then dead
+    RETRY      back to pending, with growing delays; told as late when it gets out; after three days, or when the next
+               digest of the subscription is due, given up, and that next digest covers its papers
     UNKNOWN    look whether it arrived: sent, or (surely not there) pending; where nobody can look, dead: never twice
     REJECTED   dead: this message will never be taken
-    GONE, FORBIDDEN   dead, and the subscription is paused with the reason
+    GONE, FORBIDDEN   dead, and the subscription is paused with the reason (see `recovery.py` for its way back)
     REVOKED    back to pending: the operator has to mend the token, the reader is not to blame
 """
 
@@ -18,16 +19,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from core.chat.message import Message
 from core.clock import Clock
-from core.delivery.outbox import read_message, retry_delay
+from core.delivery.outbox import read_message, retry_delay, with_lateness, write_message
 from core.delivery.platform import Platform
 from core.digests.subscription import Pause
 from core.errors import DeliveryError, DeliveryFailure, StoreError
-from core.store import Change, Delivery, State, Store
+from core.store import DOUBTFUL_PART, Change, Delivery, State, Store
 
 log = logging.getLogger(__name__)
 
-GIVE_UP_AFTER = timedelta(hours=20)
+GIVE_UP_AFTER = timedelta(days=3)
 SETTLE_AFTER = timedelta(seconds=5)
 LOOK_BACK = timedelta(minutes=2)
 AT_ONCE = 16
@@ -35,7 +37,7 @@ PAUSING = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN}
 
 
 class Courier:
-    """Carries deliveries; one at a time to an address, several addresses at once.
+    """Carries deliveries; one at a time to an address, several addresses of each platform at once.
 
     Args:
         platforms: by name.
@@ -51,7 +53,7 @@ class Courier:
         self._jitter = jitter
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = {name: asyncio.Semaphore(AT_ONCE) for name in platforms}
 
     def wake(self) -> None:
         """Look into the outbox now rather than at the next round."""
@@ -62,7 +64,7 @@ class Courier:
         await self.recover()
         try:
             while True:
-                await self.drain()
+                await self._drain_safely()
                 try:
                     await asyncio.wait_for(self._wake.wait(), every)
                 except TimeoutError:
@@ -99,6 +101,12 @@ class Courier:
         while self._under_way:
             await asyncio.wait(set(self._under_way.values()))
 
+    async def _drain_safely(self) -> None:
+        try:
+            await self.drain()
+        except StoreError as error:
+            log.error("the outbox cannot be read: %s", error)
+
     def _arrived(self, address: str, _task: asyncio.Task[None]) -> None:
         self._under_way.pop(address, None)
         self._wake.set()
@@ -111,10 +119,11 @@ class Courier:
             task.cancel()
 
     async def _carry(self, delivery: Delivery) -> None:
-        platform = self._platforms[delivery.address.partition(":")[0]]
-        async with self._places:
+        name = delivery.address.partition(":")[0]
+        platform = self._platforms[name]
+        await platform.ready()
+        async with self._places[name]:
             try:
-                await platform.ready()
                 if delivery.state is State.UNKNOWN:
                     await self._settle(delivery, platform)
                 else:
@@ -123,8 +132,9 @@ class Courier:
                 log.error("delivery %s: %s", delivery.key, error)
 
     async def _send(self, delivery: Delivery, platform: Platform) -> None:
-        message = read_message(delivery.message)
-        sending = await self._move(delivery, State.SENDING, attempts=delivery.attempts + 1)
+        message = await self._message(delivery)
+        written = write_message(message)
+        sending = await self._move(delivery, State.SENDING, attempts=delivery.attempts + 1, message=written)
         if sending is None:
             return
         current = sending
@@ -143,6 +153,14 @@ class Courier:
             await self._move(current, State.SENT, parts=receipt.parts, message="", note=receipt.url)
             log.info("delivery %s sent to %s", delivery.key, delivery.address)
 
+    async def _message(self, delivery: Delivery) -> Message:
+        """Return what to send. A digest of which parts arrived already goes on as it began."""
+        message = read_message(delivery.message)
+        subscription = await self._store.subscription(delivery.subscription)
+        if delivery.parts or subscription is None:
+            return message
+        return with_lateness(message, delivery, now=self._clock(), timezone=subscription.timezone)
+
     async def _failed(self, delivery: Delivery, error: DeliveryError) -> None:
         log.warning("delivery %s: %s (%s)", delivery.key, error, error.kind)
         if error.kind is DeliveryFailure.UNKNOWN:
@@ -158,9 +176,8 @@ class Courier:
     async def _again(self, delivery: Delivery, error: DeliveryError) -> None:
         now = self._clock()
         if now - delivery.due_at > GIVE_UP_AFTER:
-            await self._move(
-                delivery, State.DEAD, note=f"given up after {delivery.attempts} tries: {error}", message=""
-            )
+            note = f"given up after {delivery.attempts} tries: {error}"
+            await self._move(delivery, State.DEAD, note=note, message="")
             return
         delay = retry_delay(max(delivery.attempts, 1), self._jitter())
         if error.retry_after is not None:
@@ -177,13 +194,18 @@ class Courier:
             return
         if parts is None:
             note = f"not known whether it arrived, and not sent again for that reason ({delivery.note})"
-            await self._move(delivery, State.DEAD, note=note, message="")
+            doubtful = (*delivery.parts, DOUBTFUL_PART)
+            await self._move(delivery, State.DEAD, note=note, message="", parts=doubtful)
         elif len(parts) >= len(platform.payload(read_message(delivery.message))):
             await self._move(delivery, State.SENT, parts=tuple(parts), message="", note="found where it was sent")
         else:
             await self._move(delivery, State.PENDING, parts=tuple(parts), not_before=None, note=delivery.note)
 
     async def _look_later(self, delivery: Delivery, error: DeliveryError) -> None:
+        if error.kind in PAUSING:
+            # Nobody can look into a place that is gone, nor could anybody read a second copy there.
+            await self._failed(delivery, error)
+            return
         delay = retry_delay(max(delivery.attempts, 1), self._jitter())
         moved = replace(delivery, attempts=delivery.attempts + 1)
         await self._move(moved, State.UNKNOWN, note=str(error), not_before=self._clock() + delay)

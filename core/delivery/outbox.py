@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from core.chat.message import Message
+from core.chat.message import Message, plain, text
 from core.chat.newsroom import Edition, Newsroom
-from core.digests.subscription import Due, newest_due
+from core.chat.render import next_words
+from core.digests.subscription import Due, newest_due, next_due
 from core.errors import QueryError
 from core.papers.library import Library
 from core.papers.windows import After
@@ -18,7 +19,8 @@ from core.store import Delivery, State, Store
 
 log = logging.getLogger(__name__)
 
-READY_SOURCE_DEFAULT = "arxiv"
+LATE_AFTER = timedelta(minutes=10)
+LATE = "Late: this was due"
 
 
 async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
@@ -35,13 +37,23 @@ async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
     return sorted(found, key=lambda due: (due.at, due.subscription.address, due.subscription.number))
 
 
+async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
+    """Whether some subscription will be due within so much time."""
+    upcoming = (next_due(subscription, now) for subscription in await store.subscriptions())
+    return any(moment is not None and moment - now <= within for moment in upcoming)
+
+
 async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime) -> int:
-    """Compose and keep a delivery for every due subscription; returns how many there are new."""
+    """Compose and keep a delivery for every due subscription; returns how many there are new.
+
+    A digest of an earlier date that never got out is given up for the new one, which covers its papers too.
+    """
     count = 0
     for due in await due_subscriptions(store, now):
         if due.subscription.when_ready and not await is_ready(due, newsroom.library, store, now):
             continue
-        delivery = await _compose_delivery(due, newsroom, now)
+        await _give_up_older(due, store, now)
+        delivery = await compose_delivery(due, newsroom, now)
         if delivery is not None and await store.enqueue(delivery):
             count += 1
             log.info("delivery %s queued: %s papers, due %s", delivery.key, len(delivery.shown), due.at.isoformat())
@@ -55,12 +67,12 @@ async def is_ready(due: Due, library: Library, store: Store, now: datetime) -> b
         latest_time = newest_due(replace(subscription, when_ready=False), now)
         if latest_time is not None and latest_time.day == due.day:
             return True
-    last = (await store.latest_deliveries([subscription.id])).get(subscription.id)
-    upto = last.upto if last else 0
-    return (await library.window_size(After(upto))).count > 0
+    last = await store.last_sent(subscription.id, due.day)
+    return (await library.window_size(After(last.upto if last else 0))).count > 0
 
 
-async def _compose_delivery(due: Due, newsroom: Newsroom, now: datetime) -> Delivery | None:
+async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime) -> Delivery | None:
+    """Compose the delivery of a due date; None when its interests cannot be read any more, which is logged."""
     subscription = due.subscription
     try:
         edition = await newsroom.edition_for(subscription, due.day, now)
@@ -78,7 +90,7 @@ def _delivery(due: Due, edition: Edition, now: datetime) -> Delivery:
         day=due.day,
         address=due.subscription.address,
         state=State.SENT if silent else State.PENDING,
-        due_at=due.at,
+        due_at=now if due.subscription.when_ready else due.at,
         composed_at=now,
         changed_at=now,
         shown=edition.shown,
@@ -86,7 +98,26 @@ def _delivery(due: Due, edition: Edition, now: datetime) -> Delivery:
         upto=edition.upto,
         silence=edition.silence,
         note="nothing to say, and quiet was asked for" if silent else "",
+        lacking=edition.lacking,
     )
+
+
+async def _give_up_older(due: Due, store: Store, now: datetime) -> None:
+    latest = (await store.latest_deliveries([due.subscription.id])).get(due.subscription.id)
+    if latest is None or latest.state is not State.PENDING or latest.parts:
+        return
+    note = f"covered by the digest of {due.day.isoformat()}; {latest.note or 'it could not be sent before'}"
+    await store.move(replace(latest, state=State.DEAD, changed_at=now, message="", note=note), expected=State.PENDING)
+
+
+def with_lateness(message: Message, delivery: Delivery, *, now: datetime, timezone: str) -> Message:
+    """Return a digest with one line that says that it is late and why; on time, the digest as it is."""
+    if now - delivery.due_at < LATE_AFTER:
+        return message
+    reason = delivery.note.rstrip(".") or "paperboy was not running then"
+    line = text(f"{LATE} {next_words(delivery.due_at, timezone)}; {reason}.")
+    earlier = tuple(told for told in message.lines if not plain(told).startswith(LATE))
+    return replace(message, lines=(*earlier, line))
 
 
 def write_message(message: Message) -> str:
@@ -106,5 +137,5 @@ def retry_delay(attempts: int, jitter: float) -> timedelta:
         attempts: failed tries so far, 1 or more.
         jitter: from 0 to 1; spreads the delay between half and the whole of it, so that not all come back at once.
     """
-    whole = min(30.0 * 2 ** (attempts - 1), 1800.0)
+    whole = min(30.0 * 2.0 ** (attempts - 1), 1800.0)
     return timedelta(seconds=whole * (0.5 + jitter / 2))
