@@ -22,7 +22,8 @@ def tokens(text: str) -> list[str]:
     if text.isascii():
         return _ASCII.findall(text.lower())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return _ANY.findall("".join(char for char in decomposed if unicodedata.category(char) != "Mn").casefold())
+    found = _ANY.findall("".join(char for char in decomposed if unicodedata.category(char) != "Mn").casefold())
+    return [token for token in found if token.isalnum()]  # not every place of the Chinese planes has a character
 
 
 def token_key(text: str) -> str:

@@ -83,6 +83,7 @@ def test_reading_back_what_was_written_makes_the_same_tree(text):
 
 
 @given(QUERIES)
+@example("0\U0003134b")
 def test_plain_words_are_read_from_any_text(text):
     try:
         query = parse_words(text)
