@@ -28,6 +28,7 @@ CREATE TABLE deliveries (
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_open ON deliveries (due_at) WHERE state IN ('pending', 'sending', 'unknown');
 CREATE INDEX deliveries_by_place ON deliveries (address, composed_at);
+CREATE INDEX deliveries_lacking ON deliveries (composed_at) WHERE state = 'sent' AND lacking != '[]';
 CREATE TABLE shown (
     subscription TEXT NOT NULL, day TEXT NOT NULL, position INTEGER NOT NULL, paper TEXT NOT NULL,
     rank INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (subscription, day, position),

@@ -180,8 +180,9 @@ async def measure_opening(folder: Path, deliveries: int) -> None:
     with closing(sqlite3.connect(folder / "deliveries.sqlite3")) as database, database:
         database.execute(
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)"
-            " INSERT INTO deliveries SELECT 'x' || (i / 90), date('2026-01-01', (i % 90) || ' days'), 'slack:T1/C1',"
-            " 'sent', ?, ?, ?, '', 0, NULL, 1, '[\"1700000000.000100\"]', '', '' FROM n",
+            " INSERT INTO deliveries (subscription, day, address, state, due_at, composed_at, changed_at, message, upto,"
+            " attempts, parts, note, silence, lacking) SELECT 'x' || (i / 90), date('2026-01-01', (i % 90) || ' days'),"
+            " 'slack:T1/C1', 'sent', ?, ?, ?, '', 0, 1, '[\"1700000000.000100\"]', '', '', '[]' FROM n",
             (deliveries, *[NOON.isoformat(timespec="microseconds")] * 3),
         )
         database.execute(
@@ -193,6 +194,7 @@ async def measure_opening(folder: Path, deliveries: int) -> None:
     store = await EmbeddedStore.open(folder)
     print(f"open with {deliveries} more deliveries ({size:.0f} MB): {time.perf_counter() - started:.2f} s")
     _print_times("deliveries_of_paper", [await _time(store.deliveries_of_paper(f"2310.{n}")) for n in range(50)])
+    _print_times("sent_lacking", [await _time(store.sent_lacking(NOON - timedelta(days=90))) for _ in range(20)])
     _print_times("prune with copy", [await _time(store.prune(NOON - timedelta(days=90)))])
     await store.close()
 
