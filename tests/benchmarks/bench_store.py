@@ -182,7 +182,8 @@ async def measure_opening(folder: Path, deliveries: int) -> None:
             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)"
             " INSERT INTO deliveries (subscription, day, address, state, due_at, composed_at, changed_at, message,"
             " upto, attempts, parts, note, silence, lacking)"
-            " SELECT 'x' || (i / 90), date('2026-01-01', (i % 90) || ' days'), 'slack:T1/C1', 'sent', ?, ?, ?, '', 0, 1, '[\"1700000000.000100\"]', '', '', '[]' FROM n",
+            " SELECT 'x' || (i / 90), date('2026-01-01', (i % 90) || ' days'), 'slack:T1/C1',"
+            " 'sent', ?, ?, ?, '', 0, 1, '[\"1700000000.000100\"]', '', '', '[]' FROM n",
             (deliveries, *[NOON.isoformat(timespec="microseconds")] * 3),
         )
         database.execute(
