@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -131,17 +131,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def outcome_lines(outcomes: Iterable[Outcome], settings: Settings) -> list[str]:
-    """Return one line a source: what it brought, or why nothing."""
-    return [line for outcome in outcomes for line in _outcome_lines(outcome, settings.digest.timezone)]
-
-
-def _outcome_lines(outcome: Outcome, timezone: str) -> list[str]:
+def outcome_line(outcome: Outcome, settings: Settings) -> str:
+    """Return one line: what a source brought, or why nothing."""
     label = source_label(outcome.source)
-    odd = [f"{label}: {sentence}" for sentence in outcome.odd]
     counts = f"{counted(outcome.seen, 'paper')} read, {outcome.new:,} new, {outcome.listed:,} newly listed"
     if outcome.failure is None:
-        return [*odd, f"{label}: {counts}" + (", nothing changed since the last time" * (not outcome.seen))]
+        return f"{label}: {counts}" + (", nothing changed since the last time" * (not outcome.seen))
     retry = outcome.failure.retry_at
-    again = f"; next try after {retry.astimezone(ZoneInfo(timezone)):%H:%M}" if retry else ""
-    return [*odd, f"{label} {outcome.failure.reason}{again} ({counts})"]
+    again = f"; next try after {retry.astimezone(ZoneInfo(settings.digest.timezone)):%H:%M}" if retry else ""
+    return f"{label} {outcome.failure.reason}{again} ({counts})"
+
+
+def odd_lines(outcome: Outcome) -> Iterator[str]:
+    """Yield what looked wrong and did no harm."""
+    return (f"{source_label(outcome.source)}: {sentence}" for sentence in outcome.odd)

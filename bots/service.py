@@ -15,7 +15,7 @@ from importlib import import_module
 from zoneinfo import ZoneInfo
 
 from bots import PLATFORMS
-from bots.fetching import outcome_lines
+from bots.fetching import odd_lines, outcome_line
 from bots.house import House, open_house, open_sample
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
@@ -172,8 +172,9 @@ class Service:
             except PaperboyError as error:
                 log.error("fetching failed: %s", error)
                 return
-        for line in outcome_lines(outcomes, house.settings):
-            log.info("%s", line)
+        for outcome in outcomes:
+            for line in (*odd_lines(outcome), outcome_line(outcome, house.settings)):
+                log.info("%s", line)
 
     async def tidy(self) -> None:
         """Forget deliveries that are older than what is promised to be kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
-from bots.fetching import counted, outcome_lines
+from bots.fetching import counted, odd_lines, outcome_line
 from bots.house import open_house
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import write_out
@@ -14,7 +14,7 @@ from core.settings import Settings
 
 
 async def fetch(arguments: Namespace, settings: Settings) -> int:
-    """Fetch now; one line a source, exit code 1 when one did not answer."""
+    """Fetch now; one line a source, what looked odd on stderr; exit code 1 when one did not answer."""
     async with open_house(settings, owner=True) as house:
         with show_progress("Fetching") as meter:
             outcomes = await house.fetcher().fetch(
@@ -22,8 +22,10 @@ async def fetch(arguments: Namespace, settings: Settings) -> int:
                 since=arguments.since,
                 progress=lambda source, done, total: meter.update(done, total, source),
             )
-    for line in outcome_lines(outcomes, settings):
-        write_out(line)
+    for outcome in outcomes:
+        for line in odd_lines(outcome):
+            print(f"paperboy: {line}", file=sys.stderr)
+        write_out(outcome_line(outcome, settings))
     return 1 if any(outcome.failure for outcome in outcomes) else 0
 
 
@@ -37,5 +39,7 @@ async def load(arguments: Namespace, settings: Settings) -> int:
             for sentence in report.bad:
                 print(f"paperboy: {sentence}", file=sys.stderr)
             bad += len(report.bad)
-            write_out(f"{path}: {counted(report.read, 'paper')} read, {report.new:,} new, {report.changed:,} changed")
+            before = f"; {counted(report.resumed, 'line')} had been done before" if report.resumed else ""
+            counts = f"{counted(report.read, 'paper')} read, {report.new:,} new, {report.changed:,} changed"
+            write_out(f"{path}: {counts}{before}")
     return 1 if bad else 0
