@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bots.fetching import Fetcher, load_sample
-from core.chat.desk import Desk
+from core.chat.desk import Desk, Took
 from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
@@ -61,9 +61,9 @@ class House:
             new_id=new_id,
         )
 
-    def desk(self, reachable: Callable[[str], Awaitable[str | None]]) -> Desk:
-        """Return the desk that answers commands."""
-        return Desk(inquiries=self.inquiries, orders=self.orders(reachable), clock=self.clock)
+    def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took) -> Desk:
+        """Return the desk that answers commands, and tells how long it took."""
+        return Desk(inquiries=self.inquiries, orders=self.orders(reachable), clock=self.clock, took=took)
 
 
 def new_id() -> str:

@@ -30,6 +30,7 @@ from core.delivery.recovery import Recovery
 from core.delivery.schedule import make_schedule
 from core.errors import DeliveryError, PaperboyError, SettingsError
 from core.settings import Settings
+from core.store.figures import Figures
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,13 @@ class Service:
         self._fetching = asyncio.Lock()
         self._caught_up = asyncio.Event()
         self._recovery = Recovery(store=house.store, newsroom=house.newsroom, platforms=platforms)
+        self._figures = Figures(house.store, house.clock)
         self._courier = Courier(
-            store=house.store, platforms=platforms, clock=house.clock, jitter=random.SystemRandom().random
+            store=house.store,
+            platforms=platforms,
+            clock=house.clock,
+            jitter=random.SystemRandom().random,
+            count=self._figures.count,
         )
 
     async def run(self, stop: asyncio.Event, *, with_page: bool) -> None:
@@ -121,7 +127,7 @@ class Service:
             tidy=self.tidy,
             fetch_every_minutes=self._house.settings.fetch.every_minutes,
         )
-        answer = self._house.desk(self.reachable).answer
+        answer = self._house.desk(self.reachable, self._figures.took).answer
         loops = [self._courier.run(every=DRAIN_EVERY), self._first_round()]
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:
@@ -154,9 +160,10 @@ class Service:
         now = house.clock()
         try:
             if self._caught_up.is_set():
-                await fill_outbox(house.newsroom, house.store, now)
+                await fill_outbox(house.newsroom, house.store, now, self._figures.count)
             self._courier.wake()
             await self._recovery.round(now)
+            await self._figures.flush()
             if await due_soon(house.store, now, within=FETCH_BEFORE) and self._fetcher.is_older_than(FETCH_AGAIN):
                 await self.fetch()
         except PaperboyError as error:

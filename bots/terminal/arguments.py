@@ -107,6 +107,9 @@ def _add_subscriptions(commands: Commands) -> None:
 def _add_upkeep(commands: Commands) -> None:
     doctor = commands.add_parser("doctor", help="check settings, tokens, reachability, disk; exit 1 if any fails")
     doctor.add_argument("--offline", action="store_true", help="leave out what asks outside")
+    stats = commands.add_parser("stats", help="the service's own figures: on-time, duplicates, failures, latency")
+    stats.add_argument("--days", metavar="N", type=read_limit, default=14, help="of the last N days")
+    stats.add_argument("--json", action="store_true", help="print one JSON document")
     commands.add_parser("migrate", help="bring a data folder to this version")
     move = commands.add_parser("move", help="carry everything to another store")
     move.add_argument("--to", required=True, metavar="URL", help="an empty folder, as file:///srv/paperboy")

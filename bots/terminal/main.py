@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "import": "bots.terminal.loading:load",
     "subscriptions": "bots.terminal.subscriptions:subscriptions",
     "doctor": "bots.terminal.doctor:doctor",
+    "stats": "bots.terminal.stats:stats",
     "migrate": "bots.terminal.upkeep:migrate",
     "move": "bots.terminal.upkeep:move",
 }

@@ -14,12 +14,18 @@ from core.chat.render import error_message
 from core.clock import Clock
 from core.errors import PaperboyError
 
+Took = Callable[[str, float], None]
+"""Told what was done and how many seconds it took."""
+
 
 class Desk:
     """Where commands arrive."""
 
-    def __init__(self, *, inquiries: Inquiries, orders: Orders, clock: Clock) -> None:
+    def __init__(
+        self, *, inquiries: Inquiries, orders: Orders, clock: Clock, took: Took = lambda _what, _seconds: None
+    ) -> None:
         self._clock = clock
+        self._took = took
         self._answers: dict[type, Callable[..., Awaitable[Message]]] = {
             c.Search: inquiries.search,
             c.Today: inquiries.today,
@@ -39,8 +45,14 @@ class Desk:
 
     async def answer(self, request: c.Request) -> Message:
         """Answer a request; every PaperboyError becomes a message of kind ERROR."""
+        if request.acknowledged_in is not None:
+            self._took("acknowledgement", request.acknowledged_in)
+        begun = self._clock()
         try:
             command: Any = parse_command(request.command) if isinstance(request.command, str) else request.command
-            return await self._answers[type(command)](command, request, self._clock())
+            answer = await self._answers[type(command)](command, request, begun)
         except PaperboyError as error:
             return error_message(error)
+        if isinstance(command, c.Search):
+            self._took("search", (self._clock() - begun).total_seconds())
+        return answer

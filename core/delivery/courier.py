@@ -26,11 +26,13 @@ from core.delivery.platform import Platform
 from core.digests.subscription import Pause
 from core.errors import DeliveryError, DeliveryFailure, StoreError
 from core.store import DOUBTFUL_PART, Change, Delivery, State, Store
+from core.store.figures import DEAD, FAILED, LATE, ON_TIME, PREVENTED, SETTLED, SILENT, Count, ignore
 
 log = logging.getLogger(__name__)
 
 GIVE_UP_AFTER = timedelta(days=3)
 SETTLE_AFTER = timedelta(seconds=5)
+ON_TIME_WITHIN = timedelta(seconds=60)
 LOOK_BACK = timedelta(minutes=2)
 AT_ONCE = 16
 PAUSING = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN}
@@ -42,15 +44,23 @@ class Courier:
     Args:
         platforms: by name.
         jitter: returns a number from 0 to 1.
+        count: told what happens, for the service's own figures.
     """
 
     def __init__(
-        self, *, store: Store, platforms: Mapping[str, Platform], clock: Clock, jitter: Callable[[], float]
+        self,
+        *,
+        store: Store,
+        platforms: Mapping[str, Platform],
+        clock: Clock,
+        jitter: Callable[[], float],
+        count: Count = ignore,
     ) -> None:
         self._store = store
         self._platforms = platforms
         self._clock = clock
         self._jitter = jitter
+        self._tell = count
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._places = {name: asyncio.Semaphore(AT_ONCE) for name in platforms}
@@ -151,6 +161,7 @@ class Courier:
             await self._failed(current, error)
         else:
             await self._move(current, State.SENT, parts=receipt.parts, message="", note=receipt.url)
+            self._count_sent(delivery)
             log.info("delivery %s sent to %s", delivery.key, delivery.address)
 
     async def _message(self, delivery: Delivery) -> Message:
@@ -163,6 +174,7 @@ class Courier:
 
     async def _failed(self, delivery: Delivery, error: DeliveryError) -> None:
         log.warning("delivery %s: %s (%s)", delivery.key, error, error.kind)
+        self._count(delivery, FAILED + error.kind)
         if error.kind is DeliveryFailure.UNKNOWN:
             await self._move(delivery, State.UNKNOWN, note=str(error), not_before=self._clock() + SETTLE_AFTER)
         elif error.kind in PAUSING:
@@ -195,11 +207,25 @@ class Courier:
         if parts is None:
             note = f"not known whether it arrived, and not sent again for that reason ({delivery.note})"
             doubtful = (*delivery.parts, DOUBTFUL_PART)
+            self._count(delivery, DEAD)
             await self._move(delivery, State.DEAD, note=note, message="", parts=doubtful)
         elif len(parts) >= len(platform.payload(read_message(delivery.message))):
             await self._move(delivery, State.SENT, parts=tuple(parts), message="", note="found where it was sent")
+            self._count(delivery, SETTLED)
+            self._count(delivery, PREVENTED)
+            self._count_sent(delivery)
         else:
+            self._count(delivery, SETTLED)
             await self._move(delivery, State.PENDING, parts=tuple(parts), not_before=None, note=delivery.note)
+
+    def _count(self, delivery: Delivery, what: str) -> None:
+        self._tell(delivery.address.partition(":")[0], what)
+
+    def _count_sent(self, delivery: Delivery) -> None:
+        on_time = self._clock() - delivery.due_at < ON_TIME_WITHIN
+        self._count(delivery, ON_TIME if on_time else LATE)
+        if delivery.silence:
+            self._count(delivery, SILENT)
 
     async def _look_later(self, delivery: Delivery, error: DeliveryError) -> None:
         if error.kind in PAUSING:

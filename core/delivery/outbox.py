@@ -16,6 +16,7 @@ from core.errors import QueryError
 from core.papers.library import Library
 from core.papers.windows import After
 from core.store import Delivery, State, Store
+from core.store.figures import DUE, SILENT, Count, ignore
 
 log = logging.getLogger(__name__)
 
@@ -43,21 +44,24 @@ async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
     return any(moment is not None and moment - now <= within for moment in upcoming)
 
 
-async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime) -> int:
+async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Count = ignore) -> int:
     """Compose and keep a delivery for every due subscription; returns how many there are new.
 
     A digest of an earlier date that never got out is given up for the new one, which covers its papers too.
     """
-    count = 0
+    queued = 0
     for due in await due_subscriptions(store, now):
         if due.subscription.when_ready and not await is_ready(due, newsroom.library, store, now):
             continue
         await _give_up_older(due, store, now)
         delivery = await compose_delivery(due, newsroom, now)
         if delivery is not None and await store.enqueue(delivery):
-            count += 1
+            queued += 1
+            count(delivery.address.partition(":")[0], DUE)
+            if delivery.state is State.SENT:
+                count(delivery.address.partition(":")[0], SILENT)
             log.info("delivery %s queued: %s papers, due %s", delivery.key, len(delivery.shown), due.at.isoformat())
-    return count
+    return queued
 
 
 async def is_ready(due: Due, library: Library, store: Store, now: datetime) -> bool:
