@@ -192,7 +192,7 @@ class Service:
             log.error("old deliveries could not be pruned: %s", error)
 
     async def reachable(self, address: str) -> str | None:
-        """Tell why an address cannot be posted to, or None; an answer that does not come in time counts as none."""
+        """Tell why an address cannot be posted to, or None; also None when nobody can tell, or not in time."""
         platform = self._platforms.get(address.partition(":")[0])
         if platform is None:
             return None
