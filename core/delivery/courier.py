@@ -23,7 +23,7 @@ from core.chat.message import Message
 from core.clock import Clock
 from core.delivery.outbox import read_message, retry_delay, with_lateness, write_message
 from core.delivery.platform import Platform
-from core.digests.subscription import Pause
+from core.digests.subscription import Pause, Subscription
 from core.errors import DeliveryError, DeliveryFailure, StoreError
 from core.store import DOUBTFUL_PART, Change, Delivery, State, Store
 from core.store.figures import DEAD, FAILED, LATE, ON_TIME, PREVENTED, SETTLED, SILENT, Count, ignore
@@ -142,7 +142,13 @@ class Courier:
                 log.error("delivery %s: %s", delivery.key, error)
 
     async def _send(self, delivery: Delivery, platform: Platform) -> None:
-        message = await self._message(delivery)
+        subscription = await self._store.subscription(delivery.subscription)
+        if subscription is None or (subscription.pause is not None and subscription.pause.by_hand):
+            # It was taken back while its digest was being composed or waited for its turn.
+            note = "unsubscribed" if subscription is None else "paused by request"
+            await self._move(delivery, State.DEAD, note=f"{note} before it was sent", message="")
+            return
+        message = self._message(delivery, subscription)
         written = write_message(message)
         sending = await self._move(delivery, State.SENDING, attempts=delivery.attempts + 1, message=written)
         if sending is None:
@@ -164,11 +170,10 @@ class Courier:
             self._count_sent(delivery)
             log.info("delivery %s sent to %s", delivery.key, delivery.address)
 
-    async def _message(self, delivery: Delivery) -> Message:
+    def _message(self, delivery: Delivery, subscription: Subscription) -> Message:
         """Return what to send. A digest of which parts arrived already goes on as it began."""
         message = read_message(delivery.message)
-        subscription = await self._store.subscription(delivery.subscription)
-        if delivery.parts or subscription is None:
+        if delivery.parts:
             return message
         return with_lateness(message, delivery, now=self._clock(), timezone=subscription.timezone)
 

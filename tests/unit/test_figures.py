@@ -82,20 +82,6 @@ async def test_the_table_names_what_happened_and_what_failed(store, at):
     lines = list(stats_lines(days))
     heads = ["day", "platform", "due", "on", "time", "late", "silent", "completed", "kept", "single", "settled"]
     assert lines[0].split() == [*heads, "given", "up"]
-        "day",
-        "platform",
-        "due",
-        "on",
-        "time",
-        "late",
-        "silent",
-        "completed",
-        "kept",
-        "single",
-        "settled",
-        "given",
-        "up",
-    ]
     assert lines[1].split() == f"{NOON.date()} slack 1 0 0 0 0 1 0 0".split()
     assert f"{NOON.date()}: slack: 1 failed calls of kind 'retry'" in lines
     assert any("1 times a search, half of them within 25 ms" in line for line in lines)
