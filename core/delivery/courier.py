@@ -4,7 +4,8 @@ What is done with a failure:
 
     RETRY      back to pending, with growing delays; told as late when it gets out; after three days, or when the next
                digest of the subscription is due, given up, and that next digest covers its papers
-    UNKNOWN    look whether it arrived: sent, or (surely not there) pending; where nobody can look, dead: never twice
+    UNKNOWN    look whether it arrived: sent, or (surely not there) pending; where nobody can ever look, dead: never
+               twice; where nobody can look now, look later
     REJECTED   dead: this message will never be taken
     GONE, FORBIDDEN   dead, and the subscription is paused with the reason (see `recovery.py` for its way back)
     REVOKED    back to pending: the operator has to mend the token, the reader is not to blame
@@ -25,7 +26,7 @@ from core.delivery.outbox import read_message, retry_delay, with_lateness, write
 from core.delivery.platform import Platform
 from core.digests.subscription import Pause, Subscription
 from core.errors import DeliveryError, DeliveryFailure, StoreError
-from core.store import DOUBTFUL_PART, Change, Delivery, State, Store
+from core.store import DOUBTFUL_PART, OPEN, Change, Delivery, State, Store
 from core.store.figures import DEAD, FAILED, LATE, ON_TIME, PREVENTED, SETTLED, SILENT, Count, ignore
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,9 @@ log = logging.getLogger(__name__)
 GIVE_UP_AFTER = timedelta(days=3)
 SETTLE_AFTER = timedelta(seconds=5)
 ON_TIME_WITHIN = timedelta(seconds=60)
-LOOK_BACK = timedelta(minutes=2)
+LOOK_BACK = timedelta(hours=1)  # clocks differ, ours and theirs
 AT_ONCE = 16
+STOPPED = "paperboy stopped while it was being sent"
 PAUSING = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN}
 
 
@@ -63,6 +65,7 @@ class Courier:
         self._tell = count
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._behind: set[str] = set()
         self._places = {name: asyncio.Semaphore(AT_ONCE) for name in platforms}
 
     def wake(self) -> None:
@@ -88,18 +91,21 @@ class Courier:
         """Mark what a crash left in mid-delivery as unknown; for the owner of the store, once, at start."""
         for delivery in await self._store.open_deliveries():
             if delivery.state is State.SENDING:
-                await self._move(delivery, State.UNKNOWN, note="paperboy stopped while it was being sent")
+                await self._move(delivery, State.UNKNOWN, note=STOPPED)
 
     async def drain(self) -> None:
         """Start what can be tried now, without waiting for it."""
         now = self._clock()
+        self._behind.clear()
         for delivery in await self._store.open_deliveries():
-            ready = delivery.not_before is None or delivery.not_before <= now
-            known = delivery.address.partition(":")[0] in self._platforms
-            if ready and known and delivery.address not in self._under_way:
-                task = asyncio.create_task(self._carry(delivery), name=f"deliver {delivery.key}")
-                self._under_way[delivery.address] = task
-                task.add_done_callback(partial(self._arrived, delivery.address))
+            if delivery.address.partition(":")[0] not in self._platforms or not _is_ripe(delivery, now):
+                continue
+            if delivery.address in self._under_way:
+                self._behind.add(delivery.address)
+                continue
+            task = asyncio.create_task(self._carry(delivery), name=f"deliver {delivery.key}")
+            self._under_way[delivery.address] = task
+            task.add_done_callback(partial(self._arrived, delivery.address))
 
     @property
     def busy(self) -> bool:
@@ -119,7 +125,9 @@ class Courier:
 
     def _arrived(self, address: str, _task: asyncio.Task[None]) -> None:
         self._under_way.pop(address, None)
-        self._wake.set()
+        # Looking again after every single delivery would read the whole outbox as often as it has entries.
+        if address in self._behind:
+            self._wake.set()
 
     async def _stop(self) -> None:
         """Let what is under way finish; it is short, and half a delivery would have to be settled later."""
@@ -128,18 +136,29 @@ class Courier:
         for task in list(self._under_way.values()):
             task.cancel()
 
-    async def _carry(self, delivery: Delivery) -> None:
-        name = delivery.address.partition(":")[0]
+    async def _carry(self, seen: Delivery) -> None:
+        name = seen.address.partition(":")[0]
         platform = self._platforms[name]
         await platform.ready()
         async with self._places[name]:
             try:
-                if delivery.state is State.UNKNOWN:
-                    await self._settle(delivery, platform)
-                else:
-                    await self._send(delivery, platform)
+                # What was read before the wait may have changed: given up, forgotten, or some parts further.
+                delivery = await self._store.delivery(seen.subscription, seen.day)
+                if delivery is not None and delivery.state in OPEN and _is_ripe(delivery, self._clock()):
+                    await self._advance(delivery, platform)
             except StoreError as error:
-                log.error("delivery %s: %s", delivery.key, error)
+                log.error("delivery %s: %s", seen.key, error)
+
+    async def _advance(self, delivery: Delivery, platform: Platform) -> None:
+        """Take the next step. Nobody is at work on it, so one that says so was left behind by a write that failed."""
+        if delivery.state is State.PENDING:
+            await self._send(delivery, platform)
+            return
+        unknown: Delivery | None = delivery
+        if delivery.state is State.SENDING:
+            unknown = await self._move(delivery, State.UNKNOWN, note=STOPPED)
+        if unknown is not None:
+            await self._settle(unknown, platform)
 
     async def _send(self, delivery: Delivery, platform: Platform) -> None:
         subscription = await self._store.subscription(delivery.subscription)
@@ -165,6 +184,11 @@ class Courier:
             )
         except DeliveryError as error:
             await self._failed(current, error)
+        except StoreError:
+            raise
+        except Exception as error:  # nobody foresaw it, so nobody knows whether it arrived; the log has it whole
+            log.exception("delivery %s", delivery.key)
+            await self._failed(current, DeliveryError(DeliveryFailure.UNKNOWN, _stumbled(error)))
         else:
             await self._move(current, State.SENT, parts=receipt.parts, message="", note=receipt.url)
             self._count_sent(delivery)
@@ -194,6 +218,7 @@ class Courier:
         now = self._clock()
         if now - delivery.due_at > GIVE_UP_AFTER:
             note = f"given up after {delivery.attempts} tries: {error}"
+            self._count(delivery, DEAD)
             await self._move(delivery, State.DEAD, note=note, message="")
             return
         delay = retry_delay(max(delivery.attempts, 1), self._jitter())
@@ -203,17 +228,18 @@ class Courier:
 
     async def _settle(self, delivery: Delivery, platform: Platform) -> None:
         """Find out what became of an unknown delivery."""
-        since = delivery.composed_at - LOOK_BACK
+        since = min(delivery.composed_at, self._clock()) - LOOK_BACK
         try:
             parts = await platform.find(delivery.address, delivery.key, since)
         except DeliveryError as error:
             await self._look_later(delivery, error)
             return
+        except Exception as error:  # as above: it is still not known, and the next look may see more
+            log.exception("delivery %s", delivery.key)
+            await self._look_later(delivery, DeliveryError(DeliveryFailure.RETRY, _stumbled(error)))
+            return
         if parts is None:
-            note = f"not known whether it arrived, and not sent again for that reason ({delivery.note})"
-            doubtful = (*delivery.parts, DOUBTFUL_PART)
-            self._count(delivery, DEAD)
-            await self._move(delivery, State.DEAD, note=note, message="", parts=doubtful)
+            await self._give_up_doubtful(delivery, delivery.note)
         elif len(parts) >= len(platform.payload(read_message(delivery.message))):
             await self._move(delivery, State.SENT, parts=tuple(parts), message="", note="found where it was sent")
             self._count(delivery, SETTLED)
@@ -221,7 +247,21 @@ class Courier:
             self._count_sent(delivery)
         else:
             self._count(delivery, SETTLED)
-            await self._move(delivery, State.PENDING, parts=tuple(parts), not_before=None, note=delivery.note)
+            await self._send_rest(delivery, tuple(parts))
+
+    async def _send_rest(self, delivery: Delivery, parts: tuple[str, ...]) -> None:
+        """Queue what surely did not arrive, the first time at once."""
+        if delivery.attempts > 1:
+            found = replace(delivery, parts=parts)
+            await self._again(found, DeliveryError(DeliveryFailure.RETRY, delivery.note))
+            return
+        await self._move(delivery, State.PENDING, parts=parts, not_before=None, note=delivery.note)
+        self._wake.set()
+
+    async def _give_up_doubtful(self, delivery: Delivery, why: str) -> None:
+        note = f"not known whether it arrived, and not sent again for that reason ({why})"
+        self._count(delivery, DEAD)
+        await self._move(delivery, State.DEAD, note=note, message="", parts=(*delivery.parts, DOUBTFUL_PART))
 
     def _count(self, delivery: Delivery, what: str) -> None:
         self._tell(delivery.address.partition(":")[0], what)
@@ -234,9 +274,11 @@ class Courier:
 
     async def _look_later(self, delivery: Delivery, error: DeliveryError) -> None:
         if error.kind in PAUSING:
-            # Nobody can look into a place that is gone, nor could anybody read a second copy there.
-            await self._failed(delivery, error)
-            return
+            # It may have arrived all the same, and the place may come back: then a look settles it.
+            await self._pause(delivery, str(error))
+            if self._clock() - delivery.due_at > GIVE_UP_AFTER:
+                await self._give_up_doubtful(delivery, str(error))
+                return
         delay = retry_delay(max(delivery.attempts, 1), self._jitter())
         moved = replace(delivery, attempts=delivery.attempts + 1)
         await self._move(moved, State.UNKNOWN, note=str(error), not_before=self._clock() + delay)
@@ -252,6 +294,15 @@ class Courier:
     async def _move(self, delivery: Delivery, state: State, **changes: object) -> Delivery | None:
         moved = _changed(delivery, state, self._clock(), changes)
         return moved if await self._store.move(moved, expected=delivery.state) else None
+
+
+def _is_ripe(delivery: Delivery, now: datetime) -> bool:
+    """Whether a delivery may be tried. A change in the future means that the clock went back: no wait counts then."""
+    return delivery.not_before is None or delivery.not_before <= now or delivery.changed_at > now
+
+
+def _stumbled(error: Exception) -> str:
+    return f"paperboy stumbled over it ({type(error).__name__})"
 
 
 def _changed(delivery: Delivery, state: State, now: datetime, changes: Mapping[str, object]) -> Delivery:
