@@ -13,15 +13,17 @@ from core.digests.silence import failures, source_label
 from core.errors import QueryError, UsageError
 from core.http import Http
 from core.papers.calendar import Calendar
+from core.papers.completing import note_completion, plan_completion
 from core.papers.ingest import Outcome, Progress, fetch
 from core.papers.library import Library
 from core.papers.plan import plan_fetch, source_states
-from core.papers.sources import Newest, create_source, create_sources
+from core.papers.sources import Newest, Source, create_source, create_sources
 from core.search.query import parse
 from core.settings import Settings
 from core.store import Store
 
 SAMPLE = "sample"
+COMPLETES = "arxiv"
 
 
 class Fetcher:
@@ -70,11 +72,22 @@ class Fetcher:
             outcomes = await fetch(
                 sources, plan, http=http, library=self._library, clock=self._clock, progress=progress
             )
+            await self._complete([source for source in sources if source.name == COMPLETES], http)
         finally:
             self.runs += 1
             await http.close()
             self.failures = await current_failures(self._library, self._settings)
         return outcomes
+
+    async def _complete(self, sources: Sequence[Source], http: Http) -> None:
+        """Ask for the categories of papers that a list named without them."""
+        states = await source_states(self._library)
+        lookup = await plan_completion(self._library, self._clock())
+        if lookup is None or not sources or states[COMPLETES].failing_since is not None:
+            return
+        (outcome,) = await fetch(sources, {COMPLETES: (lookup,)}, http=http, library=self._library, clock=self._clock)
+        if outcome.failure is None:
+            await note_completion(self._library, lookup, self._clock())
 
     def is_older_than(self, age: timedelta) -> bool:
         """Whether the last run of this process began longer ago than that, or there was none."""

@@ -144,6 +144,17 @@ class Library:
         query = "SELECT change, id FROM papers WHERE change > ? ORDER BY change LIMIT ?"
         return await self.read(lambda connection: connection.execute(query, (sequence, limit)).fetchall())
 
+    async def without_categories(self, since: date) -> Sequence[str]:
+        """Return ids of papers listed for a day since then whose categories are not known, newest list first."""
+        query = (
+            "SELECT p.id FROM papers p JOIN listings l ON l.paper = p.number WHERE l.day >= ? AND NOT p.withdrawn"
+            " AND NOT EXISTS (SELECT 1 FROM paper_categories c WHERE c.paper = p.number) ORDER BY l.day DESC, p.id"
+        )
+        day = since.isoformat()
+        return await self.read(
+            lambda connection: list(dict.fromkeys(row[0] for row in connection.execute(query, (day,))))
+        )
+
     async def newest_sequence(self) -> int:
         """Return the newest number of the listing log; 0 while nothing was listed."""
         return await self.read(newest_listing)

@@ -116,3 +116,7 @@ def test_xml_that_declares_entities_is_refused_before_they_grow(prologue):
 )
 def test_a_work_is_withdrawn_when_its_text_begins_by_saying_so(text, withdrawn):
     assert says_withdrawn("12 pages", text) is withdrawn
+
+
+def test_what_holds_no_letter_is_no_name():
+    assert clean_names(["GLM-V Team", ":", "Wenyi Hong", " ", "李明"]) == ("GLM-V Team", "Wenyi Hong", "李明")

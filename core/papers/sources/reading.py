@@ -62,8 +62,8 @@ def clean_text(text: str | None) -> str:
 
 
 def clean_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names clean, in order, each once; empty ones are left out."""
-    return tuple(dict.fromkeys(name for name in map(clean_text, names) if name))
+    """Return names clean, in order, each once; what holds no letter (a stray colon behind a team) is left out."""
+    return tuple(dict.fromkeys(name for name in map(clean_text, names) if any(map(str.isalpha, name))))
 
 
 def clean_url(text: str | None, *, host: str = "") -> str:
