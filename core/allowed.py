@@ -60,6 +60,21 @@ def _check_category(value: str) -> str:
     return value
 
 
+def check_ways(ways: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ways to the model as they are."""
+    if set(ways) - {"path", "hub", "wheel"}:
+        raise ValueError("some of path, hub and wheel, in the order in which they are tried")
+    return ways
+
+
+def _check_hash(value: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError("a SHA-256 of 64 digits and letters a to f")
+    return value
+
+
+Hash = Annotated[str, AfterValidator(_check_hash)]
+OptionalHash = Annotated[str, AfterValidator(lambda value: value and _check_hash(value))]
 Url = Annotated[str, AfterValidator(check_url)]
 OptionalUrl = Annotated[str, AfterValidator(lambda value: value and check_url(value))]
 Zone = Annotated[str, AfterValidator(_check_timezone)]

@@ -8,6 +8,7 @@
     ├── StoreError                 the state cannot be read or written
     │   └── StoreBusy              another process owns the data folder
     ├── LibraryError               the library of papers cannot be read or written
+    ├── ModelError                 the model that embeds texts cannot be had or used; search goes on by words
     └── DeliveryError              a platform did not take a message; its kind says what follows
 
 Each error carries its data as attributes; `str(error)` is one clear sentence without secrets.
@@ -87,6 +88,10 @@ class StoreBusy(StoreError):  # noqa: N818 - the state is the name: the store is
 
 class LibraryError(PaperboyError):
     """The library of papers cannot be read or written."""
+
+
+class ModelError(PaperboyError):
+    """The model that embeds texts cannot be had or used; search goes on by words."""
 
 
 class DeliveryFailure(StrEnum):

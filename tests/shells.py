@@ -99,6 +99,7 @@ class Shell:
         self.folder, self.home = folder, folder / "data"
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.environment = kept | {"PAPERBOY_HOME": str(self.home), "PAPERBOY_WEB__PORT": "0", "LANG": "C.UTF-8"}
+        self.environment["PAPERBOY_MODEL__ENABLED"] = "false"  # no test downloads a model
         self.environment |= {"COLUMNS": "100", **environment}
         self._started = 0
 

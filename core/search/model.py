@@ -8,6 +8,7 @@ does not pay for it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,31 @@ class Embedder(Protocol):
         """Return a vector for each paper's text, shape (len(texts), dimensions)."""
 
 
+class Model(Protocol):
+    """A model that is on this machine, not opened yet."""
+
+    @property
+    def key(self) -> str:
+        """What its vectors share."""
+
+    @property
+    def description(self) -> str:
+        """By what it can be found again when another one is wanted."""
+
+    def open(self, *, threads: int) -> Embedder:
+        """Open it; ModelError when it is not what it should be."""
+
+
+class Models(Protocol):
+    """The models of this machine."""
+
+    def wanted(self) -> Model | None:
+        """Return the one that the settings want, or None while it is not here."""
+
+    def known(self, description: str) -> Model | None:
+        """Return one that was wanted once, or None where it is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
     """A model on this machine.
@@ -74,6 +100,15 @@ class ModelFiles:
         """What the vectors of papers depend on, as 16 hex digits."""
         parts = f"{self.model_sha256} {self.tokenizer_sha256} {self.max_tokens}"
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+    @property
+    def description(self) -> str:
+        """Everything but the folder, as JSON."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__ if name != "folder"})
+
+    def open(self, *, threads: int) -> Embedder:
+        """Open the model."""
+        return OnnxEmbedder(self, threads=threads)
 
 
 def paper_text(title: str, abstract: str) -> str:

