@@ -56,27 +56,20 @@ class Listing:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What one source says of one work. Empty means the source does not say.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What can be said of a work; empty means that nobody said it.
 
     Attributes:
-        id: the work's id, versionless.
-        source: name of the source.
         categories: arXiv categories, the primary one first.
         published: when its first version was submitted (aware).
         updated: when the version at hand was submitted (aware).
         version: number of that version.
         code_url: address of its code, https.
         ai_summary: a summary written by a model; shown only as such.
-        withdrawn: the source says that the work was withdrawn.
-        signals: readings taken together with this record.
-        listings: lists and batches on which the record was found.
+        withdrawn: whether the work was withdrawn.
     """
 
-    id: str
-    source: str
-    title: str = ""
     abstract: str = ""
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -97,7 +90,23 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class Record(Description):
+    """What one source says of one work.
+
+    Attributes:
+        id: the work's id, versionless.
+        source: name of the source.
+        signals: readings taken together with this record.
+        listings: lists and batches on which the record was found.
+    """
+
+    id: str
+    source: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper(Description):
     """One work as paperboy knows it, merged from all records (see `merge.py`).
 
     Attributes:
@@ -109,24 +118,7 @@ class Paper:
 
     id: str
     title: str
-    abstract: str = ""
-    authors: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    published: datetime | None = None
-    updated: datetime | None = None
-    version: int | None = None
-    comment: str = ""
-    journal_ref: str = ""
-    doi: str = ""
-    license: str = ""
-    code_url: str = ""
-    project_url: str = ""
-    ai_summary: str = ""
-    keywords: tuple[str, ...] = ()
-    withdrawn: bool = False
     sources: tuple[str, ...] = ()
-    signals: tuple[Signal, ...] = ()
-    listings: tuple[Listing, ...] = ()
     first_seen: datetime | None = None
 
     def latest(self, name: str) -> float | None:

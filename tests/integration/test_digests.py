@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,7 +93,7 @@ async def test_a_paper_on_a_second_source_the_next_day_is_not_repeated(world):
     world.now = AT_EIGHT + timedelta(hours=20)
     listed = (Listing("huggingface", TUESDAY.date(), "daily"),)
     again = make_record("2611.00001", "Grokking in Small Transformers", source="huggingface", day=None)
-    await world.learn(type(again)(**{**{name: getattr(again, name) for name in again.__slots__}, "listings": listed}))
+    await world.learn(replace(again, listings=listed))
     await world.tick(TUESDAY)
     assert "this place has seen it before" in words(world.posted()[1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -71,14 +72,10 @@ async def test_a_subscription_from_the_shell_is_told_to_those_who_run_the_place(
     store = world.house.store
     kept = await only(world)
     world.platform.run_by[PLACE] = ["fake:owner"]
-    await store.replace_subscription(type(kept)(**{**_fields(kept), "created_by": "shell"}), (await store.changes())[0])
+    await store.replace_subscription(replace(kept, created_by="shell"), (await store.changes())[0])
     await fail(world)
     await world.recovery.round(AT_EIGHT)
     assert [address for address, _ in told(world)] == ["fake:owner"]
-
-
-def _fields(subscription):
-    return {name: getattr(subscription, name) for name in subscription.__slots__}
 
 
 async def test_when_the_cause_goes_away_it_goes_on_and_the_missed_digest_arrives_as_late(world):
