@@ -30,7 +30,6 @@ class Fetcher:
     """Asks the sources for what the library lacks. Only the owner of the data folder fetches, so that arXiv sees one.
 
     Attributes:
-        failures: one clause for each source that did not answer in the last run, with since when and the next try.
         runs: how many runs have ended.
     """
 
@@ -40,7 +39,6 @@ class Fetcher:
         self._store = store
         self._calendar = calendar
         self._clock = clock
-        self.failures: Sequence[str] = ()
         self.runs = 0
         self._begun_at: datetime | None = None
 
@@ -76,7 +74,6 @@ class Fetcher:
         finally:
             self.runs += 1
             await http.close()
-            self.failures = await current_failures(self._library, self._settings)
         return outcomes
 
     async def _complete(self, sources: Sequence[Source], http: Http) -> None:

@@ -8,14 +8,14 @@ import random
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import date, timedelta
 from importlib import import_module
 from zoneinfo import ZoneInfo
 
 from bots import PLATFORMS
-from bots.fetching import odd_lines, outcome_line
+from bots.fetching import current_failures, odd_lines, outcome_line
 from bots.house import House, open_house, open_sample
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
@@ -225,7 +225,7 @@ class Service:
         if not self._platforms:
             message = await self.page()
             if message.sample:
-                print(no_source(self._fetcher.failures), flush=True)
+                print(no_source(await self._failing()), flush=True)
             print(render(message, width=terminal_width(), color=sys.stdout.isatty()), flush=True)
 
     async def page(self) -> Message:
@@ -243,10 +243,13 @@ class Service:
         house = self._house
         if await house.library.count():
             return await house.newsroom.front_page(house.clock())
-        if not self._fetcher.runs:
+        if not (self._fetcher.runs or await self._failing()):
             return Message(Kind.DIGEST, lines=(text("The first papers are being fetched; look again in a minute."),))
         async with open_sample(house.settings, house.store, house.clock) as newsroom:
             return await newsroom.front_page(house.clock())
+
+    async def _failing(self) -> Sequence[str]:
+        return await current_failures(self._house.library, self._house.settings)
 
     async def _serve_page(self) -> None:
         web = self._house.settings.web

@@ -127,10 +127,19 @@ class SourcesServer:
         day = f"{self.day:%A}, {self.day.day} {self.day:%B %Y}"
         return Response(f"<html><body><h3>Showing new listings for {day}</h3></body></html>", content_type=HTML)
 
-    def _api(self, _request: Request) -> Response:
-        return Response(
-            '<feed xmlns="http://www.w3.org/2005/Atom"><title>arXiv Query</title></feed>', content_type=ATOM
+    def _api(self, request: Request) -> Response:
+        asked = request.args.get("id_list", "").split(",")
+        entries = "".join(
+            f"<entry><id>http://arxiv.org/abs/{work.id}v1</id><title>{escape(work.title)}</title>"
+            f"<summary>{escape(work.abstract)}</summary><published>{self.day}T00:00:00Z</published>"
+            f'<category term="{work.category}"/>'
+            + "".join(f"<author><name>{name}</name></author>" for name in work.authors)
+            + "</entry>"
+            for work in self.works
+            if work.id in asked
         )
+        body = f'<feed xmlns="http://www.w3.org/2005/Atom"><title>arXiv Query</title>{entries}</feed>'
+        return Response(body, content_type=ATOM)
 
     def _oai(self, request: Request) -> Response:
         since = date.fromisoformat(request.args.get("from", self.day.isoformat()))
