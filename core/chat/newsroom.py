@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,6 +14,8 @@ from core.chat.render import Frame, chosen_why, digest_message, long_day
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
 from core.digests.subscription import Subscription, previous_day
+from core.errors import QueryError
+from core.papers.batches import batch_is_in
 from core.papers.calendar import Calendar
 from core.papers.library import Library
 from core.papers.plan import source_states
@@ -23,6 +27,7 @@ from core.settings import Settings
 from core.store import Delivery, Shown, Store
 
 SAMPLE_SOURCE = "sample"
+ARXIV = "arxiv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,35 @@ class Newsroom:
         order = await self._order(subscription, _window(subscription, last, now), now)
         frame = Frame(_heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
         return await self._edition(order, frame, now)
+
+    async def unreadable(self, subscription: Subscription, day: date, error: QueryError) -> Edition:
+        """Say instead of a digest that its interests cannot be read; what is new waits until they can."""
+        last = await self._store.last_sent(subscription.id, day)
+        upto = await self.library.newest_sequence() if last is None else last.upto
+        silence = (
+            f"these interests cannot be read ({str(error).rstrip('.')}); "
+            f"/papers edit {subscription.number} INTERESTS mends it"
+        )
+        digest = Digest((), 0, 0, 0, upto, parse(""))
+        frame = Frame(_heading(subscription.interests), day, subscription.timezone)
+        message = digest_message(digest, frame, silence=silence, failing=(), now=subscription.active_from)
+        return Edition(digest, message, (), silence, upto)
+
+    async def batch_is_in(self, subscription: Subscription, day: date) -> bool:
+        """Whether a batch has come in since the last digest of a subscription; for its first one, any papers."""
+        last = await self._store.last_sent(subscription.id, day)
+        if last is None:
+            return await self.library.newest_sequence() > 0
+        try:
+            categories = parse(subscription.interests).categories
+        except QueryError:
+            categories = ()
+        sources = [ARXIV] if ARXIV in self._sources else sorted(self._sources)
+
+        def ask(connection: sqlite3.Connection) -> bool:
+            return any(batch_is_in(connection, source, last.upto, categories) for source in sources)
+
+        return await self.library.read(ask)
 
     async def amended(
         self, subscription: Subscription, delivery: Delivery, back: Sequence[str], now: datetime
@@ -125,12 +159,12 @@ class Newsroom:
         )
 
     async def _others(self, subscription: Subscription) -> tuple[tuple[int, Query], ...]:
-        neighbours: Sequence[Subscription] = await self._store.subscriptions(subscription.address)
-        return tuple(
-            (item.number, parse(item.interests))
-            for item in neighbours
-            if item.id != subscription.id and item.pause is None and item.interests.strip()
-        )
+        found = []
+        for item in await self._store.subscriptions(subscription.address):
+            if item.id != subscription.id and item.pause is None and item.interests.strip():
+                with suppress(QueryError):  # told in that subscription's own digest
+                    found.append((item.number, parse(item.interests)))
+        return tuple(found)
 
     async def _edition(self, order: Order, frame: Frame, now: datetime) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,8 +14,6 @@ from core.chat.newsroom import Edition, Newsroom
 from core.chat.render import next_words
 from core.digests.subscription import Due, newest_due, next_due
 from core.errors import QueryError
-from core.papers.library import Library
-from core.papers.windows import After
 from core.store import Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
 
@@ -22,6 +21,7 @@ log = logging.getLogger(__name__)
 
 LATE_AFTER = timedelta(minutes=10)
 LATE = "Late: this was due"
+CHANGED = re.compile(r"(?:changed|resumed) #(\d+)\b")
 
 
 async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
@@ -32,10 +32,18 @@ async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
     for subscription in subscriptions:
         due = newest_due(subscription, now)
         last = latest.get(subscription.id)
-        # A changed zone can make the local date jump back; a date at or before the last delivered one had its digest.
-        if due is not None and (last is None or last.day < due.day):
+        if due is not None and (last is None or last.day < due.day or await _was_early(due, last, store, now)):
             found.append(due)
     return sorted(found, key=lambda due: (due.at, due.subscription.address, due.subscription.number))
+
+
+async def _was_early(due: Due, last: Delivery, store: Store, now: datetime) -> bool:
+    """Whether the last delivery is of a date that has not come yet, and `due` has none.
+
+    A changed zone can make the local date jump back: a date at or before the last delivered one had its digest. Only a
+    clock that was wrong leaves a delivery that was due in the future, and that one is no digest of today.
+    """
+    return last.due_at > now and await store.delivery(due.subscription.id, due.day) is None
 
 
 async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
@@ -50,12 +58,20 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     A digest of an earlier date that never got out is given up for the new one, which covers its papers too.
     """
     queued = 0
-    for due in await due_subscriptions(store, now):
-        if due.subscription.when_ready and not await is_ready(due, newsroom.library, store, now):
+    found = await due_subscriptions(store, now)
+    if not found:
+        return 0
+    waiting = await _waiting(store)
+    changed = await _times_of_changes(store) if any(now - due.at > LATE_AFTER for due in found) else {}
+    for due in found:
+        if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue
-        await _give_up_older(due, store, now)
+        for older in waiting.get(due.subscription.id, ()):
+            await _give_up(older, due, store, now)
         delivery = await compose_delivery(due, newsroom, now)
-        if delivery is not None and await store.enqueue(delivery):
+        asked_at = changed.get((due.subscription.address, due.subscription.number), due.at)
+        delivery = replace(delivery, due_at=max(delivery.due_at, min(asked_at, now)))
+        if await store.enqueue(delivery):
             queued += 1
             count(delivery.address.partition(":")[0], DUE)
             if delivery.state is State.SENT:
@@ -64,26 +80,34 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     return queued
 
 
-async def is_ready(due: Due, library: Library, store: Store, now: datetime) -> bool:
+async def is_ready(due: Due, newsroom: Newsroom, now: datetime) -> bool:
     """Whether the batch that a `when ready` subscription waits for is in, or its latest time has come."""
     subscription = due.subscription
     if subscription.at is not None:
         latest_time = newest_due(replace(subscription, when_ready=False), now)
         if latest_time is not None and latest_time.day == due.day:
             return True
-    last = await store.last_sent(subscription.id, due.day)
-    return (await library.window_size(After(last.upto if last else 0))).count > 0
+    return await newsroom.batch_is_in(subscription, due.day)
 
 
-async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime) -> Delivery | None:
-    """Compose the delivery of a due date; None when its interests cannot be read any more, which is logged."""
+async def _times_of_changes(store: Store) -> dict[tuple[str, int], datetime]:
+    """Return when each subscription, by place and number, was last changed or resumed: before, it was not due then."""
+    found: dict[tuple[str, int], datetime] = {}
+    for change in await store.changes():
+        if known := CHANGED.match(change.what):
+            found.setdefault((change.address, int(known[1])), change.at)
+    return found
+
+
+async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime) -> Delivery:
+    """Compose the delivery of a due date; where its interests cannot be read any more, it says that."""
     subscription = due.subscription
     try:
         edition = await newsroom.edition_for(subscription, due.day, now)
     except QueryError as error:
-        # Interests are checked when they are kept; only an upgrade of the language can bring us here.
+        # Interests are checked when they are kept; a new library or an upgrade of the language can bring us here.
         log.error("subscription %s cannot be read: %s", subscription.id, error)
-        return None
+        edition = await newsroom.unreadable(subscription, due.day, error)
     return _delivery(due, edition, now)
 
 
@@ -106,12 +130,24 @@ def _delivery(due: Due, edition: Edition, now: datetime) -> Delivery:
     )
 
 
-async def _give_up_older(due: Due, store: Store, now: datetime) -> None:
-    latest = (await store.latest_deliveries([due.subscription.id])).get(due.subscription.id)
-    if latest is None or latest.state is not State.PENDING or latest.parts:
+async def _waiting(store: Store) -> dict[str, list[Delivery]]:
+    """Return what waits to be begun, by subscription. What was begun goes on, since its papers were shown."""
+    found: dict[str, list[Delivery]] = {}
+    for delivery in await store.open_deliveries():
+        if delivery.state is State.PENDING and not delivery.parts:
+            found.setdefault(delivery.subscription, []).append(delivery)
+    return found
+
+
+async def _give_up(seen: Delivery, due: Due, store: Store, now: datetime) -> None:
+    """Give up what waits of an earlier date for `due`, unless a digest that arrived since has skipped its papers."""
+    last = await store.last_sent(due.subscription.id, due.day)
+    older = await store.delivery(seen.subscription, seen.day)
+    if older is None or older.parts or older.day >= due.day or (last is not None and last.day > older.day):
         return
-    note = f"covered by the digest of {due.day.isoformat()}; {latest.note or 'it could not be sent before'}"
-    await store.move(replace(latest, state=State.DEAD, changed_at=now, message="", note=note), expected=State.PENDING)
+    note = f"covered by the digest of {due.day.isoformat()}; {older.note or 'it could not be sent before'}"
+    moved = replace(older, state=State.DEAD, changed_at=now, message="", note=note)
+    await store.move(moved, expected=State.PENDING)
 
 
 def with_lateness(message: Message, delivery: Delivery, *, now: datetime, timezone: str) -> Message:

@@ -116,8 +116,7 @@ class Recovery:
         if dead is None or dead.state is not State.DEAD or dead.parts or dead.attempts >= REVIVALS:
             return
         delivery = await compose_delivery(due, self._newsroom, now)
-        if delivery is not None:
-            await self._store.move(replace(delivery, note=dead.note, attempts=dead.attempts), expected=State.DEAD)
+        await self._store.move(replace(delivery, note=dead.note, attempts=dead.attempts), expected=State.DEAD)
 
 
 def _is_same_news(told: str, reason: str, since: datetime) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from core.digests.ranking import Ranked, rank
+from core.errors import QueryError
 from core.papers.library import Library
 from core.papers.windows import Window
 from core.search.engine import Engine, Matches
@@ -108,6 +110,7 @@ def _with_kept_first(ranked: Sequence[Ranked], order: Order) -> list[Ranked]:
 async def _suiting_others(order: Order, engine: Engine) -> list[tuple[int, frozenset[str]]]:
     found: list[tuple[int, frozenset[str]]] = []
     for number, query in order.others:
-        matches: Matches = await engine.match(query, order.window)
-        found.append((number, frozenset(match.paper_id for match in matches.matches)))
+        with suppress(QueryError):  # `like:` of a paper that is not held; its own digest tells
+            matches: Matches = await engine.match(query, order.window)
+            found.append((number, frozenset(match.paper_id for match in matches.matches)))
     return found
