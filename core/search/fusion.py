@@ -1,67 +1,41 @@
 """One order of two: how well the words fit (BM25) and how near the meaning is (cosine of embeddings).
 
-Both are brought to the scale 0..1 and added up, weighted by how telling the query's words are. A whole claim names rare
-things, and a paper that holds them all is likely the one that is meant. A topic of two common words is held by a
-hundred papers, among which BM25 has nothing to choose by but length and repetition; there meaning decides.
-The mean inverse document frequency of a query's words as a measure of its specificity: He and Ounis, "Inferring query
-performance using pre-retrieval predictors", https://doi.org/10.1007/978-3-540-30213-1_5. Adding up scores that were
-brought to one scale: Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval",
-https://arxiv.org/abs/2210.11934.
+Both say how much likelier a paper is the one that is meant, on a scale of their own: BM25 adds up the inverse document
+frequencies of the words that a paper holds (https://doi.org/10.1561/1500000019), and encoders are trained so that the
+cosine, divided by a constant, is the logarithm of a likelihood (https://arxiv.org/abs/1807.03748). So they are added
+up as they are, and neither is stretched to its best or worst hit, as is often done: then a topic of two common words,
+which a hundred papers hold, weighs as little as it tells, and a rare name or a whole claim weighs much. Only for a long
+text, whose words would drown its meaning, BM25 is held down by the sum of all its words' frequencies.
+
+The two weights were chosen on claims (SciFact, train queries) and hold over a wide range; docs/search-quality.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from heapq import nlargest
 
-MOST_WORDS_SHARE = 0.5
-TELLING = 3.0
-COMMON = 1.5
-DEPTH = 200
+NEARNESS = 2.5
+"""What a cosine of 1 weighs, where a paper that holds all words of a long text reaches about 1."""
+LONG = 40.0
+"""A text is long when its words' inverse document frequencies add up to more than this: about ten telling words."""
 
 
-def fuse(
-    words: Sequence[str], idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[int, float]
-) -> dict[int, float]:
-    """Return the candidates of both lists with scores 0..1, best first.
+def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[int, float]) -> dict[int, float]:
+    """Return the candidates of both lists with scores 0..1, best first; the best one has 1.
 
     Args:
-        words: the query's words that count, a repeated one repeatedly.
-        idf: the inverse document frequency of each, ln(1 + (N - n + 0.5) / (n + 0.5)).
-        lexical: BM25 score of each lexical candidate, > 0, higher is better.
-        semantic: cosine similarity of every candidate of either list. One without (not embedded yet) stands where the
-            farthest of the others does; when there are none at all, words alone decide.
+        idf: inverse document frequency of each word of the query that counts, a repeated one's repeatedly (as BM25
+            counts it), ln(1 + (N - n + 0.5) / (n + 0.5)) of N papers of which n hold it.
+        lexical: BM25 of each lexical candidate, more is better. Whoever is missing is taken to hold no word, so give
+            many: those that meaning finds gain by the words they hold too.
+        semantic: cosine of each candidate of either list. One without (not embedded yet) is taken to be as far as the
+            farthest; when there are none at all, words alone decide.
     """
-    if not semantic:
-        return _ordered(_share_of_best(lexical))
-    share = words_share(idf if words else ()) if lexical else 0.0
-    by_words, by_meaning = _share_of_best(lexical), _between_extremes(semantic)
-    return _ordered(
-        {
-            number: share * by_words.get(number, 0.0) + (1 - share) * by_meaning.get(number, 0.0)
-            for number in semantic.keys() | lexical.keys()
-        }
-    )
-
-
-def words_share(idf: Sequence[float]) -> float:
-    """Return the weight of BM25 beside meaning, 0..0.5: nothing for common words, the half for telling ones."""
-    mean = sum(idf) / len(idf) if idf else 0.0
-    return MOST_WORDS_SHARE * min(1.0, max(0.0, (mean - COMMON) / (TELLING - COMMON)))
-
-
-def _share_of_best(scores: Mapping[int, float]) -> dict[int, float]:
-    best = max(scores.values(), default=0.0)
-    return {number: score / best if best > 0 else 0.0 for number, score in scores.items()}
-
-
-def _between_extremes(scores: Mapping[int, float]) -> dict[int, float]:
-    """Scale to 0..1 from the last of the nearest 200 to the nearest; what is farther goes below 0 and is cut."""
-    nearest = nlargest(DEPTH, scores.values())
-    low, high = nearest[-1], nearest[0]
-    span = high - low
-    return {number: max(0.0, (score - low) / span) if span > 0 else 1.0 for number, score in scores.items()}
-
-
-def _ordered(scores: Mapping[int, float]) -> dict[int, float]:
-    return dict(sorted(scores.items(), key=lambda item: -item[1]))
+    weight = 1 / (LONG + sum(idf))
+    farthest = max(min(semantic.values(), default=0.0), 0.0)
+    scores = {
+        number: NEARNESS * max(semantic.get(number, farthest), 0.0) + weight * lexical.get(number, 0.0)
+        for number in semantic.keys() | lexical.keys()
+    }
+    best = max(scores.values(), default=0.0) or 1.0
+    return {number: scores[number] / best for number in sorted(scores, key=lambda number: (-scores[number], -number))}
