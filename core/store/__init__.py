@@ -8,7 +8,9 @@ The outbox holds one Delivery per (subscription, local date):
     pending ──claim──> sending ──┬─ accepted ──────────────> sent
        ^                         ├─ surely not taken ──────> pending (with `not_before`) or dead
        └──────── not there ──────┴─ reply lost, crash ─────> unknown ── found ──> sent
-                                                                     └─ cannot look ──> dead
+                                                                     └─ nobody can look ──> dead
+
+`ARROWS` says the same as data. A dead digest of today whose place can be posted to again is queued anew.
 """
 
 from __future__ import annotations
@@ -36,6 +38,28 @@ DOUBTFUL_PART = "?"
 """Stands among the parts of a dead delivery that may have arrived, which nobody could look up."""
 
 OPEN = frozenset({State.PENDING, State.SENDING, State.UNKNOWN})
+
+ARROWS = frozenset(
+    {
+        (None, State.PENDING),  # queued
+        (None, State.SENT),  # nothing to say, and quiet was asked for
+        (State.PENDING, State.SENDING),  # claimed, just before the call
+        (State.PENDING, State.DEAD),  # a later digest covers it
+        (State.SENDING, State.SENDING),  # one part more has arrived
+        (State.SENDING, State.SENT),  # accepted
+        (State.SENDING, State.PENDING),  # surely not taken; again later
+        (State.SENDING, State.UNKNOWN),  # reply lost, or paperboy stopped
+        (State.SENDING, State.DEAD),  # refused for good, or given up
+        (State.UNKNOWN, State.UNKNOWN),  # looking failed; again later
+        (State.UNKNOWN, State.SENT),  # found where it was sent
+        (State.UNKNOWN, State.PENDING),  # surely not there, or not all of it
+        (State.UNKNOWN, State.DEAD),  # nobody can look, so never again
+        (State.SENT, State.SENT),  # completed, when a source came back
+        (State.DEAD, State.PENDING),  # its place is back, and its day is not over
+        (State.DEAD, State.SENT),  # the same, with nothing to say
+    }
+)
+"""From which state a delivery goes to which; None is before it was kept."""
 
 
 @dataclass(frozen=True, slots=True)
