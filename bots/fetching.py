@@ -121,8 +121,8 @@ def _known_sources(settings: Settings) -> str:
 async def current_failures(library: Library, settings: Settings) -> Sequence[str]:
     """Return one clause for each source that is switched on and does not answer now."""
     states = await source_states(library)
-    enabled = {source.name for source in create_sources(settings)}
-    return failures({name: states[name] for name in enabled & states.keys()}, settings.digest.timezone)
+    names = [source.name for source in create_sources(settings)]
+    return failures({name: states[name] for name in names}, settings.digest.timezone)
 
 
 async def load_sample(settings: Settings, library: Library, clock: Clock) -> None:
