@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import discord
 import yarl
@@ -76,6 +77,11 @@ class Listener(discord.Client):
     async def _respond(self, interaction: Interaction, make: Make) -> None:
         if self._replies is not None:
             await self._replies.respond(interaction, make)
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Drop what comes after the end: discord.py calls itself ready a moment later than it let go of its loop."""
+        if self.loop is not discord.utils.MISSING:
+            super().dispatch(event, *args, **kwargs)
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Answer buttons; commands reach the tree without us."""
