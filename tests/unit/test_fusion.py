@@ -1,0 +1,150 @@
+from math import isclose
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.search.fusion import FED_BACK, LONG, NEARNESS, PULL, feed_back, fuse
+
+COMMON = [0.9, 2.4]  # "generalization theory" among 7,000 papers
+RARE = [8.2]  # a name that two of them hold
+CLAIM = [6.5, 3.1, 2.2, 5.8, 4.0, 7.1, 2.9, 3.6]
+
+NUMBERS = st.integers(1, 40)
+WORDS = st.dictionaries(NUMBERS, st.floats(0.01, 60), max_size=20)
+COSINES = st.dictionaries(NUMBERS, st.floats(-1, 1), max_size=20)
+IDF = st.lists(st.floats(0.01, 14), max_size=30)
+
+
+def test_near_in_meaning_comes_before_full_of_common_words():
+    held_by_many = {number: 5.0 - number / 50 for number in range(1, 51)}
+    cosines = dict.fromkeys(held_by_many, 0.60) | {99: 0.80}
+    assert next(iter(fuse(COMMON, held_by_many, cosines))) == 99
+
+
+def test_a_rare_name_comes_before_what_is_somewhat_nearer_in_meaning():
+    assert list(fuse(RARE, {1: 16.0}, {1: 0.62, 2: 0.70})) == [1, 2]
+
+
+def test_a_claim_whose_words_are_all_there_comes_before_what_is_somewhat_nearer_in_meaning():
+    assert list(fuse(CLAIM, {1: 45.0, 2: 12.0}, {1: 0.72, 2: 0.80})) == [1, 2]
+
+
+def test_a_claim_said_in_other_words_comes_before_one_that_shares_a_few():
+    assert list(fuse(CLAIM, {1: 12.0}, {1: 0.62, 2: 0.80})) == [2, 1]
+
+
+def test_between_papers_that_hold_the_same_words_meaning_decides():
+    assert list(fuse(CLAIM, {1: 20.0, 2: 20.0}, {1: 0.70, 2: 0.71})) == [2, 1]
+
+
+def test_between_papers_equally_near_in_meaning_words_decide():
+    assert list(fuse(CLAIM, {1: 20.0, 2: 21.0}, {1: 0.7, 2: 0.7})) == [2, 1]
+
+
+def test_the_scores_are_the_weighted_sums_as_shares_of_the_best_one():
+    scores = fuse([4.0, 6.0], {1: 10.0, 2: 5.0}, {1: 0.6, 2: 0.8, 3: 0.4})
+    # 2.5 * 0.6 + 10/50 = 1.7; 2.5 * 0.8 + 5/50 = 2.1; 2.5 * 0.4 = 1.0
+    assert (NEARNESS, LONG) == (2.5, 40.0)
+    assert list(scores) == [2, 1, 3]
+    assert [round(score, 6) for score in scores.values()] == [1.0, round(1.7 / 2.1, 6), round(1.0 / 2.1, 6)]
+
+
+def test_a_long_text_is_not_drowned_in_its_words():
+    """A text ten times as long reaches ten times the BM25, and yet its meaning must count."""
+    text = [4.0] * 100
+    assert list(fuse(text, {1: 400.0, 2: 250.0}, {1: 0.65, 2: 0.85})) == [2, 1]
+
+
+def test_without_any_meaning_the_order_is_that_of_the_words_and_the_scores_are_shares():
+    scores = fuse(CLAIM, {1: 5.0, 2: 20.0, 3: 10.0}, {})
+    assert list(scores) == [2, 3, 1]
+    assert all(isclose(scores[number], share) for number, share in {2: 1.0, 3: 0.5, 1: 0.25}.items())
+
+
+def test_without_any_words_the_order_is_that_of_meaning():
+    assert list(fuse([], {}, {1: 0.5, 2: 0.7, 3: -0.2})) == [2, 1, 3]
+
+
+def test_a_paper_that_is_not_embedded_yet_is_found_by_its_words_and_taken_to_be_far():
+    assert list(fuse(RARE, {1: 16.0}, {2: 0.70, 3: 0.62})) == [1, 2, 3]
+    assert list(fuse(COMMON, {1: 5.0, 2: 5.0}, {2: 0.70, 3: 0.62})) == [2, 1, 3]
+
+
+def test_nothing_found_is_nothing():
+    assert fuse(CLAIM, {}, {}) == {}
+
+
+def test_what_is_opposite_in_meaning_scores_nothing_rather_than_less():
+    assert fuse([], {}, {1: -0.3}) == {1: 0.0}
+    assert fuse([], {}, {1: -0.3, 2: 0.5}) == {2: 1.0, 1: 0.0}
+
+
+def test_equal_scores_are_ordered_the_same_way_whoever_comes_first():
+    assert list(fuse([], {}, {1: 0.5, 2: 0.5})) == list(fuse([], {}, {2: 0.5, 1: 0.5})) == [2, 1]
+
+
+@given(IDF, WORDS, COSINES)
+def test_every_candidate_is_scored_once_from_0_to_1_best_first(idf, lexical, semantic):
+    scores = fuse(idf, lexical, semantic)
+    assert scores.keys() == lexical.keys() | semantic.keys()
+    values = list(scores.values())
+    assert values == sorted(values, reverse=True)
+    assert all(0 <= value <= 1 for value in values)
+    assert not any(values) or values[0] == 1.0
+
+
+@given(IDF, WORDS, COSINES, st.data())
+def test_holding_more_words_or_being_nearer_never_costs_a_place(idf, lexical, semantic, data):
+    if not semantic:
+        return
+    paper = data.draw(st.sampled_from(sorted(semantic)))
+    before = list(fuse(idf, lexical, semantic)).index(paper)
+    richer = lexical | {paper: lexical.get(paper, 0.0) + 5.0}
+    assert list(fuse(idf, richer, semantic)).index(paper) <= before
+    nearer = semantic | {paper: max(semantic[paper], 0.0) + 0.1}
+    embedded = {number: score for number, score in lexical.items() if number in semantic}
+    before = list(fuse(idf, embedded, semantic)).index(paper)
+    assert list(fuse(idf, embedded, nearer)).index(paper) <= before
+
+
+@given(st.integers(0, 6))
+def test_a_narrow_filter_does_not_change_which_of_two_papers_comes_first(others):
+    """Scores are not stretched to the hits at hand, so what else is found does not turn an order round."""
+    lexical = {1: 9.0, 2: 3.0} | {10 + n: 30.0 for n in range(others)}
+    semantic = {1: 0.66, 2: 0.71} | {10 + n: 0.9 - n / 20 for n in range(others)}
+    order = [number for number in fuse(CLAIM, lexical, semantic) if number < 10]
+    assert order == list(fuse(CLAIM, {1: 9.0, 2: 3.0}, {1: 0.66, 2: 0.71}))
+
+
+def unit(*numbers):
+    return (np.array(numbers) / np.linalg.norm(numbers)).astype(np.float32)
+
+
+def test_feedback_moves_the_query_towards_the_middle_of_its_first_hits():
+    query, first = unit(1, 0, 0), np.stack([unit(0, 1, 0), unit(0, 0, 1)])
+    moved = feed_back(query, first)
+    assert PULL == 0.3
+    assert moved == pytest.approx(unit(1, 0.15, 0.15), abs=1e-6)
+    assert moved.dtype == np.float32
+
+
+def test_feedback_keeps_length_1_and_brings_the_hits_nearer():
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        query = unit(*random.normal(size=8))
+        first = np.stack([unit(*random.normal(size=8)) for _ in range(FED_BACK)])
+        moved = feed_back(query, first)
+        assert float(moved @ moved) == pytest.approx(1, abs=1e-5)
+        assert float((first @ moved).mean()) >= float((first @ query).mean())
+
+
+def test_without_hits_there_is_nothing_to_feed_back():
+    query = unit(3, 4)
+    assert feed_back(query, np.zeros((0, 2), np.float32)) is query
+
+
+def test_hits_that_cancel_each_other_leave_the_query_alone():
+    query = unit(1, 0)
+    assert feed_back(query, np.stack([unit(0, 1), unit(0, -1)])) == pytest.approx(query)
