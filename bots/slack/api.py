@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -17,10 +18,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.slack.failures import SlackError, failure_of
+from bots.slack.pace import Pace, Sleep
+from core.clock import Clock
 from core.delivery.platform import Payload
 from core.errors import DeliveryFailure
 
-Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 Method: TypeAlias = Callable[..., Awaitable[AsyncSlackResponse]]
 
 BOT_TOKEN = "SLACK_BOT_TOKEN"  # noqa: S105 - the name of the setting
@@ -76,14 +78,23 @@ class Api:
         base_url: of the Web API, as https://slack.com/api/.
         bot_token: for everything but the socket.
         app_token: for the socket.
+        clock: now, for the waits that Slack asks for.
         sleep: waits between tries.
         timeout: seconds for one call.
     """
 
     def __init__(
-        self, *, base_url: str, bot_token: str, app_token: str, sleep: Sleep = asyncio.sleep, timeout: float = TIMEOUT
+        self,
+        *,
+        base_url: str,
+        bot_token: str,
+        app_token: str,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.app_token = app_token
+        self.pace = Pace(now=lambda: clock().timestamp(), sleep=sleep)
         self._sleep = sleep
         self._timeout = timeout
         # No retries of the SDK's own: it repeats a chat.postMessage whose connection broke, which posts twice.
@@ -117,15 +128,17 @@ class Api:
         Raises:
             SlackError: by kind, after the tries that made sense.
         """
+        call = partial(self._call_once, method, token, args)
         for pause in PAUSES:
             try:
-                return await self._call_once(method, token, args)
+                return await self.pace.ask(method.__name__, call, patience=patience)
             except SlackError as failure:
                 wait = _wait_after(failure, pause, repeat=repeat, patience=patience)
                 if wait is None:
                     raise
-                await self._sleep(wait)
-        return await self._call_once(method, token, args)
+                if failure.retry_after is None:  # else the pace waits, together with everybody who calls the method
+                    await self._sleep(wait)
+        return await self.pace.ask(method.__name__, call, patience=patience)
 
     async def _call_once(self, method: Method, token: str, args: Mapping[str, Any]) -> AsyncSlackResponse:
         try:

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 
-from bots.slack.api import Api, Sleep, proxy_for, sdk_log
+from bots.slack.api import Api, proxy_for, sdk_log
 from bots.slack.failures import SlackError
+from bots.slack.pace import Sleep
 from core.errors import DeliveryFailure
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ NEEDED = {
     "channels:history": "see whether a digest arrived after a lost connection",
     "groups:history": "see the same in a private channel",
     "im:history": "see the same in a direct message",
-    "users:read": "know a person's time zone",
+    "users:read": "know a person's time zone, and who runs the workspace",
 }
 
 Line = tuple[str, bool, str]

@@ -12,11 +12,12 @@ INVITE = "type /invite @paperboy there"
 REINSTALL = 'add it under "OAuth & Permissions" of the app at https://api.slack.com/apps and install the app again'
 
 GONE = {
-    "channel_not_found": f"paperboy sees no such Slack conversation: if it is private, {INVITE}; else it was deleted.",
+    "channel_not_found": f"paperboy sees no such channel: if it is private, {INVITE}; if deleted, subscribe another.",
     "is_archived": "The Slack channel is archived; unarchive it, or subscribe in another one.",
-    "user_not_found": "Slack finds no such person.",
-    "user_disabled": "The Slack account of this person is switched off.",
-    "users_not_found": "Slack finds no such person.",
+    "is_inactive": "The Slack channel is archived or deleted; unarchive it, or subscribe in another one.",
+    "user_not_found": "Slack finds no such person; who has another account now can subscribe with it.",
+    "users_not_found": "Slack finds no such person; who has another account now can subscribe with it.",
+    "user_disabled": "The Slack account of this person is switched off; an admin can switch it on again.",
 }
 FORBIDDEN = {
     "not_in_channel": f"paperboy is not in this Slack channel; {INVITE}.",
@@ -24,12 +25,14 @@ FORBIDDEN = {
     "restricted_action_read_only_channel": "This Slack channel is read-only; an admin can let paperboy post.",
     "restricted_action_thread_only_channel": "This Slack channel takes threads only; subscribe in another one.",
     "restricted_action_non_threadable_channel": "This Slack channel takes no threads; subscribe in another one.",
-    "restricted_action_thread_locked": "This Slack thread is locked.",
+    "restricted_action_thread_locked": "This Slack thread is locked; unlock it, or subscribe in a channel.",
     "missing_scope": f"The Slack app lacks the scope {{needed}}; {REINSTALL}.",
     "no_permission": f"paperboy may not do this in Slack; {INVITE}.",
-    "cannot_dm_bot": "Slack lets a bot not write to another bot.",
+    "cannot_dm_bot": "Slack lets a bot not write to another bot; subscribe as a person, or in a channel.",
+    "user_not_visible": "Slack keeps this person apart from paperboy; subscribe a channel, or ask an admin.",
+    "team_access_not_granted": "The Slack app may not work in this workspace; an admin can approve it there.",
     "messages_tab_disabled": 'The app takes no direct messages; switch "Messages Tab" on under "App Home".',
-    "ekm_access_denied": "The workspace's administrators have suspended posting here.",
+    "ekm_access_denied": "The workspace's administrators have suspended posting here, and can allow it again.",
 }
 RATE_LIMITED = {"ratelimited", "rate_limited"}
 REVOKED = {
@@ -38,6 +41,8 @@ REVOKED = {
     "token_revoked": "{token} was revoked; install the app again and set the new one.",
     "token_expired": "{token} has expired; install the app again and set the new one.",
     "account_inactive": "{token} belongs to a removed app or workspace; install the app again and set the new one.",
+    "team_disabled": "{token} belongs to a workspace that was switched off; install the app in another one.",
+    "user_removed_from_team": "{token} belongs to a removed app; install the app again and set the new one.",
     "not_allowed_token_type": "{token} is a token of another kind; bot tokens begin with xoxb-, app tokens with xapp-.",
 }
 RETRY = {
@@ -45,6 +50,7 @@ RETRY = {
     "rate_limited": "Slack asks to wait.",
     "message_limit_exceeded": "Slack takes no more messages from this workspace for now.",
     "team_added_to_org": "The workspace is being moved by Slack.",
+    "org_login_required": "The workspace is being moved by Slack.",
     "request_timeout": "Slack did not get the whole request.",
 }
 # These say themselves that some of it may have happened.
@@ -53,7 +59,12 @@ UNKNOWN = {
     "fatal_error": "Slack had an error of its own.",
     "service_unavailable": "Slack is not available.",
 }
-REJECTED = {
+GONE_MESSAGES = {
+    "message_not_found": "The message is not there any more.",
+    "cant_update_message": "The message is not there any more, or not paperboy's.",
+}
+REJECTED = GONE_MESSAGES | {
+    "edit_window_closed": "The workspace's settings let nobody change a message that old; an admin can allow it.",
     "msg_too_long": "Slack finds the message too long.",
     "msg_blocks_too_long": "Slack finds the message too long.",
     "invalid_blocks": "Slack does not accept the form of the message.",

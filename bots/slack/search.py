@@ -31,9 +31,14 @@ async def find_parts(api: Api, channel: str, key: str, since: datetime) -> list[
     found = parts_among([message async for message in posts], key)
     if 0 not in found:
         return []
-    thread = _messages(api, api.client.conversations_replies, channel=channel, ts=found[0])
-    found = parts_among([message async for message in thread], key) | {0: found[0]}
+    found = {**await find_continuation(api, channel, found[0], key), 0: found[0]}
     return [found[number] for number in _unbroken(found)]
+
+
+async def find_continuation(api: Api, channel: str, first: str, key: str) -> dict[int, str]:
+    """Return the names of a delivery's parts in the thread of its first one, by number."""
+    thread = _messages(api, api.client.conversations_replies, channel=channel, ts=first)
+    return parts_among([message async for message in thread], key)
 
 
 def parts_among(messages: Iterable[Mapping[str, Any]], key: str) -> dict[int, str]:

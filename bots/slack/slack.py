@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 
-from bots.slack.api import TIMEOUT, Api, Sleep, sdk_log
+from bots.refusals import Refusals
+from bots.slack.api import TIMEOUT, Api, sdk_log
 from bots.slack.blocks import ACTION_PREFIX, render
 from bots.slack.connection import PING_SECONDS, Connection
 from bots.slack.doctor import check_slack
-from bots.slack.failures import INVITE, RATE_LIMITED, SlackError, failure_of
+from bots.slack.failures import RATE_LIMITED, SlackError, failure_of
+from bots.slack.pace import Sleep
+from bots.slack.places import CERTAIN, SHOWN, Stewards, look_at
+from bots.slack.posts import Posts
 from bots.slack.replies import Replies
 from bots.slack.requests import NAME, is_person, press_request, slash_request, split_address
-from bots.slack.search import find_parts, metadata_of
+from bots.slack.search import find_parts
+from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
@@ -55,11 +61,15 @@ class Slack:
         ping: float = PING_SECONDS,
         timeout: float = TIMEOUT,
     ) -> None:
-        self._api = Api(base_url=api_url, bot_token=bot_token, app_token=app_token, sleep=sleep, timeout=timeout)
+        self._api = Api(
+            base_url=api_url, bot_token=bot_token, app_token=app_token, clock=clock, sleep=sleep, timeout=timeout
+        )
         self._connection = Connection(self._api, identify=self._identify, ping=ping, sleep=sleep)
         self._replies = Replies(self._api, clock)
         self._bot_token = bot_token
-        self._workspace_url = ""
+        self._posts = Posts(self._api)
+        self._stewards = Stewards(self._api, clock)
+        self._refusals = Refusals(lambda: clock().timestamp())
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock) -> Slack:
@@ -105,6 +115,10 @@ class Slack:
             # SLACK_CLIENT_ID is in the environment.
             return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=self._bot_token)
 
+        async def answer_here(request: Request) -> Message:
+            self._refusals.forget(request.place)
+            return await answer(request)
+
         app = AsyncApp(
             name="paperboy",
             logger=sdk_log,
@@ -117,11 +131,11 @@ class Slack:
 
         async def on_command(ack: Any, body: dict[str, Any]) -> None:
             await ack()
-            self._replies.start(answer, slash_request(body), body)
+            self._replies.start(answer_here, slash_request(body), body)
 
         async def on_press(ack: Any, body: dict[str, Any]) -> None:
             await ack()
-            self._replies.start(answer, press_request(body), body)
+            self._replies.start(answer_here, press_request(body), body)
 
         # An app gets its own commands alone, so whatever name the manifest gives `/papers` works.
         app.command(re.compile(".+"))(on_command)
@@ -129,8 +143,7 @@ class Slack:
         return app
 
     async def _identify(self) -> None:
-        reply = await self._api.call(self._api.client.auth_test)
-        self._workspace_url = str(reply.get("url") or "")
+        await self._api.call(self._api.client.auth_test)
 
     async def deliver(
         self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None
@@ -140,32 +153,33 @@ class Slack:
         Raises:
             DeliveryError: by kind; UNKNOWN when the part under way may have been taken.
         """
-        channel = await self._conversation(address)
-        parts = list(done)
-        for number, payload in enumerate(self.payload(message)):
-            if number < len(done):
-                continue
-            parts.append(await self._post(channel, payload, metadata_of(key, number), parts[0] if parts else None))
-            if sent is not None:
-                await sent(parts[-1])
-        return Receipt(tuple(parts), self._permalink(channel, parts[0]) if parts else "")
+        async with self._noting(address):
+            channel = await self._conversation(address)
+            parts = await self._posts.send(channel, self.payload(message), key=key, done=done, sent=sent)
+        return Receipt(parts, await self._posts.link(channel, parts[0]))
 
-    async def _post(self, channel: str, payload: Payload, metadata: Payload, thread: str | None) -> str:
-        reply = await self._api.call(
-            self._api.client.chat_postMessage,
-            repeat=False,
-            channel=channel,
-            metadata=metadata,
-            thread_ts=thread,
-            link_names=False,
-            parse="none",
-            **payload,
-        )
-        return str(reply["ts"])
+    async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
+        """Put another message in the place of a delivery; further parts go to the thread, surplus ones become "…".
 
-    def _permalink(self, channel: str, part: str) -> str:
-        # chat.getPermalink would tell the same by one more call, https://docs.slack.dev/reference/methods/chat.getPermalink
-        return f"{self._workspace_url}archives/{channel}/p{part.replace('.', '')}" if self._workspace_url else ""
+        Raises:
+            DeliveryError: as `deliver`; REJECTED when a part is not there any more, or when nobody can see whether
+                the further ones are there already.
+        """
+        async with self._noting(address):
+            channel = await self._conversation(address)
+            names = await self._posts.change(channel, self.payload(message), key=key, parts=parts)
+        return Receipt(names, await self._posts.link(channel, names[0]))
+
+    @asynccontextmanager
+    async def _noting(self, address: str) -> AsyncIterator[None]:
+        """Remember refusals that looking at the place would not show."""
+        try:
+            yield
+        except SlackError as failure:
+            if failure.kind in {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN} and failure.code not in SHOWN:
+                self._refusals.remember(address, failure)
+            raise
+        self._refusals.forget(address)
 
     async def _conversation(self, address: str) -> str:
         """Return the conversation of an address; a person's is the direct message, opened where it must be."""
@@ -192,19 +206,27 @@ class Slack:
             return None
 
     async def reachable(self, address: str) -> str | None:
-        """Return why paperboy cannot post there and how to mend it; None when it can, or when Slack does not tell."""
+        """Return why paperboy cannot post there and how to mend it; None when it can.
+
+        Some refusals, as of a read-only channel, show only in posting: those hold for a day, or until somebody there
+        asks paperboy for something.
+
+        Raises:
+            DeliveryError: of kind RETRY when Slack does not tell.
+        """
         try:
             channel = await self._conversation(address)
-            if channel.startswith("D"):
-                return None
-            info = (await self._api.call(self._api.client.conversations_info, channel=channel))["channel"] or {}
+            why = None if channel.startswith("D") else await look_at(self._api, channel)
         except SlackError as failure:
-            return str(failure) if _is_about_the_place(failure) else None
-        if info.get("is_archived"):
-            return str(failure_of("is_archived", token=""))
-        if info.get("is_member") is False and not info.get("is_im"):
-            return f"paperboy is not in this channel yet: {INVITE}, then it can post."
-        return None
+            if failure.kind in CERTAIN:
+                return str(failure)
+            raise DeliveryError(DeliveryFailure.RETRY, str(failure), retry_after=failure.retry_after) from None
+        refusal = self._refusals.recall(address)
+        return why or (str(refusal) if refusal is not None else None)
+
+    async def stewards(self, address: str) -> Sequence[str]:
+        """Return who runs the workspace: its owners and administrators, at most three."""
+        return await self._stewards.of(address)
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Check tokens, scopes and the socket for `doctor`."""
@@ -215,9 +237,3 @@ def _is_passing(failure: SlackError) -> bool:
     """Tell whether asking later can help: Slack is away, or our token has to be mended first."""
     away = failure.kind in {DeliveryFailure.RETRY, DeliveryFailure.UNKNOWN} and failure.code not in RATE_LIMITED
     return away or failure.kind is DeliveryFailure.REVOKED
-
-
-def _is_about_the_place(failure: SlackError) -> bool:
-    if failure.code == "missing_scope":
-        return False
-    return failure.kind in {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN}
