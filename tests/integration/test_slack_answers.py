@@ -284,7 +284,7 @@ async def test_starting_while_slack_is_away_waits_for_it(server, desk, caplog):
     waits = Waits()
     server.fail("auth.test", *[Fault(status=503)] * 3)
     server.fail("apps.connections.open", Fault(status=429, headers={"Retry-After": "30"}))
-    async with listening(make_platform(server, sleep=waits), desk):
+    async with listening(make_platform(server, sleep=waits, clock=waits.clock), desk):
         await ask(server)
     assert 30 in waits.seconds
     assert "Trying again in 30 s" in caplog.text

@@ -40,6 +40,7 @@ def digest(papers):
 
 
 SHORT, LONG = digest(3), digest(60)
+JSON = "application/json"
 
 
 @pytest.fixture(name="server")
@@ -63,7 +64,7 @@ def platform(api_url, waits, timeout=20.0):
         bot_token=BOT_TOKEN,
         app_token=APP_TOKEN,
         api_url=api_url,
-        clock=lambda: datetime.now(UTC),
+        clock=waits.clock,
         sleep=waits,
         timeout=timeout,
     )
@@ -123,7 +124,7 @@ async def test_a_delivery_that_is_all_there_posts_nothing(server, slack):
     done = ("1.0", "2.0", "3.0", "4.0", "5.0", "6.0")
     receipt = await slack.deliver(PLACE, SHORT, key=KEY, done=done)
     assert receipt.parts == done
-    assert server.calls == []
+    assert server.posts == []
 
 
 async def test_a_person_gets_it_in_a_direct_message(server, slack):
@@ -132,18 +133,22 @@ async def test_a_person_gets_it_in_a_direct_message(server, slack):
     assert server.posts[0]["channel"] == "D1ALICE"
 
 
-async def test_a_receipt_has_the_address_of_the_post_once_the_workspace_is_known(server, slack):
-    assert (await slack.deliver(PLACE, SHORT, key=KEY)).url == ""
-
-    async def answer(_):
-        return SHORT
-
-    task = asyncio.create_task(slack.listen(answer))
-    await asyncio.wait_for(slack.ready(), 20)
-    receipt = await slack.deliver(PLACE, SHORT, key=KEY)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def test_a_receipt_has_the_address_of_the_first_post_asked_for_once(server, slack):
+    receipt = await slack.deliver(PLACE, LONG, key=KEY)
     assert receipt.url == f"https://test.example/archives/{MEMBER}/p{receipt.parts[0].replace('.', '')}"
+    assert len(server.made("chat.getPermalink")) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(error="fatal_error"), Fault(status=503), Fault(drop=True), Fault(status=429, headers={"Retry-After": "2"})],
+)
+async def test_an_address_that_slack_does_not_tell_at_once_is_done_without(server, slack, waits, fault):
+    server.fail("chat.getPermalink", *[fault] * 3)
+    receipt = await slack.deliver(PLACE, SHORT, key=KEY)
+    assert receipt.url == ""
+    assert list(receipt.parts) == names(server)
+    assert waits.seconds == []
 
 
 @pytest.mark.parametrize(
@@ -327,10 +332,40 @@ async def test_a_place_that_cannot_be_posted_to_is_told_with_the_mend(slack, ide
     assert answer is None if mend is None else mend in answer
 
 
-@pytest.mark.parametrize("fault", [Fault(error="missing_scope"), Fault(error="unheard_of"), Fault(status=503)])
-async def test_what_slack_does_not_tell_about_a_place_is_no_objection(server, slack, fault):
-    server.fail("conversations.info", *[fault] * 3)
-    assert await slack.reachable(PLACE) is None
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(error="missing_scope", extra={"needed": "channels:read"}),
+        Fault(error="unheard_of"),
+        Fault(status=503),
+        Fault(drop=True),
+        Fault(status=429, headers={"Retry-After": "600"}),
+        Fault(error="ratelimited"),
+    ],
+)
+async def test_where_slack_does_not_tell_about_a_place_nobody_claims_that_it_can_be_posted_to(server, slack, fault):
+    server.fail("conversations.info", *[fault] * 9)
+    with pytest.raises(DeliveryError) as raised:
+        await slack.reachable(PLACE)
+    assert raised.value.kind is DeliveryFailure.RETRY
+    assert raised.value.retry_after in {None, 600}
+
+
+async def test_a_channel_of_which_slack_does_not_say_whether_paperboy_is_in_it_is_not_known(server, slack):
+    server.fail("conversations.info", Fault(error="", body='{"ok": true, "channel": {"id": "C"}}', content_type=JSON))
+    with pytest.raises(DeliveryError) as raised:
+        await slack.reachable(PLACE)
+    assert raised.value.kind is DeliveryFailure.RETRY
+
+
+async def test_a_refused_token_is_known_not_to_post(server, slack):
+    server.refused_tokens[BOT_TOKEN] = "token_revoked"
+    assert "SLACK_BOT_TOKEN was revoked" in await slack.reachable(PLACE)
+
+
+async def test_a_person_to_whom_nothing_can_be_sent_is_told_with_the_mend(server, slack):
+    server.unable[ALICE] = "user_disabled"
+    assert "switch it on again" in await slack.reachable(PERSON)
 
 
 async def test_the_doctor_finds_nothing_amiss(server, slack):

@@ -13,10 +13,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
+
+from tests.servers.rates import RateLimit
 
 BOT_TOKEN = "xoxb-of-the-test"
 APP_TOKEN = "xapp-of-the-test"
@@ -126,18 +129,45 @@ class RefusalError(Exception):
 
 
 class Waits:
-    """Sleeps not at all and remembers for how long it should have."""
+    """Sleeps not at all and remembers for how long it should have; `clock` goes by that."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self._begin = datetime.now(UTC)
+
+    def clock(self) -> datetime:
+        return self._begin + timedelta(seconds=sum(self.seconds))
 
     async def __call__(self, seconds: float) -> None:
         self.seconds.append(seconds)
         await asyncio.sleep(0)
 
 
+@dataclass
+class Channel:
+    """What a channel is to paperboy.
+
+    Attributes:
+        member: it was invited.
+        archived: nobody can post there any more.
+        refuses: an error code that only posting shows, as `restricted_action`.
+    """
+
+    member: bool = True
+    archived: bool = False
+    refuses: str = ""
+
+
 class SlackServer:
-    """The server; `async with SlackServer() as slack:`."""
+    """The server; `async with SlackServer() as slack:`.
+
+    Attributes:
+        channels: by id; one that is not here is private or was deleted.
+        unable: error codes of people to whom no conversation can be opened.
+        people: what users.list shows.
+        rates: limits by method.
+        answered: how many calls got an answer.
+    """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -145,6 +175,12 @@ class SlackServer:
         self.replies: list[dict[str, Any]] = []
         self.scopes = SCOPES
         self.history_page = 100
+        self.channels = {MEMBER: Channel(), STRANGE: Channel(member=False), ARCHIVED: Channel(archived=True)}
+        self.unable: dict[str, str] = {}
+        self.people: list[dict[str, Any]] = []
+        self.people_page = 200
+        self.rates: dict[str, RateLimit] = {}
+        self.answered = 0
         self.refused_tokens: dict[str, str] = {}
         self._faults: dict[str, list[Fault]] = {}
         self._numbers = itertools.count(1)
@@ -253,6 +289,14 @@ class SlackServer:
         if request.content_type == "application/json":
             args |= await request.json()
         self.calls.append(Call(method, args, token))
+        try:
+            return await self._answer(request, method, args, token)
+        finally:
+            self.answered += 1
+
+    async def _answer(self, request: web.Request, method: str, args: dict[str, Any], token: str) -> web.StreamResponse:
+        if wait := self.rates[method].admit() if method in self.rates else 0:
+            return await self._fail(request, Fault(error="ratelimited", status=429, headers={"Retry-After": str(wait)}))
         fault = self._next_fault(method)
         if fault is not None and not fault.landed:
             return await self._fail(request, fault)
@@ -296,14 +340,25 @@ class SlackServer:
     def _do_users_info(self, args: dict[str, Any]) -> dict[str, Any]:
         return {"user": {"id": args["user"], "tz": "Europe/Berlin"}}
 
+    def _do_users_list(self, args: dict[str, Any]) -> dict[str, Any]:
+        if "users:read" not in self.scopes.split(","):
+            raise RefusalError("missing_scope")
+        begin = int(args.get("cursor") or 0)
+        end = begin + min(self.people_page, int(args["limit"]))
+        cursor = str(end) if end < len(self.people) else ""
+        return {"members": self.people[begin:end], "response_metadata": {"next_cursor": cursor}}
+
     def _do_conversations_open(self, args: dict[str, Any]) -> dict[str, Any]:
+        if args["users"] in self.unable:
+            raise RefusalError(self.unable[args["users"]])
         return {"channel": {"id": "D" + args["users"][1:], "is_im": True}}
 
     def _do_conversations_info(self, args: dict[str, Any]) -> dict[str, Any]:
         channel = args["channel"]
-        if channel not in {MEMBER, STRANGE, ARCHIVED}:
+        known = self.channels.get(channel)
+        if known is None:
             raise RefusalError("channel_not_found")
-        return {"channel": {"id": channel, "is_member": channel != STRANGE, "is_archived": channel == ARCHIVED}}
+        return {"channel": {"id": channel, "is_member": known.member, "is_archived": known.archived}}
 
     def _do_conversations_history(self, args: dict[str, Any]) -> dict[str, Any]:
         posts = [post for post in self.posts if post["channel"] == args["channel"] and not post.get("thread_ts")]
@@ -322,18 +377,51 @@ class SlackServer:
 
     def _do_chat_postMessage(self, args: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's own name
         channel = args["channel"]
-        if channel == ARCHIVED:
-            raise RefusalError("is_archived")
-        if channel == STRANGE:
-            raise RefusalError("not_in_channel")
-        if channel != MEMBER and not channel.startswith("D"):
-            raise RefusalError("channel_not_found")
+        self._enter(channel)
         if args.get("thread_ts") and args["thread_ts"] not in {post["ts"] for post in self.posts}:
             raise RefusalError("thread_not_found")
         self._look_at(args)
         post = {**args, "ts": f"{time.time():.0f}.{next(self._numbers):06}"}
         self.posts.append(post)
         return {"ts": post["ts"], "channel": channel}
+
+    def _enter(self, channel: str) -> None:
+        known = self.channels.get(channel, Channel() if channel.startswith("D") else None)
+        if known is None:
+            raise RefusalError("channel_not_found")
+        if known.archived:
+            raise RefusalError("is_archived")
+        if not known.member:
+            raise RefusalError("not_in_channel")
+        if known.refuses:
+            raise RefusalError(known.refuses)
+
+    def _do_chat_update(self, args: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(args) - {"channel", "ts", "text", "blocks", "metadata", "link_names", "parse"}
+        if unknown:
+            raise RefusalError(f"invalid_arg_name {unknown}")
+        known = self.channels.get(args["channel"], Channel())
+        if known.archived or not known.member:
+            raise RefusalError("is_inactive" if known.archived else "channel_not_found")
+        post = next(
+            (post for post in self.posts if (post["channel"], post["ts"]) == (args["channel"], args["ts"])), None
+        )
+        if post is None:
+            raise RefusalError("message_not_found")
+        if len(args["text"]) > 4000:
+            raise RefusalError("msg_too_long")
+        if not args["text"]:
+            raise RefusalError("no_text")
+        if args["blocks"] and complaints(args["blocks"]):
+            raise RefusalError("invalid_blocks")
+        post |= {"text": args["text"], "blocks": args["blocks"], "metadata": args["metadata"]}
+        return {"ts": post["ts"], "channel": args["channel"], "text": args["text"]}
+
+    def _do_chat_getPermalink(self, args: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's own name
+        if args["message_ts"] not in {post["ts"] for post in self.posts if post["channel"] == args["channel"]}:
+            raise RefusalError("message_not_found")
+        name = args["message_ts"].replace(".", "")
+        return {"channel": args["channel"], "permalink": f"https://test.example/archives/{args['channel']}/p{name}"}
 
     def _do_chat_postEphemeral(self, args: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's own name
         self._look_at(args)
