@@ -123,6 +123,7 @@ class Service:
         """Run until `stop` is set, then end everything in order."""
         schedule = make_schedule(
             tick=self.tick,
+            care=self.care,
             fetch=self.fetch,
             tidy=self.tidy,
             fetch_every_minutes=self._house.settings.fetch.every_minutes,
@@ -155,19 +156,31 @@ class Service:
                 task.result()
 
     async def tick(self) -> None:
-        """Queue what is due, wake the courier, look after places that could not be posted to."""
+        """Queue what is due; nothing slow may stand here, for the next minute's digests wait behind it."""
+        if not self._caught_up.is_set():
+            return
+
+        def queued(platform: str, what: str) -> None:
+            self._figures.count(platform, what)
+            self._courier.wake()
+
+        try:
+            await fill_outbox(self._house.newsroom, self._house.store, self._house.clock(), queued)
+        except PaperboyError as error:
+            log.error("digests could not be queued: %s", error)
+
+    async def care(self) -> None:
+        """Look after places that could not be posted to, keep the figures, and fetch when digests are due soon."""
         house = self._house
         now = house.clock()
         try:
-            if self._caught_up.is_set():
-                await fill_outbox(house.newsroom, house.store, now, self._figures.count)
-            self._courier.wake()
-            await self._recovery.round(now)
             await self._figures.flush()
+            await self._recovery.round(now)
+            self._courier.wake()
             if await due_soon(house.store, now, within=FETCH_BEFORE) and self._fetcher.is_older_than(FETCH_AGAIN):
                 await self.fetch()
         except PaperboyError as error:
-            log.error("this minute's work could not be done: %s", error)
+            log.error("this minute's care could not be taken: %s", error)
 
     async def fetch(self) -> None:
         """Ask all sources, then complete what lacked them; failures are kept and told, never raised."""
