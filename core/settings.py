@@ -106,6 +106,7 @@ class Model(_Table):
     dimensions: Annotated[Whole, Field(ge=8, le=4096)] = 384
     max_tokens: Annotated[Whole, Field(ge=16, le=512)] = 256
     query_prefix: str = "Represent this sentence for searching relevant passages: "
+    least_cosine: Annotated[float, Field(ge=-1, le=1)] = 0.6
     ways: Annotated[tuple[str, ...], BeforeValidator(split_commas), AfterValidator(check_ways)] = (
         "path",
         "hub",

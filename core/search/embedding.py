@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from core.papers.library import Library
 from core.papers.schema import connect, explained
 from core.search.model import THREADS, Embedder, Model, Models, paper_text
+from core.search.postings import IDENTITY, follow_library, postings_path
 
 if TYPE_CHECKING:
     from core.search.vectors import VectorFile
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 BLOCK = 64  # papers that are read, embedded and kept together: about a second
 NICENESS = 10
-IDENTITY = "identity"
 CENTRE_TEXTS = (
     "artificial intelligence",
     "computation and language",
@@ -87,6 +87,17 @@ class Reader:
         self._stopped.set()
         await asyncio.to_thread(self._executor.shutdown)
 
+    async def list_words(self) -> int:
+        """Bring the quick word lists up to date; return how many papers were put in.
+
+        Raises:
+            LibraryError: the library cannot be read, or the lists cannot be written.
+        """
+        path = postings_path(self._library.path.parent, await self._identity())
+        return await self._work(
+            lambda library: follow_library(library, path, stopped=self._stopped.is_set, progress=lambda *_: None)
+        )
+
     async def read_missing(self, progress: Progress = lambda *_: None) -> int:
         """Embed every paper that is new or changed; return how many were. `progress` is told from another thread.
 
@@ -97,15 +108,22 @@ class Reader:
         model = self._models.wanted()
         if model is None:
             return 0
-        identity = await self._identity()
+        identity, folder = await self._identity(), self._library.path.parent
+        return await self._work(
+            lambda library: _Reading(model, library, folder, self._threads).run(
+                identity, self._stopped.is_set, progress
+            )
+        )
 
-        def work() -> int:
-            with explained(self._library.path), closing(connect(self._library.path, read_only=True)) as library:
-                return _Reading(model, library, self._library.path.parent, self._threads).run(
-                    identity, self._stopped.is_set, progress
-                )
+    async def _work(self, work: Callable[[sqlite3.Connection], int]) -> int:
+        """Do something with a view of the library, in the thread that yields."""
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        def run() -> int:
+            path = self._library.path
+            with explained(path), closing(connect(path, read_only=True)) as library:
+                return work(library)
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, run)
 
     async def _identity(self) -> str:
         """Return what tells this library from any other; it is given once."""

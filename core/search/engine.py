@@ -6,23 +6,29 @@ is or is not among them. All three read the same compiled query (`lexical.py`).
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from core.errors import LibraryError, QueryError
 from core.papers.library import Library, measure_window
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
+from core.papers.tokens import tokens
 from core.papers.windows import Window
+from core.search.hybrid import Ranked, aim, asked_likes, asked_text, is_current, paper_numbers, rank_by_both
 from core.search.interests import Match, Verdict, explain_paper, match_window
 from core.search.lexical import Near, compile_query, register_functions
+from core.search.meaning import Known, Meaning
+from core.search.postings import Postings, WordLists
 from core.search.query import Query
-from core.search.ranking import Generator, find_near, fuse, matching_titles, rank_by_words
-from core.search.reasons import TITLE_MATCHES, reasons
-from core.search.tree import Not, Phrase, Word, all_leaves, conjuncts, positive_leaves
+from core.search.ranking import find_near, matching_titles, rank_by_words
+from core.search.reasons import MAX_REASON, TITLE_MATCHES, reasons
 
 POOL = 50
+NEAR_IN_MEANING = "near in meaning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of hits, and how many there are in all."""
+    """A page of hits.
+
+    Attributes:
+        total: how many there are in all; of a search by meaning, how many were ranked.
+        note: what was amiss, as a clause; empty when nothing was.
+    """
 
     hits: tuple[Hit, ...]
     total: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +75,18 @@ class Matches:
 
 
 class Engine:
-    """Answers queries over a library; `generators` choose the candidates of a search."""
+    """Answers queries over a library: by word, and by meaning where that is known.
 
-    def __init__(self, library: Library, generators: Sequence[Generator] = (rank_by_words,)) -> None:
+    Args:
+        library: the papers.
+        meaning: the way to what is known by meaning; without it, words alone are asked, and nobody misses anything.
+    """
+
+    def __init__(self, library: Library, meaning: Meaning | None = None) -> None:
         self._library = library
-        self._generators = generators
+        self._meaning = meaning
+        self._lists = WordLists(library.path.parent)
+        self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
         """Return hits `offset` to `offset + limit`, best first.
@@ -82,18 +101,30 @@ class Engine:
         return await self._library.read(lambda connection: self._search(connection, query, limit, offset))
 
     def _search(self, connection: sqlite3.Connection, query: Query, limit: int, offset: int) -> Found:
+        text, likes = asked_text(query), asked_likes(query)
+        known = self._known(query, text, likes)
+        # The model works while the words are looked up.
+        vector = self._embedding.submit(known.embedder.embed_query, text) if known and text else None
         near = resolve_likes(connection, query)
-        compiled = compile_query(query.tree, near)
-        depth = max(offset + limit, POOL) + POOL
-        ranking = fuse([generate(connection, compiled, depth) for generate in self._generators])
-        titled = matching_titles(connection, compiled, _title_asked(query), list(ranking.scores)[:POOL])
-        scores = dict.fromkeys(titled, 1.0) | {n: s for n, s in ranking.scores.items() if n not in set(titled)}
-        if query.named:  # an id is no word to rank by, and what it names could not be meant more
-            scores = {number: score or 1.0 for number, score in scores.items()}
-        page = list(scores.items())[offset : offset + limit]
-        why = reasons(connection, query.tree, near, [number for number, _ in page])
-        why |= dict.fromkeys(set(titled), TITLE_MATCHES)
-        return _found(connection, page, why, max(ranking.total, len(titled)))
+        ranked = None
+        if known is not None:
+            direction = aim(known, vector.result() if vector else None, paper_numbers(connection, likes))
+            if direction is not None:
+                postings = self._postings(connection)
+                depth = offset + limit + POOL
+                ranked = rank_by_both(connection, query, near, depth, known, postings, direction)
+        note = self._meaning.missing if self._meaning and text and known is None else ""
+        page = _page_of_both(connection, query, near, ranked, limit, offset) if ranked else None
+        return page or _page_by_words(connection, query, near, limit, offset, note)
+
+    def _known(self, query: Query, text: str, likes: Sequence[str]) -> Known | None:
+        if self._meaning is None or query.named or not (tokens(text) or likes):
+            return None
+        return self._meaning.open()
+
+    def _postings(self, connection: sqlite3.Connection) -> Postings | None:
+        postings = self._lists.open(connection)
+        return postings if postings is not None and is_current(connection, postings) else None
 
     async def match(self, query: Query, window: Window) -> Matches:
         """Return the papers of a window that an interest wants; see `interests.py` for what that means.
@@ -131,13 +162,24 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Found:
-            near = find_near(connection, paper_id)
+            near = self._similar(connection, paper_id, limit) or find_near(connection, paper_id)
             if near is None:
                 raise LibraryError(f"The library does not hold {paper_id}, so nothing can be compared with it.")
             page = list(near.scores.items())[:limit]
             return _found(connection, page, {number: f"like {paper_id}" for number, _ in page}, len(near.scores))
 
         return await self._library.read(ask)
+
+    def _similar(self, connection: sqlite3.Connection, paper_id: str, limit: int) -> Near | None:
+        """Return what is near to a paper in meaning; None where that is not known."""
+        known = self._meaning.open() if self._meaning else None
+        numbers = paper_numbers(connection, [paper_id]) if known else []
+        direction = aim(known, None, numbers) if known and numbers else None
+        if known is None or direction is None:
+            return None
+        found = known.matrix.nearest(direction, limit + POOL)
+        there = _standing(connection, [number for number in found if number not in numbers])
+        return Near("", {number: max(0.0, min(1.0, found[number])) for number in there})
 
 
 def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Near]:
@@ -157,14 +199,56 @@ def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Nea
     return found
 
 
-def _title_asked(query: Query) -> str:
-    """Return the text that may be a title: the query as typed, or without its filters."""
-    leaves = list(all_leaves(query.tree))
-    if all(isinstance(leaf, Word | Phrase) for leaf in leaves) and not any(
-        isinstance(node, Not) for node in conjuncts(query.tree)
-    ):
-        return query.text
-    return " ".join(leaf.text for leaf in positive_leaves(query.tree) if isinstance(leaf, Word | Phrase))
+def _page_by_words(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], limit: int, offset: int, note: str
+) -> Found:
+    compiled = compile_query(query.tree, near)
+    ranking = rank_by_words(connection, compiled, max(offset + limit, POOL) + POOL)
+    titled = matching_titles(connection, compiled, asked_text(query), list(ranking.scores)[:POOL])
+    scores = _titled_first(titled, ranking.scores)
+    if query.named:  # an id is no word to rank by, and what it names could not be meant more
+        scores = {number: score or 1.0 for number, score in scores.items()}
+    page = list(scores.items())[offset : offset + limit]
+    why = reasons(connection, query.tree, near, [number for number, _ in page])
+    why |= dict.fromkeys(set(titled), TITLE_MATCHES)
+    return replace(_found(connection, page, why, max(ranking.total, len(titled))), note=note)
+
+
+def _page_of_both(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], ranked: Ranked, limit: int, offset: int
+) -> Found:
+    first = list(ranked.scores)[: offset + limit + POOL]
+    there = _standing(connection, first)
+    compiled = compile_query(query.tree, near)
+    titled = matching_titles(connection, compiled, asked_text(query), there[:POOL])
+    gone = len(first) - len(there)
+    scores = _titled_first(titled, {number: ranked.scores[number] for number in there})
+    page = list(scores.items())[offset : offset + limit]
+    liked = {**near} | {paper: Near("", dict.fromkeys(ranked.near, 1.0)) for paper in asked_likes(query)}
+    why = reasons(connection, query.tree, liked, [number for number, _ in page])
+    why = {number: _meant(words, near=number in ranked.near or not words) for number, words in why.items()}
+    why |= dict.fromkeys(set(titled), TITLE_MATCHES)
+    return _found(connection, page, why, max(len(ranked.scores) - gone, len(titled)))
+
+
+def _titled_first(titled: Sequence[int], scores: Mapping[int, float]) -> dict[int, float]:
+    return dict.fromkeys(titled, 1.0) | {number: s for number, s in scores.items() if number not in set(titled)}
+
+
+def _meant(words: str, *, near: bool) -> str:
+    """Add to a reason that the paper is near in meaning."""
+    if not near or words.startswith("like "):
+        return words
+    room = MAX_REASON - len(NEAR_IN_MEANING) - 2
+    told = words if len(words) <= room else f"{words[: room - 1]}…"
+    return f"{told}; {NEAR_IN_MEANING}" if told else NEAR_IN_MEANING
+
+
+def _standing(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
+    """Return those of some papers that are not withdrawn, in the same order."""
+    query = "SELECT number FROM papers WHERE NOT withdrawn AND number IN (SELECT value FROM json_each(?))"
+    standing = {number for (number,) in connection.execute(query, (json.dumps(list(numbers)),))}
+    return [number for number in numbers if number in standing]
 
 
 def _found(

@@ -74,7 +74,7 @@ def compile_query(tree: Node | None, near: Mapping[str, Near]) -> Compiled:
     words = soft_words(tree)
     soft = _any_of([word for leaf in words for word in tokens(leaf.text)])
     hard = [node for node in conjuncts(tree) if not isinstance(node, Word)]
-    ranked = set(_ranked_words(tree))
+    ranked = set(ranked_words(tree))
     bound = any(_needs_text(node, ranked) for node in conjuncts(tree))
     return Compiled(_joined(" AND ", [condition(node, near) for node in hard]), soft, _ranking(tree, near), bound)
 
@@ -282,10 +282,10 @@ def _ranking(tree: Node | None, near: Mapping[str, Near]) -> str:
                 parts.append(near[paper].ranking)
             case _:
                 pass
-    return " OR ".join([*parts, *(_quoted([word]) for word in _ranked_words(tree))])
+    return " OR ".join([*parts, *(_quoted([word]) for word in ranked_words(tree))])
 
 
-def _ranked_words(tree: Node | None) -> list[str]:
+def ranked_words(tree: Node | None) -> list[str]:
     """Return the tokens of the wanted words: no stop-words, unless there is nothing else."""
     words = []
     for leaf in positive_leaves(tree):

@@ -41,6 +41,10 @@ class Embedder(Protocol):
     def dimensions(self) -> int:
         """Numbers in a vector."""
 
+    @property
+    def least_cosine(self) -> float:
+        """Below this a paper has nothing to do with a query."""
+
     def embed_query(self, text: str) -> Vectors:
         """Return the vector of what somebody looks for, shape (dimensions,)."""
 
@@ -85,6 +89,7 @@ class ModelFiles:
         dimensions: numbers in a vector.
         max_tokens: where a text is cut off.
         query_prefix: what the model wants in front of a query.
+        least_cosine: below this a paper has nothing to do with a query.
     """
 
     folder: Path
@@ -94,6 +99,7 @@ class ModelFiles:
     dimensions: int = 384
     max_tokens: int = 256
     query_prefix: str = ""
+    least_cosine: float = -1.0
 
     @property
     def key(self) -> str:
@@ -135,6 +141,7 @@ class OnnxEmbedder:
         words = read_checked(files.folder / TOKENIZER_FILE, files.tokenizer_sha256)
         self.key = files.key
         self.dimensions = files.dimensions
+        self.least_cosine = files.least_cosine
         self._prefix = files.query_prefix
         self._tokenizer = _open_tokenizer(words, files.max_tokens)
         self._session = _open_session(graph, threads)

@@ -178,6 +178,7 @@ def _describe(settings: Settings, model_sha256: str, tokenizer_sha256: str) -> M
         model.dimensions,
         model.max_tokens,
         model.query_prefix,
+        model.least_cosine,
     )
 
 

@@ -1,8 +1,4 @@
-"""Who comes first: the generators of candidates, and how their lists become one.
-
-A generator gets a state of the library and the compiled query, chooses candidates among the papers that meet its
-filters, and gives each a score. Words are one such generator; meaning is another one beside it.
-"""
+"""Who comes first by words alone, by title, by what a paper is like."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Protocol
 
 from core.papers.tokens import token_key, tokens
 from core.search.lexical import BM25, Compiled, Near, Sql
@@ -36,13 +31,6 @@ class Ranking:
 
     scores: Mapping[int, float]
     total: int
-
-
-class Generator(Protocol):
-    """Chooses candidates for a search; runs in a reader's thread and may take as long as a search may."""
-
-    def __call__(self, connection: sqlite3.Connection, compiled: Compiled, depth: int) -> Ranking:
-        """Return the best `depth` papers that meet the compiled query."""
 
 
 def rank_by_words(connection: sqlite3.Connection, compiled: Compiled, depth: int) -> Ranking:
@@ -77,21 +65,6 @@ def _scored(compiled: Compiled) -> Sql:
     return Sql(f"SELECT {row}, coalesce(r.score, 0.0) AS score FROM {source} WHERE {where}", values)  # noqa: S608 - ours
 
 
-def fuse(rankings: Sequence[Ranking]) -> Ranking:
-    """Make one list of several: the mean of the scores, 0 where a list does not name a paper."""
-    if len(rankings) == 1:
-        return rankings[0]
-    sums: dict[int, float] = {}
-    for ranking in rankings:
-        for number, score in ranking.scores.items():
-            sums[number] = sums.get(number, 0.0) + score
-    best = dict(sorted(sums.items(), key=lambda item: -item[1]))
-    return Ranking(
-        {number: score / len(rankings) for number, score in best.items()},
-        max((ranking.total for ranking in rankings), default=0),
-    )
-
-
 def matching_titles(connection: sqlite3.Connection, compiled: Compiled, title: str, pool: Sequence[int]) -> list[int]:
     """Return numbers of papers that are called so: by the whole title, by its part before a colon, or nearly so.
 
@@ -120,7 +93,9 @@ def matching_titles(connection: sqlite3.Connection, compiled: Compiled, title: s
 
 
 def _are_alike(wanted: Sequence[str], title: Sequence[str]) -> bool:
-    if len(wanted) < SAME_TITLE_TOKENS:
+    # The ratio is 2·matches / (both lengths), and no more can match than the shorter one has.
+    most = 2 * min(len(wanted), len(title)) / max(len(wanted) + len(title), 1)
+    if len(wanted) < SAME_TITLE_TOKENS or most < SAME_TITLE:
         return False
     return SequenceMatcher(None, wanted, title, autojunk=False).ratio() >= SAME_TITLE
 
@@ -129,7 +104,12 @@ def weigh_words(connection: sqlite3.Connection, words: Sequence[str]) -> list[fl
     """Return the inverse document frequency of each word, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
     (papers,) = connection.execute("SELECT count(*) FROM papers").fetchone()
     counts = [min((_papers_with(connection, token) for token in tokens(word)), default=0) for word in words]
-    return [math.log1p((max(papers - count, 0) + 0.5) / (count + 0.5)) for count in counts]
+    return [idf(count, papers) for count in counts]
+
+
+def idf(count: int, papers: int) -> float:
+    """Return the inverse document frequency of a word that `count` of `papers` papers hold."""
+    return math.log1p((max(papers - count, 0) + 0.5) / (count + 0.5))
 
 
 def _papers_with(connection: sqlite3.Connection, token: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from core.papers.tokens import tokens
 from core.search.lexical import SUBJECT, Near, Sql, condition
-from core.search.stems import is_stop_word
+from core.search.stems import is_stop_word, stem
 from core.search.tree import Leaf, Like, Named, Node, Phrase, Text, Word, positive_leaves, render
 
 TITLE_MATCHES = "title matches"
@@ -28,8 +28,6 @@ def held_leaves(
     leaves: Sequence[Leaf],
     near: Mapping[str, Near],
     where: Sql,
-    *,
-    loosely: bool = False,
 ) -> dict[int, tuple[int, ...]]:
     """Return of each paper that meets `where` how it holds each leaf: 0 not, 1 somewhere, 2 in the title.
 
@@ -38,26 +36,23 @@ def held_leaves(
         leaves: what to look for.
         near: what is near to the papers of `like:`.
         where: condition on a row `p` of `papers`.
-        loosely: as a search ranks: a word may be part of an author's name, and of GLM-5V one part is enough.
     """
-    columns = [_degree(leaf, near, loosely=loosely) for leaf in leaves]
+    columns = [_degree(leaf, near) for leaf in leaves]
     values = [value for column in columns for value in column.values]
     asked = ", ".join(["p.number", *(column.text for column in columns)])
     query = f"SELECT {asked} FROM papers p WHERE {where.text}"  # noqa: S608 - compiled; what people type is in values
     return {row[0]: row[1:] for row in connection.execute(query, (*values, *where.values))}
 
 
-def _degree(leaf: Leaf, near: Mapping[str, Near], *, loosely: bool) -> Sql:
+def _degree(leaf: Leaf, near: Mapping[str, Near]) -> Sql:
     if isinstance(leaf, Phrase):
         titled, held = condition(Text("title", leaf.text, exact=True), near), condition(leaf, near)
         return Sql(f"{titled.text} + {held.text}", (*titled.values, *held.values))
     if not isinstance(leaf, Word):
         return condition(leaf, near)
     phrase = f'"{" ".join(tokens(leaf.text))}"'
-    parts = " OR ".join(f'"{token}"' for token in tokens(leaf.text))
-    anywhere = f"({parts})" if loosely else f"{SUBJECT} : {phrase}"
     indexed = "(p.number IN (SELECT rowid FROM words WHERE words MATCH ?))"
-    return Sql(f"{indexed} + {indexed}", (f"title : {phrase}", anywhere))
+    return Sql(f"{indexed} + {indexed}", (f"title : {phrase}", f"{SUBJECT} : {phrase}"))
 
 
 def reasons(
@@ -65,11 +60,33 @@ def reasons(
 ) -> dict[int, str]:
     """Return of each of these papers, in a few words, what of the query it meets."""
     leaves = telling_leaves(tree)
-    where = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(list(numbers)),))
-    held = held_leaves(connection, leaves, near, where, loosely=True)
-    return {
-        number: tell([leaf for leaf, degree in zip(leaves, held[number], strict=True) if degree]) for number in held
-    }
+    words = [leaf for leaf in leaves if isinstance(leaf, Word)]
+    others = [leaf for leaf in leaves if not isinstance(leaf, Word)]
+    these = json.dumps(list(numbers))
+    where = Sql("p.number IN (SELECT value FROM json_each(?))", (these,))
+    degrees = held_leaves(connection, others, near, where) if others else {}
+    held = _held_words(connection, words, these) if words else {}
+    told = {}
+    for number in numbers:
+        met = [leaf for leaf, degree in zip(others, degrees.get(number, ()), strict=False) if degree]
+        told[number] = tell([*held.get(number, ()), *met])
+    return told
+
+
+def _held_words(connection: sqlite3.Connection, words: Sequence[Word], these: str) -> dict[int, list[Word]]:
+    """Return which words each paper holds: of a word with a hyphen one part is enough, and an author's name counts.
+
+    It is read from the texts: in a large library the index would go through long lists for each common word.
+    """
+    stems = {word: {stem(token) for token in tokens(word.text)} for word in words}
+    starts = {found[:2] for several in stems.values() for found in several}  # a stem begins as its word does
+    query = "SELECT number, title, abstract, authors FROM papers WHERE number IN (SELECT value FROM json_each(?))"
+    found = {}
+    for number, *texts in connection.execute(query, (these,)):
+        alike = {token for text in texts for token in tokens(text) if token[:2] in starts or token[:1] in starts}
+        held = {stem(token) for token in alike}
+        found[number] = [word for word in words if not held.isdisjoint(stems[word])]
+    return found
 
 
 def tell(leaves: Sequence[Leaf]) -> str:

@@ -10,7 +10,6 @@ import pytest_asyncio
 from core.errors import LibraryError, QueryError
 from core.search.engine import Engine
 from core.search.query import parse, parse_words
-from core.search.ranking import Ranking, rank_by_words
 from tests.shelves import NOON, make_record, make_signal, open_library
 
 
@@ -309,21 +308,6 @@ async def test_like_an_unknown_paper_is_one_sentence_that_points_at_the_place(se
 async def test_a_paper_without_words_has_nothing_similar(tmp_path):
     async with open_library(tmp_path, [make_record("x:1", "!?"), make_record("x:2", "Word")]) as library:
         assert (await Engine(library).similar("x:1", limit=5)).hits == ()
-
-
-async def test_another_generator_of_candidates_adds_what_words_do_not_find(tmp_path):
-    def rank_by_meaning(connection, compiled, depth):
-        rows = connection.execute(
-            f"SELECT p.number FROM papers p WHERE p.id = 'x:2' AND {compiled.filters.text}", compiled.filters.values
-        )
-        return Ranking({number: 1.0 for (number,) in rows}, 1)
-
-    records = [make_record("x:1", "Grokking"), make_record("x:2", "Delayed generalization", categories=("cs.LG",))]
-    async with open_library(tmp_path, records) as library:
-        engine = Engine(library, (rank_by_words, rank_by_meaning))
-        both = await engine.search(parse("grokking"), limit=5)
-        assert ids(both) == ["x:1", "x:2"]
-        assert ids(await engine.search(parse("grokking -cat:cs.LG"), limit=5)) == ["x:1"]
 
 
 async def test_what_changes_in_the_library_is_found_at_once(tmp_path):

@@ -22,7 +22,6 @@ from core.search.lexical import (
     words_expression,
 )
 from core.search.query import parse, parse_words
-from core.search.ranking import Ranking, fuse
 from core.search.tree import Word
 
 
@@ -154,14 +153,3 @@ def test_no_text_is_read_as_syntax_of_the_word_index(empty_library, text):
         empty_library.execute(f"SELECT 1 FROM papers p WHERE {where.text}", where.values).fetchall()
         for expression in filter(None, (compiled.ranking, compiled.soft)):
             empty_library.execute("SELECT 1 FROM words WHERE words MATCH ?", (expression,)).fetchall()
-
-
-def test_one_list_stays_as_it_is():
-    ranking = Ranking({1: 1.0, 2: 0.5}, 9)
-    assert fuse([ranking]) is ranking
-
-
-def test_several_lists_become_one_by_the_mean_of_their_scores():
-    fused = fuse([Ranking({1: 1.0, 2: 0.5}, 9), Ranking({2: 1.0, 3: 0.4}, 2)])
-    assert list(fused.scores.items()) == [(2, 0.75), (1, 0.5), (3, 0.2)]
-    assert fused.total == 9

@@ -1,0 +1,189 @@
+"""A search by word and by meaning: who is looked at, and how both become one order.
+
+The filters hold inside the choice: the nearest papers are looked for among those that meet them, so that a narrow
+filter finds what is there. Words choose candidates as they do alone; those that meaning brings need not hold any.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.search.fusion import fuse
+from core.search.lexical import BM25, Compiled, Near, compile_query, ranked_words
+from core.search.meaning import Known
+from core.search.postings import Postings
+from core.search.query import Query
+from core.search.ranking import idf, weigh_words
+from core.search.tree import And, Like, Node, Not, Phrase, Text, Word, all_leaves, conjuncts, positive_leaves
+
+if TYPE_CHECKING:
+    from core.search.matrix import Numbers, Vectors
+
+CANDIDATES = 200
+"""Looked at from each side; further pages look deeper."""
+NEAR = 50
+"""So many nearest are told to be near in meaning even where they hold words too."""
+MOST_BEHIND = 5_000
+"""Papers that the quick word lists may lack; of more, the library's own index is asked alone."""
+_WIDE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What was found by both.
+
+    Attributes:
+        scores: by paper number, best first, the best one's is 1.
+        near: the papers that are near in meaning.
+        words: those that hold words.
+    """
+
+    scores: Mapping[int, float]
+    near: frozenset[int]
+    words: frozenset[int]
+
+
+def asked_text(query: Query) -> str:
+    """Return the text that a query is about: as typed where it is plain, else its words without the filters."""
+    leaves = list(all_leaves(query.tree))
+    if all(isinstance(leaf, Word | Phrase) for leaf in leaves) and not any(
+        isinstance(node, Not) for node in conjuncts(query.tree)
+    ):
+        return query.text
+    return " ".join(leaf.text for leaf in positive_leaves(query.tree) if isinstance(leaf, Word | Phrase | Text))
+
+
+def asked_likes(query: Query) -> tuple[str, ...]:
+    """Return the papers to which all hits have to be near: those of the `like:` that stand at the top level."""
+    return tuple(dict.fromkeys(node.paper for node in conjuncts(query.tree) if isinstance(node, Like)))
+
+
+def aim(known: Known, text: Vectors | None, likes: Sequence[int]) -> Vectors | None:
+    """Return the direction in which to look: between the text's and the papers'; None when a paper's is not known."""
+    import numpy as np  # noqa: PLC0415 - loaded with the model
+
+    vectors = [known.matrix.vector(number) for number in likes]
+    wanted = [vector for vector in (text, *vectors) if vector is not None]
+    if not wanted or any(vector is None for vector in vectors):
+        return None
+    whole: Vectors = np.sum([vector / np.linalg.norm(vector) for vector in wanted], axis=0, dtype=np.float32)
+    whole /= max(float(np.linalg.norm(whole)), 1e-9)
+    return whole
+
+
+def rank_by_both(
+    connection: sqlite3.Connection,
+    query: Query,
+    near: Mapping[str, Near],
+    depth: int,
+    known: Known,
+    postings: Postings | None,
+    direction: Vectors,
+) -> Ranked:
+    """Rank the papers that meet a query's filters.
+
+    Args:
+        connection: a state of the library.
+        query: what is asked.
+        near: what is near to the papers of its `like:`; those at the top level are in `direction` instead.
+        depth: how many are wanted.
+        known: what is known by meaning.
+        postings: the quick word lists, where there are some.
+        direction: where to look, a vector of length 1.
+    """
+    tree, excluded = _without_likes(connection, query)
+    compiled = compile_query(tree, near)
+    count = max(CANDIDATES, depth)
+    among = None if compiled.filters.text == "1" else _allowed(connection, compiled)
+    words = ranked_words(tree)
+    quick = postings is not None and among is None and compiled.soft == compiled.ranking and bool(words)
+    lexical: dict[int, float] = {}
+    if quick and postings is not None:
+        lexical = postings.rank(words, count)
+        lexical |= _rank_newer(connection, words, postings)
+    elif compiled.ranking:
+        lexical = _rank_filtered(connection, compiled, among, max(_WIDE, count))
+    semantic = dict(known.matrix.nearest(direction, count + len(excluded), among=among, besides=list(lexical)))
+    nearest = [number for number, _ in sorted(semantic.items(), key=lambda item: -item[1])[: max(NEAR, 1)]]
+    missing = [number for number in semantic if number not in lexical]
+    if quick and postings is not None:
+        lexical |= postings.score(words, missing)
+    least = known.embedder.least_cosine if words else -1.0
+    semantic = {n: cosine for n, cosine in semantic.items() if n in lexical or cosine >= least}
+    for number in excluded:
+        semantic.pop(number, None)
+        lexical.pop(number, None)
+    scores = fuse(_weights(connection, words, postings), lexical, semantic)
+    return Ranked(scores, frozenset(n for n in nearest if n in semantic), frozenset(lexical))
+
+
+def _without_likes(connection: sqlite3.Connection, query: Query) -> tuple[Node | None, list[int]]:
+    """Return the tree without the `like:` of its top level, and the numbers of their papers."""
+    likes = asked_likes(query)
+    rest = tuple(node for node in conjuncts(query.tree) if not isinstance(node, Like))
+    tree = None if not rest else rest[0] if len(rest) == 1 else And(rest)
+    return tree, paper_numbers(connection, likes)
+
+
+def paper_numbers(connection: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
+    """Return the numbers of papers, of those that the library holds."""
+    rows = connection.execute("SELECT number FROM papers WHERE id IN (SELECT value FROM json_each(?))", (_json(ids),))
+    return [number for (number,) in rows]
+
+
+def _allowed(connection: sqlite3.Connection, compiled: Compiled) -> Numbers:
+    import numpy as np  # noqa: PLC0415 - loaded with the model
+
+    filters = compiled.filters
+    rows = connection.execute(f"SELECT p.number FROM papers p WHERE NOT p.withdrawn AND {filters.text}", filters.values)  # noqa: S608 - compiled
+    return np.fromiter((number for (number,) in rows), np.int64)
+
+
+def _rank_filtered(
+    connection: sqlite3.Connection, compiled: Compiled, among: Numbers | None, depth: int
+) -> dict[int, float]:
+    """Return BM25 by SQLite's own index, of papers that meet the filters."""
+    where, values = "", tuple[str, ...]()
+    if among is not None:
+        where, values = "AND rowid IN (SELECT value FROM json_each(?))", (_json(among.tolist()),)
+    rows = connection.execute(
+        f"SELECT rowid, -{BM25} AS score FROM words WHERE words MATCH ? {where} ORDER BY score DESC LIMIT ?",  # noqa: S608 - ours
+        (compiled.ranking, *values, depth),
+    )
+    return {number: max(score, 0.0) for number, score in rows}
+
+
+def _rank_newer(connection: sqlite3.Connection, words: Sequence[str], postings: Postings) -> dict[int, float]:
+    """Return what papers that came behind the quick word lists would score if they were of middling length."""
+    scores: dict[int, float] = {}
+    (newest,) = connection.execute("SELECT max(number) FROM papers").fetchone()
+    if newest == postings.number:
+        return scores
+    for word, weight in zip(words, _weights(connection, words, postings), strict=True):
+        rows = connection.execute(
+            "SELECT rowid FROM words WHERE words MATCH ? AND rowid > ?", (f'"{word}"', postings.number)
+        )
+        for (number,) in rows:
+            scores[number] = scores.get(number, 0.0) + weight
+    return scores
+
+
+def _weights(connection: sqlite3.Connection, words: Sequence[str], postings: Postings | None) -> list[float]:
+    if postings is None:
+        return weigh_words(connection, words)
+    counts, papers = postings.frequencies(words)
+    return [idf(count, papers) for count in counts]
+
+
+def is_current(connection: sqlite3.Connection, postings: Postings) -> bool:
+    """Whether the quick word lists lack few papers, if any."""
+    (newest,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
+    return 0 <= int(newest) - postings.change <= MOST_BEHIND
+
+
+def _json(items: Sequence[object]) -> str:
+    return json.dumps(list(items))
