@@ -19,12 +19,13 @@ from core.papers.batches import batch_is_in
 from core.papers.calendar import Calendar
 from core.papers.library import Library
 from core.papers.plan import source_states
-from core.papers.sources import create_sources
+from core.papers.sources import enabled_sources
 from core.papers.windows import After, LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
 from core.search.query import Query, parse
 from core.settings import Settings
 from core.store import Delivery, Shown, Store
+from core.store.gaps import FROM_THE_FIRST, gap_behind
 
 SAMPLE_SOURCE = "sample"
 ARXIV = "arxiv"
@@ -60,12 +61,13 @@ class Newsroom:
         self._store = store
         self._settings = settings
         self._calendar = calendar
-        self._sources = frozenset(source.name for source in create_sources(settings))
+        self._sources = frozenset(enabled_sources(settings))
 
     async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
         """Compose a subscription's digest of a local date from what is new since the last one that was sent."""
         last = await self._store.last_sent(subscription.id, day)
-        order = await self._order(subscription, _window(subscription, last, now), now)
+        gap = await gap_behind(self._store, subscription.id, last)
+        order = await self._order(subscription, _window(subscription, last, gap, now), now)
         frame = Frame(_heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
         return await self._edition(order, frame, now)
 
@@ -104,7 +106,8 @@ class Newsroom:
         """Compose a delivered digest again, now that sources are back that it lacked; what it showed stays first."""
         last = await self._store.last_sent(subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
-        order = await self._order(subscription, _window(subscription, last, now), now)
+        gap = await gap_behind(self._store, subscription.id, last)
+        order = await self._order(subscription, _window(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = " and ".join(source_label(name) for name in back)
         clock = now.astimezone(ZoneInfo(subscription.timezone))
@@ -188,10 +191,12 @@ class Newsroom:
         return Edition(digest, message, shown, silence, digest.upto, lacking)
 
 
-def _window(subscription: Subscription, last: Delivery | None, now: datetime) -> Window:
+def _window(subscription: Subscription, last: Delivery | None, gap: int | None, now: datetime) -> Window:
     if subscription.weekly:
         return LastDays(7, now)
-    return Newest() if last is None else After(last.upto)
+    if last is None or gap == FROM_THE_FIRST:
+        return Newest(since=subscription.created_at.date())
+    return After(last.upto if gap is None else min(last.upto, gap))
 
 
 def _gap(subscription: Subscription, last: Delivery | None, day: date) -> tuple[str, ...]:

@@ -176,7 +176,11 @@ def create_source(name: str, settings: Settings) -> Source:
     return source
 
 
+def enabled_sources(settings: Settings) -> tuple[str, ...]:
+    """Return names of the sources that are switched on (`[NAME] enabled`), in the registry's order; never the sample."""
+    return tuple(name for name in SOURCES if getattr(getattr(settings, name, None), "enabled", False))
+
+
 def create_sources(settings: Settings) -> tuple[Source, ...]:
-    """Make the sources that are switched on (`[NAME] enabled`), in the order of the registry; never the sample."""
-    tables = {name: getattr(settings, name, None) for name in SOURCES}
-    return tuple(create_source(name, settings) for name, table in tables.items() if getattr(table, "enabled", False))
+    """Make the sources that are switched on."""
+    return tuple(create_source(name, settings) for name in enabled_sources(settings))
