@@ -17,7 +17,7 @@ from core.papers.completing import note_completion, plan_completion
 from core.papers.ingest import Outcome, Progress, fetch
 from core.papers.library import Library
 from core.papers.plan import plan_fetch, source_states
-from core.papers.sources import Newest, Source, create_source, create_sources
+from core.papers.sources import Newest, Source, create_source, create_sources, enabled_sources
 from core.search.query import parse
 from core.settings import Settings
 from core.store import Store
@@ -94,7 +94,7 @@ class Fetcher:
         """Whether some source has not been asked for as long as the service would wait."""
         oldest = self._clock() - timedelta(minutes=self._settings.fetch.every_minutes)
         states = await source_states(self._library)
-        asked = [(states[source.name].ok_at, states[source.name].retry_at) for source in create_sources(self._settings)]
+        asked = [(states[name].ok_at, states[name].retry_at) for name in enabled_sources(self._settings)]
         return any(_is_older(ok_at, oldest) and not _is_later(retry_at, self._clock()) for ok_at, retry_at in asked)
 
     async def _categories(self) -> Collection[str]:
@@ -115,14 +115,14 @@ def _is_later(moment: datetime | None, than: datetime) -> bool:
 
 
 def _known_sources(settings: Settings) -> str:
-    return "There are: " + ", ".join(source.name for source in create_sources(settings)) + "."
+    return "There are: " + ", ".join(enabled_sources(settings)) + "."
 
 
 async def current_failures(library: Library, settings: Settings) -> Sequence[str]:
     """Return one clause for each source that is switched on and does not answer now."""
     states = await source_states(library)
-    names = [source.name for source in create_sources(settings)]
-    return failures({name: states[name] for name in names}, settings.digest.timezone)
+    enabled = {name: states[name] for name in enabled_sources(settings)}
+    return failures(enabled, settings.digest.timezone)
 
 
 async def load_sample(settings: Settings, library: Library, clock: Clock) -> None:

@@ -177,7 +177,7 @@ def create_source(name: str, settings: Settings) -> Source:
 
 
 def enabled_sources(settings: Settings) -> tuple[str, ...]:
-    """Return names of the sources that are switched on (`[NAME] enabled`), in the registry's order; never the sample."""
+    """Return names of the sources that are switched on (`[NAME] enabled`), in order; never the sample."""
     return tuple(name for name in SOURCES if getattr(getattr(settings, name, None), "enabled", False))
 
 
