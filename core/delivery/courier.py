@@ -28,6 +28,7 @@ from core.digests.subscription import Pause, Subscription
 from core.errors import DeliveryError, DeliveryFailure, StoreError
 from core.store import DOUBTFUL_PART, OPEN, Change, Delivery, State, Store
 from core.store.figures import DEAD, FAILED, LATE, ON_TIME, PREVENTED, SETTLED, SILENT, Count, ignore
+from core.store.gaps import note_gap
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ class Courier:
         if subscription is None or (subscription.pause is not None and subscription.pause.by_hand):
             # It was taken back while its digest was being composed or waited for its turn.
             note = "unsubscribed" if subscription is None else "paused by request"
-            await self._move(delivery, State.DEAD, note=f"{note} before it was sent", message="")
+            await self._bury(delivery, f"{note} before it was sent")
             return
         message = self._message(delivery, subscription)
         written = write_message(message)
@@ -208,18 +209,17 @@ class Courier:
             await self._move(delivery, State.UNKNOWN, note=str(error), not_before=self._clock() + SETTLE_AFTER)
         elif error.kind in PAUSING:
             await self._pause(delivery, str(error))
-            await self._move(delivery, State.DEAD, note=str(error), message="")
+            await self._bury(delivery, str(error))
         elif error.kind is DeliveryFailure.REJECTED:
-            await self._move(delivery, State.DEAD, note=str(error), message="")
+            await self._bury(delivery, str(error))
         else:
             await self._again(delivery, error)
 
     async def _again(self, delivery: Delivery, error: DeliveryError) -> None:
         now = self._clock()
         if now - delivery.due_at > GIVE_UP_AFTER:
-            note = f"given up after {delivery.attempts} tries: {error}"
             self._count(delivery, DEAD)
-            await self._move(delivery, State.DEAD, note=note, message="")
+            await self._bury(delivery, f"given up after {delivery.attempts} tries: {error}")
             return
         delay = retry_delay(max(delivery.attempts, 1), self._jitter())
         if error.retry_after is not None:
@@ -261,7 +261,13 @@ class Courier:
     async def _give_up_doubtful(self, delivery: Delivery, why: str) -> None:
         note = f"not known whether it arrived, and not sent again for that reason ({why})"
         self._count(delivery, DEAD)
-        await self._move(delivery, State.DEAD, note=note, message="", parts=(*delivery.parts, DOUBTFUL_PART))
+        await self._bury(delivery, note, parts=(*delivery.parts, DOUBTFUL_PART))
+
+    async def _bury(self, delivery: Delivery, note: str, *, parts: tuple[str, ...] | None = None) -> None:
+        parts = delivery.parts if parts is None else parts
+        if not parts:
+            await note_gap(self._store, delivery)
+        await self._move(delivery, State.DEAD, note=note, message="", parts=parts)
 
     def _count(self, delivery: Delivery, what: str) -> None:
         self._tell(delivery.address.partition(":")[0], what)

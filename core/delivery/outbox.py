@@ -16,6 +16,7 @@ from core.digests.subscription import Due, newest_due, next_due
 from core.errors import QueryError
 from core.store import Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
+from core.store.gaps import note_gap
 
 log = logging.getLogger(__name__)
 
@@ -140,11 +141,11 @@ async def _waiting(store: Store) -> dict[str, list[Delivery]]:
 
 
 async def _give_up(seen: Delivery, due: Due, store: Store, now: datetime) -> None:
-    """Give up what waits of an earlier date for `due`, unless a digest that arrived since has skipped its papers."""
-    last = await store.last_sent(due.subscription.id, due.day)
+    """Give up what waits of an earlier date for the digest of `due`, which covers its papers."""
     older = await store.delivery(seen.subscription, seen.day)
-    if older is None or older.parts or older.day >= due.day or (last is not None and last.day > older.day):
+    if older is None or older.parts or older.day >= due.day:
         return
+    await note_gap(store, older)
     note = f"covered by the digest of {due.day.isoformat()}; {older.note or 'it could not be sent before'}"
     moved = replace(older, state=State.DEAD, changed_at=now, message="", note=note)
     await store.move(moved, expected=State.PENDING)

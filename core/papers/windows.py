@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
+NEWEST = "(l.source, l.day) IN (SELECT source, max(day) FROM listings GROUP BY source)"
+
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """Each source's newest batch: what it listed on its newest day."""
+    """Each source's newest batch: what it listed on its newest day; and, with `since`, on any day from then on."""
+
+    since: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,8 @@ class Candidates:
 def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
     """Return the SQL condition on a row `l` of `listings` that a window means, and its parameters."""
     match window:
-        case Newest():
-            return "(l.source, l.day) IN (SELECT source, max(day) FROM listings GROUP BY source)", ()
+        case Newest(since):
+            return (f"({NEWEST} OR l.day >= ?)", (since.isoformat(),)) if since else (NEWEST, ())
         case After(sequence):
             return "l.sequence > ?", (sequence,)
         case OnDay(day):
