@@ -67,7 +67,7 @@ class Newsroom:
         """Compose a subscription's digest of a local date from what is new since the last one that was sent."""
         last = await self._store.last_sent(subscription.id, day)
         gap = await gap_behind(self._store, subscription.id, last)
-        order = await self._order(subscription, _window(subscription, last, gap, now), now)
+        order = await self._order(subscription, _window(subscription, day, last, gap, now), now)
         frame = Frame(_heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
         return await self._edition(order, frame, now)
 
@@ -107,7 +107,7 @@ class Newsroom:
         last = await self._store.last_sent(subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
         gap = await gap_behind(self._store, subscription.id, last)
-        order = await self._order(subscription, _window(subscription, last, gap, now), now)
+        order = await self._order(subscription, _window(subscription, delivery.day, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = " and ".join(source_label(name) for name in back)
         clock = now.astimezone(ZoneInfo(subscription.timezone))
@@ -191,9 +191,10 @@ class Newsroom:
         return Edition(digest, message, shown, silence, digest.upto, lacking)
 
 
-def _window(subscription: Subscription, last: Delivery | None, gap: int | None, now: datetime) -> Window:
+def _window(subscription: Subscription, day: date, last: Delivery | None, gap: int | None, now: datetime) -> Window:
     if subscription.weekly:
-        return LastDays(7, now)
+        # The last digest's own day counts again, since its lists went on after it; so do weeks without a digest.
+        return LastDays(1 + max(7, (day - last.day).days if last else 0), now)
     if last is None or gap == FROM_THE_FIRST:
         return Newest(since=subscription.created_at.date())
     return After(last.upto if gap is None else min(last.upto, gap))

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAILY = (0, 1, 2, 3, 4, 5, 6)
 WEEKDAYS = (0, 1, 2, 3, 4)
 WEEKLY = (0,)
 LOOK_BACK = timedelta(days=8)
+MIDNIGHT = time(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Due:
     at: datetime
 
 
+@lru_cache(maxsize=16384)
 def local_instant(day: date, at: time, timezone: str) -> datetime:
     """Return the instant (aware, UTC) of a local time; see rule 2 for times that do not exist or exist twice."""
     zone = ZoneInfo(timezone)
@@ -117,20 +120,24 @@ def newest_due(subscription: Subscription, now: datetime) -> Due | None:
     Whether that date already has its digest is not asked here. `when_ready` subscriptions are due at midnight of their
     days and wait for their batch elsewhere.
     """
-    if subscription.pause is not None:
+    if subscription.pause is not None or not subscription.days:
         return None
-    at = time(0) if subscription.when_ready or subscription.at is None else subscription.at
-    day = now.astimezone(ZoneInfo(subscription.timezone)).date()
-    for back in range(LOOK_BACK.days + 1):
-        candidate = day - timedelta(days=back)
-        if candidate.weekday() not in subscription.days:
-            continue
-        instant = local_instant(candidate, at, subscription.timezone)
-        if instant < subscription.active_from:
-            return None
-        if instant <= now:
-            return Due(subscription, candidate, instant)
-    return None
+    at = MIDNIGHT if subscription.when_ready or subscription.at is None else subscription.at
+    day, instant = _newest_moment(at, subscription.timezone, now)
+    weekday = day.weekday()
+    if weekday not in subscription.days:
+        day -= timedelta(days=min((weekday - other) % 7 for other in subscription.days))
+        instant = local_instant(day, at, subscription.timezone)
+    return None if instant < subscription.active_from else Due(subscription, day, instant)
+
+
+@lru_cache(maxsize=1024)
+def _newest_moment(at: time, timezone: str, now: datetime) -> tuple[date, datetime]:
+    """Return the newest date whose local time has come, and when it came; thousands of subscriptions share a few."""
+    day = now.astimezone(ZoneInfo(timezone)).date()
+    while (instant := local_instant(day, at, timezone)) > now:
+        day -= timedelta(days=1)
+    return day, instant
 
 
 def previous_day(subscription: Subscription, day: date) -> date | None:
