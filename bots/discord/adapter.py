@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 import discord
 
 from bots.discord import doctor
+from bots.discord.failures import SHOWN, DiscordError
+from bots.discord.invalid import MOST_INVALID, InvalidRequests
 from bots.discord.listener import Listener, quieten
-from bots.discord.marks import marked, parts_among
+from bots.discord.marks import parts_among
 from bots.discord.payload import payloads
-from bots.discord.permissions import Place, may_read, missing_to_post
+from bots.discord.places import Places
+from bots.discord.posts import Posts
 from bots.discord.registration import same_commands
 from bots.discord.replies import Replies
 from bots.discord.rest import DELAYS, Rest, point_at
+from bots.refusals import Refusals
+from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
@@ -30,7 +36,7 @@ from core.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_PAGE, _PAGES = 100, 5  # how far back `find` looks: messages a call, calls
+_PERSON = "discord:@"
 _LAST_ANSWERS = 5.0  # seconds that answers under way get at the end
 _LONGEST_PAUSE = 60.0
 _SKEW = timedelta(minutes=1)
@@ -44,25 +50,34 @@ class Discord:
         api_url: of the REST API; empty means Discord's own.
         gateway_url: of the gateway; empty means Discord's own.
         delays: seconds before each repetition of a call, and of a failed start, whose pauses go on doubling.
+        most_invalid: refusals in ten minutes from which on nothing is sent; see `bots.discord.invalid`.
     """
 
     name = "discord"
 
     def __init__(
-        self, token: str, *, api_url: str = "", gateway_url: str = "", delays: Sequence[float] = DELAYS
+        self,
+        token: str,
+        *,
+        api_url: str = "",
+        gateway_url: str = "",
+        delays: Sequence[float] = DELAYS,
+        most_invalid: int = MOST_INVALID,
     ) -> None:
         quieten()
         point_at(api_url, gateway_url)
         self._token = token
         self._gateway_url = gateway_url
         self._first_pause = delays[0]
-        self._rest = Rest(token, delays=delays)
+        self._rest = Rest(token, delays=delays, invalid=InvalidRequests(most=most_invalid))
         self._listener: Listener | None = None
         self._replies: Replies | None = None
         self._connected = asyncio.Event()
         self._closing = False
         self._pauses = 0
-        self._channels: dict[str, str] = {}
+        self._places = Places(self._rest)
+        self._posts = Posts(self._rest)
+        self._refusals = Refusals(time.monotonic)
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock) -> Self:  # noqa: ARG003 - platforms are made alike
@@ -81,9 +96,19 @@ class Discord:
         Raises:
             DeliveryError: REVOKED when the token is not accepted.
         """
-        self._replies = Replies(rest=self._rest, answer=answer, render=self.payload)
+
+        async def answer_here(request: Request) -> Message:
+            self._refusals.forget(request.place)
+            return await answer(request)
+
+        self._replies = Replies(rest=self._rest, answer=answer_here, render=self.payload)
         while not self._closing:
-            self._listener = Listener(self._replies, on_connect=self._is_connected, gateway_url=self._gateway_url)
+            self._listener = self._places.listener = Listener(
+                self._replies,
+                on_connect=self._is_connected,
+                gateway_url=self._gateway_url,
+                trace=self._rest.invalid.trace,
+            )
             try:
                 await self._register(self._listener)
                 await self._listener.run_once(self._token)
@@ -126,86 +151,81 @@ class Discord:
         self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None
     ) -> Receipt:
         """Post a message; see `core.delivery.platform.Platform.deliver`."""
-        channel = await self._channel(address)
-        parts = list(done)
-        for part, payload in list(enumerate(self.payload(message)))[len(done) :]:
-            body = marked(payload, key, part)
-            posted = await self._rest.call("POST", "/channels/{channel_id}/messages", json=body, channel_id=channel)
-            parts.append(_message_id(posted))
-            if sent is not None:
-                await sent(parts[-1])
-        return Receipt(tuple(parts), self._url(channel, parts))
+        async with self._noting(address):
+            channel = await self._places.channel(address)
+            parts = await self._posts.send(channel, self.payload(message), key=key, done=done, sent=sent)
+        return Receipt(parts, await self._places.link(channel, parts[0]))
 
-    async def _channel(self, address: str) -> str:
-        """Return the id of the channel behind an address; a person's is opened first."""
-        place = address.removeprefix("discord:")
-        person = place.removeprefix("@")
-        if not (person.isascii() and person.isdigit()):
-            raise DeliveryError(DeliveryFailure.REJECTED, f"{address!r} is not an address on Discord.")
-        if place == person:
-            return place
-        if person not in self._channels:
-            opened = await self._rest.call("POST", "/users/@me/channels", json={"recipient_id": person})
-            self._channels[person] = _message_id(opened)
-        return self._channels[person]
+    async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
+        """Put another message in the place of a delivery; further parts go below it, surplus ones become "…".
 
-    def _url(self, channel: str, parts: Sequence[str]) -> str:
-        if channel in self._channels.values():
-            server = "@me"
-        elif (known := self._cached(channel)) is not None:
-            server = str(known.guild.id)
+        Raises:
+            DeliveryError: as `deliver`; REJECTED when a part is not there any more, or when nobody can see whether
+                the further ones are there already.
+        """
+        async with self._noting(address):
+            channel = await self._places.channel(address)
+            names = await self._posts.change(
+                channel, self.payload(message), key=key, parts=parts, may_look=self._places.may_read(channel)
+            )
+        return Receipt(names, await self._places.link(channel, names[0]))
+
+    @asynccontextmanager
+    async def _noting(self, address: str) -> AsyncIterator[None]:
+        """Ask no place again that refused, until it looks open or somebody there asks paperboy for something."""
+        self._refuse_again(address)
+        try:
+            yield
+        except DiscordError as error:
+            failure = self._places.explained(error, address.removeprefix("discord:"))
+            if failure.kind in {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN}:
+                self._refusals.remember(address, failure)
+            raise failure from error
+        self._refusals.forget(address)
+
+    def _refuse_again(self, address: str) -> None:
+        refusal = self._refusals.recall(address)
+        if refusal is None:
+            return
+        if _is_shown(refusal) and self._places.seems_open(address.removeprefix("discord:")):
+            self._refusals.forget(address)
         else:
-            return ""
-        return f"https://discord.com/channels/{server}/{channel}/{parts[0]}" if parts else ""
-
-    def _cached(self, channel: str) -> Place | None:
-        found = self._listener.get_channel(int(channel)) if self._listener is not None else None
-        return found if isinstance(found, Place) else None
+            raise DeliveryError(refusal.kind, str(refusal))
 
     async def find(self, address: str, key: str, since: datetime) -> Sequence[str] | None:
         """Look for a delivery's parts among our messages; None where we may not read, or there are too many since."""
-        channel = await self._channel(address)
-        known = self._cached(channel)
-        if known is not None and not may_read(known):
-            # Without Read Message History, Discord answers with an empty list instead of an error.
+        channel = await self._places.channel(address)
+        if not self._places.may_read(channel):
             return None
-        messages: list[dict[str, Any]] = []
-        after = discord.utils.time_snowflake(since - _SKEW)
-        for _ in range(_PAGES):
-            page = await self._history(channel, after)
-            if page is None:
-                return None
-            messages += (message for message in page if message["author"]["id"] == self._rest.me["id"])
-            if len(page) < _PAGE:
-                return parts_among(messages, key)
-            after = max(int(message["id"]) for message in page)
-        return None
-
-    async def _history(self, channel: str, after: int) -> list[dict[str, Any]] | None:
-        try:
-            page: list[dict[str, Any]] = await self._rest.call(
-                "GET",
-                "/channels/{channel_id}/messages",
-                params={"limit": str(_PAGE), "after": str(after)},
-                channel_id=channel,
-            )
-        except DeliveryError as error:
-            if error.kind is DeliveryFailure.FORBIDDEN:
-                return None
-            raise
-        return page
+        messages = await self._posts.since(channel, discord.utils.time_snowflake(since - _SKEW))
+        return None if messages is None else parts_among(messages, key)
 
     async def reachable(self, address: str) -> str | None:
-        """Return None when paperboy can post there, else why not and how to mend it."""
+        """Return None when paperboy can post there, else why not and how to mend it.
+
+        Some refusals, as of a person who takes no direct messages, show only in posting: those hold for a day, or until
+        somebody there asks paperboy for something.
+
+        Raises:
+            DeliveryError: of kind RETRY when nobody can tell.
+        """
         try:
-            channel = await self._channel(address)
-            known = self._cached(channel)
-            if known is not None:
-                return missing_to_post(known) or None
-            await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel)
+            channel = await self._places.channel(address)
+            why = None if address.startswith(_PERSON) else await self._places.look_at(channel)
         except DeliveryError as error:
+            if error.kind in {DeliveryFailure.RETRY, DeliveryFailure.UNKNOWN}:
+                raise DeliveryError(DeliveryFailure.RETRY, str(error), retry_after=error.retry_after) from error
             return str(error)
-        return None
+        refusal = self._refusals.recall(address)
+        if why is None and refusal is not None and not _is_shown(refusal):
+            return str(refusal)
+        if why is None:
+            self._refusals.forget(address)
+        return why
+
+    async def stewards(self, address: str) -> Sequence[str]:
+        """Return the owner of the server that a channel lies in."""
+        return await self._places.stewards(address)
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Check token, application, commands, gateway and servers; see `bots.discord.doctor`."""
@@ -222,8 +242,5 @@ class Discord:
         await self._rest.close()
 
 
-def _message_id(created: Any) -> str:
-    """Return the id of what was created; an answer without one leaves open whether it was."""
-    if not isinstance(created, dict) or "id" not in created:
-        raise DeliveryError(DeliveryFailure.UNKNOWN, "Discord gave an answer that does not say what it did.")
-    return str(created["id"])
+def _is_shown(refusal: DeliveryError) -> bool:
+    return isinstance(refusal, DiscordError) and refusal.code in SHOWN

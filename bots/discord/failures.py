@@ -19,13 +19,19 @@ REFUSED_SIGN_IN = (
     "set it and start paperboy again."
 )
 MEND_PLACE = "(channel settings, Permissions, add paperboy)"
+MISSING_ACCESS, UNKNOWN_MESSAGE = 50001, 10008
+SHOWN = {10003, 10004, MISSING_ACCESS, 50013, 50083}
+"""Codes of refusals whose causes looking at a channel shows as well, so that looking tells when they are gone."""
+GONE_MESSAGE = "The message is not there any more."
+LOCKED = "The thread is archived and locked; unlock it, or subscribe its channel instead."
 _BLOCKED = 600.0  # seconds to leave Discord alone after its guard, not its API, has refused us
 
 _CODES: Mapping[int, tuple[DeliveryFailure, str]] = {
-    10003: (DeliveryFailure.GONE, "The channel does not exist any more."),
-    10004: (DeliveryFailure.GONE, "The server does not exist any more, or paperboy was removed from it."),
+    10003: (DeliveryFailure.GONE, "The channel does not exist any more; subscribe in another one."),
+    10004: (DeliveryFailure.GONE, "The server is gone, or paperboy was removed from it; invite it again."),
+    UNKNOWN_MESSAGE: (DeliveryFailure.REJECTED, GONE_MESSAGE),
     10013: (DeliveryFailure.GONE, "There is no such person on Discord any more."),
-    50001: (
+    MISSING_ACCESS: (
         DeliveryFailure.FORBIDDEN,
         f"paperboy cannot see this channel; allow it View Channel and Send Messages there {MEND_PLACE}.",
     ),
@@ -41,14 +47,19 @@ _CODES: Mapping[int, tuple[DeliveryFailure, str]] = {
         DeliveryFailure.FORBIDDEN,
         "This person shares no server with paperboy any more; direct messages need one in common.",
     ),
-    50083: (
-        DeliveryFailure.FORBIDDEN,
-        "The thread is archived and locked; unlock it, or subscribe its channel instead.",
-    ),
+    50083: (DeliveryFailure.FORBIDDEN, LOCKED),
 }
 
 NETWORK_ERRORS = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 """What discord.py lets through besides its own; ValueError is a body that is not the JSON it claims to be."""
+
+
+class DiscordError(DeliveryError):
+    """A call that Discord refused; `code` is its number for why, 0 where it gave none."""
+
+    def __init__(self, kind: DeliveryFailure, message: str, *, code: int = 0) -> None:
+        super().__init__(kind, message)
+        self.code = code
 
 
 def explain(error: Exception) -> DeliveryError:
@@ -74,13 +85,14 @@ def _explain_answer(error: discord.HTTPException) -> DeliveryError:
     if error.status >= 500:
         return DeliveryError(DeliveryFailure.UNKNOWN, f"Discord has answered {error.status}.")
     if error.code in _CODES:
-        return DeliveryError(*_CODES[error.code])
+        kind, words = _CODES[error.code]
+        return DiscordError(kind, words, code=error.code)
     if error.status == 403 and not error.code:
         # Discord's API always gives a code; a bare 403 is the guard before it, and says nothing about the channel.
         return DeliveryError(DeliveryFailure.RETRY, "Discord's network guard refused us.", retry_after=_BLOCKED)
     kind = DeliveryFailure.FORBIDDEN if error.status == 403 else DeliveryFailure.REJECTED
     words = shorten(one_line(error.text), 200)
-    return DeliveryError(kind, f"Discord refused it ({error.status}, code {error.code}): {words}")
+    return DiscordError(kind, f"Discord refused it ({error.status}, code {error.code}): {words}", code=error.code)
 
 
 def _wait(seconds: float) -> DeliveryError:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import discord
 import yarl
 from discord import app_commands
@@ -49,10 +50,16 @@ class Listener(discord.Client):
         replies: answers interactions; None for a client that never connects and only knows its commands.
         on_connect: called each time that a connection is up.
         gateway_url: where to resume instead of where Discord says; empty means as Discord says.
+        trace: sees every call to the REST API.
     """
 
     def __init__(
-        self, replies: Replies | None = None, *, on_connect: Callable[[], object] = bool, gateway_url: str = ""
+        self,
+        replies: Replies | None = None,
+        *,
+        on_connect: Callable[[], object] = bool,
+        gateway_url: str = "",
+        trace: aiohttp.TraceConfig | None = None,
     ) -> None:
         # paperboy has no voice; discord.py would warn about missing libraries for it.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -62,6 +69,7 @@ class Listener(discord.Client):
             intents=intents,
             max_messages=None,
             guild_ready_timeout=GUILDS_WAIT,
+            http_trace=trace or aiohttp.TraceConfig(),
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self._replies = replies

@@ -34,8 +34,20 @@ def marked(payload: Payload, key: str, part: int) -> Payload:
     return {**payload, "components": components, "nonce": nonce(key, part), "enforce_nonce": True}
 
 
+def in_place(payload: Payload, key: str, part: int) -> Payload:
+    """Return a payload for a change of a part that stands there already: edits know no nonce."""
+    body = marked(payload, key, part)
+    del body["nonce"], body["enforce_nonce"]
+    return body
+
+
 def parts_among(messages: Iterable[Mapping[str, Any]], key: str) -> list[str]:
     """Return the ids of the messages that are parts of a delivery, in the order of the parts."""
+    return [message for _, message in sorted(numbered_parts(messages, key).items())]
+
+
+def numbered_parts(messages: Iterable[Mapping[str, Any]], key: str) -> dict[int, str]:
+    """Return the ids of the messages that are parts of a delivery, by the number of the part."""
     nonces = {nonce(key, part): part for part in range(_MOST_PARTS)}
     numbers = {component_id(key, part): part for part in range(_MOST_PARTS)}
     found: dict[int, str] = {}
@@ -43,7 +55,7 @@ def parts_among(messages: Iterable[Mapping[str, Any]], key: str) -> list[str]:
         part = nonces.get(str(message.get("nonce")), numbers.get(_first_component_id(message)))
         if part is not None:
             found.setdefault(part, str(message["id"]))
-    return [found[part] for part in sorted(found)]
+    return found
 
 
 def _first_component_id(message: Mapping[str, Any]) -> int:

@@ -18,14 +18,22 @@ NEEDED = discord.Permissions(
 
 def missing_to_post(place: Place) -> str:
     """Return a sentence that names what paperboy lacks to post there and how to mend it, or nothing."""
+    return _missing(place, place.name, threaded=isinstance(place, discord.Thread))
+
+
+def missing_in_thread(parent: Place, name: str) -> str:
+    """Return the same for a thread of that name, by what paperboy may do in the channel that it belongs to."""
+    return _missing(parent, name, threaded=True)
+
+
+def _missing(place: Place, name: str, *, threaded: bool) -> str:
     allowed = place.permissions_for(place.guild.me)
-    threaded = isinstance(place, discord.Thread)
     may_send = allowed.send_messages_in_threads if threaded else allowed.send_messages
     sending = "Send Messages in Threads" if threaded else "Send Messages"
     lacking = [name for has, name in ((allowed.view_channel, "View Channel"), (may_send, sending)) if not has]
     if not lacking:
         return ""
-    return f"paperboy may not post in #{place.name}; allow it {' and '.join(lacking)} there {MEND_PLACE}."
+    return f"paperboy may not post in #{name}; allow it {' and '.join(lacking)} there {MEND_PLACE}."
 
 
 def may_read(place: Place) -> bool:

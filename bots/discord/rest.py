@@ -7,6 +7,7 @@ lost connection, or a 429 without that header. What may have been taken is repea
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,12 +16,18 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import HTTPClient, Route
 
+from bots.allowance import Allowance
 from bots.discord.failures import NETWORK_ERRORS, explain
+from bots.discord.invalid import InvalidRequests
 from core.errors import DeliveryError, DeliveryFailure
 
 _OWN_API, _OWN_GATEWAY = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
 _DEADLINE = 75.0  # seconds for a call, the waits for rate limits included
 _LONGEST_WAIT = 30.0  # seconds that discord.py may wait out a 429 by itself, the least that it allows
+# discord.py knows the limit of each route, and nothing of the one for all of them together, 50 calls a second:
+# https://docs.discord.com/developers/topics/rate-limits#global-rate-limit
+_CALLS_PER_SECOND, _CALLS_AT_ONCE = 45.0, 5
+_FOR_PEOPLE = "/webhooks/"  # answers to people who wait for them, which are exempt from that limit
 DELAYS = (0.5, 2.0, 5.0)
 """Seconds before each repetition of a call."""
 
@@ -37,10 +44,13 @@ class Rest:
     Args:
         token: the bot's.
         delays: seconds before each repetition of a call.
+        invalid: counts what Discord refuses.
     """
 
-    def __init__(self, token: str, *, delays: Sequence[float] = DELAYS) -> None:
+    def __init__(self, token: str, *, delays: Sequence[float] = DELAYS, invalid: InvalidRequests | None = None) -> None:
         self._token = token
+        self.invalid = InvalidRequests() if invalid is None else invalid
+        self._allowance = Allowance(_CALLS_PER_SECOND, _CALLS_AT_ONCE)
         self._delays = tuple(delays)
         self._http: HTTPClient | None = None
         self._signing_in = asyncio.Lock()
@@ -68,13 +78,16 @@ class Rest:
             places: what the names in the path stand for; discord.py tells its rate limits apart by them.
 
         Raises:
-            DeliveryError: by kind; UNKNOWN when any of the tries may have been taken.
+            DeliveryError: by kind; UNKNOWN when any of the tries may have been taken; RETRY, without a call, while
+                Discord has refused too much of late.
         """
         # Route reads its address from the class, so that a Route made earlier would still point at an earlier one.
         options = {key: value for key, value in (("json", json), ("params", params)) if value is not None}
         doubt: DeliveryError | None = None
         for delay in (*self._delays, None):
             try:
+                if not path.startswith(_FOR_PEOPLE):
+                    await self._take_turn()
                 return await self._try(Route(method, path, **places), options)
             except DeliveryError as error:
                 failure = error
@@ -84,6 +97,13 @@ class Rest:
                 break
             await asyncio.sleep(delay)
         raise doubt if doubt is not None and failure.kind is DeliveryFailure.RETRY else failure
+
+    async def _take_turn(self) -> None:
+        if wait := self.invalid.wait():
+            words = f"Discord has refused too many calls of late; paperboy holds back for {math.ceil(wait)} s."
+            raise DeliveryError(DeliveryFailure.RETRY, words, retry_after=wait)
+        if pause := self._allowance.reserve(asyncio.get_running_loop().time()):
+            await asyncio.sleep(pause)
 
     async def _try(self, route: Route, options: Mapping[str, Any]) -> Any:
         http = await self.sign_in()
@@ -106,7 +126,8 @@ class Rest:
             return self._http
 
     async def _new_session(self) -> HTTPClient:
-        http = HTTPClient(asyncio.get_running_loop(), max_ratelimit_timeout=_LONGEST_WAIT)
+        loop = asyncio.get_running_loop()
+        http = HTTPClient(loop, max_ratelimit_timeout=_LONGEST_WAIT, http_trace=self.invalid.trace)
         try:
             self.me = dict(await asyncio.wait_for(http.static_login(self._token), _DEADLINE))
         except (discord.DiscordException, *NETWORK_ERRORS) as error:
