@@ -12,7 +12,20 @@ from bots.discord import Discord
 from bots.discord.marks import nonce
 from core.chat.message import Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
-from tests.servers.discord import ALICE, BOB, CAROL, CHANNEL, GUILD, OTHER_CHANNEL, TOKEN, DiscordServer, Fault
+from tests.servers.discord import (
+    ALICE,
+    BOB,
+    CAROL,
+    CHANNEL,
+    GUILD,
+    OTHER_CHANNEL,
+    READ_SEND_HISTORY,
+    SEND,
+    TOKEN,
+    VIEW,
+    DiscordServer,
+    Fault,
+)
 from tests.servers.discord_limits import problems
 
 HERE = f"discord:{CHANNEL}"
@@ -54,6 +67,12 @@ async def connected(discord):
 
 def long_ago():
     return datetime.now(UTC) - timedelta(hours=1)
+
+
+async def until(holds):
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.005)
 
 
 async def failure_of(posting):
@@ -281,8 +300,45 @@ async def test_a_place_where_paperboy_may_not_post_names_what_is_missing(server,
     await asyncio.gather(listening, return_exceptions=True)
 
 
-async def test_without_the_gateway_a_place_is_asked_for_by_rest(server, discord):
+async def test_without_the_gateway_only_what_rest_tells_for_sure_is_told(server, discord):
     server.access[OTHER_CHANNEL] = (403, 50001)
-    assert await discord.reachable(HERE) is None
     assert "View Channel" in await discord.reachable(f"discord:{OTHER_CHANNEL}")
     assert "does not exist" in await discord.reachable("discord:12345")
+    failure = await failure_of(discord.reachable(HERE))
+    assert failure.kind is DeliveryFailure.RETRY
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("GET /channels/*", status=503, times=9),
+        Fault("GET /channels/*", drop=True, times=9),
+        Fault("GET /channels/*", status=429, body={"message": "slow down", "retry_after": 900, "global": False}),
+    ],
+)
+async def test_where_discord_does_not_answer_nobody_claims_that_a_place_can_be_posted_to(server, connected, fault):
+    server.faults = [replace(fault)]
+    assert (await failure_of(connected.reachable("discord:12345"))).kind is DeliveryFailure.RETRY
+
+
+async def test_a_refused_token_is_known_not_to_post(server, discord):
+    server.valid_token = "another"
+    assert "DISCORD_TOKEN" in await discord.reachable(HERE)
+
+
+@pytest.mark.parametrize(
+    ("state", "allowed", "named"),
+    [
+        ({"archived": True, "locked": False}, READ_SEND_HISTORY, None),
+        ({"archived": True, "locked": True}, READ_SEND_HISTORY, "unlock it"),
+        ({"archived": True, "locked": False}, VIEW | SEND, "Send Messages in Threads"),
+    ],
+)
+async def test_a_thread_that_the_gateway_does_not_show_is_judged_by_its_channel(
+    server, connected, state, allowed, named
+):
+    server.threads["350"] = {"id": "350", "type": 11, "name": "talk", "parent_id": CHANNEL, "thread_metadata": state}
+    await server.allow(allowed)
+    await until(lambda: connected._listener.guilds[0].default_role.permissions.value == allowed)
+    why = await connected.reachable("discord:350")
+    assert why is None if named is None else named in why

@@ -23,7 +23,8 @@ TOKEN = "loopback-bot-token"
 BOT, APP, GUILD, CHANNEL, OTHER_CHANNEL, ALICE, BOB, CAROL = "100", "101", "200", "300", "301", "400", "401", "402"
 MANAGER = str((1 << 4) | (1 << 5) | (1 << 10) | (1 << 11))
 MEMBER = str((1 << 10) | (1 << 11))
-READ_SEND_HISTORY = (1 << 10) | (1 << 11) | (1 << 16)
+VIEW, SEND, READ_HISTORY = 1 << 10, 1 << 11, 1 << 16
+READ_SEND_HISTORY = VIEW | SEND | READ_HISTORY | 1 << 38
 EPOCH_MS = 1420070400000
 
 
@@ -89,12 +90,20 @@ class DiscordServer:
         self.access: dict[str, tuple[int, int]] = {}
         self.closed_dms: set[str] = set()
         self.direct: dict[str, str] = {}
+        self.threads: dict[str, dict[str, Any]] = {}
         self.everyone = READ_SEND_HISTORY
         self.endpoint: str | None = None
         self.in_guild = True
         self.valid_token = TOKEN
         self.last_seen: dict[str, Any] = {}
         self.identified = self.resumed = 0
+        # POST /channels/{id}/messages: so many in so many seconds, by channel; None for as many as anybody likes.
+        self.bucket: tuple[int, float] | None = None
+        self.global_wait = 0.0
+        self.limited = 0
+        self.pushy = 0
+        self._windows: dict[str, tuple[int, float]] = {}
+        self._closed_until = 0.0
         self._gateway: web.WebSocketResponse | None = None
         self._sequence = itertools.count(1)
         self._ids = itertools.count(1)
@@ -157,10 +166,36 @@ class DiscordServer:
                 assert request.transport is not None
                 request.transport.abort()
             return _reply(fault.status, fault.body, fault.headers)
+        limits, wait = self._limit(route)
+        if wait:
+            self.limited += 1
+            everywhere = "X-RateLimit-Global" in limits
+            told = {"message": "You are being rate limited.", "retry_after": wait, "global": everywhere}
+            return _reply(429, told, limits | {"Retry-After": str(wait)})
         try:
-            return _reply(*self._apply(request, body))
+            return _reply(*self._apply(request, body), limits)
         except RefusedError as refused:
-            return _reply(refused.status, refused.body)
+            return _reply(refused.status, refused.body, limits)
+
+    def _limit(self, route: str) -> tuple[dict[str, str], float]:
+        """Return the headers that tell about limits, and the seconds to wait."""
+        now = asyncio.get_running_loop().time()
+        if now < self._closed_until:
+            self.pushy += 1
+        if self.global_wait:
+            wait, self.global_wait = self.global_wait, 0.0
+            self._closed_until = now + wait
+            return {"X-RateLimit-Scope": "global", "X-RateLimit-Global": "true"}, wait
+        if self.bucket is None or not fnmatch(route, "POST /channels/*/messages"):
+            return {}, 0.0
+        most, seconds = self.bucket
+        used, until = self._windows.get(route, (0, 0.0))
+        used, until = (used, until) if now < until else (0, now + seconds)
+        wait = until - now if used >= most else 0.0
+        self._windows[route] = (used + (not wait), until)
+        headers = {"X-RateLimit-Limit": str(most), "X-RateLimit-Bucket": "messages", "X-RateLimit-Scope": "user"}
+        headers |= {"X-RateLimit-Remaining": str(max(0, most - used - 1)), "X-RateLimit-Reset": str(time.time() + 60)}
+        return headers | {"X-RateLimit-Reset-After": f"{until - now:.3f}"}, round(wait, 3)
 
     def _apply(  # noqa: C901, PLR0911, PLR0912 - a table of routes, one line each
         self, request: web.Request, body: Any
@@ -191,6 +226,10 @@ class DiscordServer:
                 return 200, self._history(channel, request.query)
             case "POST", ["channels", channel, "messages"]:
                 return 200, self._post(channel, body)
+            case "PATCH", ["channels", channel, "messages", message]:
+                return 200, self._edit(channel, message, body)
+            case "GET", ["guilds", guild]:
+                return 200, self._guild_of(guild)
             case "POST", ["interactions", _, token, "callback"]:
                 return self._acknowledge(self._asked[token], body)
             case "PATCH", ["webhooks", _, token, "messages", "@original"]:
@@ -208,11 +247,23 @@ class DiscordServer:
         if channel in self.access:
             status, code = self.access[channel]
             raise RefusedError(status, code, "no")
+        if channel in self.threads:
+            return self.threads[channel]
         if channel in {CHANNEL, OTHER_CHANNEL}:
+            self._require(VIEW, 50001)
             return _text_channel(channel)
         if channel in self.direct.values():
             return {"id": channel, "type": 1}
         raise RefusedError(404, 10003, "Unknown Channel")
+
+    def _require(self, permission: int, code: int) -> None:
+        if not self.everyone & permission:
+            raise RefusedError(403, code, "Missing Access" if code == 50001 else "Missing Permissions")
+
+    def _guild_of(self, guild: str) -> dict[str, Any]:
+        if guild != GUILD or not self.in_guild:
+            raise RefusedError(404, 10004, "Unknown Guild")
+        return self._guild()
 
     def _open_direct(self, person: str) -> dict[str, Any]:
         if person not in {ALICE, BOB, CAROL}:
@@ -222,8 +273,25 @@ class DiscordServer:
             self.access[self.direct[person]] = (403, 50007)
         return {"id": self.direct[person], "type": 1}
 
+    def _edit(self, channel: str, message: str, body: dict[str, Any]) -> dict[str, Any]:
+        self._channel(channel)
+        known = next((item for item in self.messages.get(channel, []) if item["id"] == message), None)
+        if known is None:
+            raise RefusedError(404, 10008, "Unknown Message")
+        _check(body)
+        if "nonce" in body:
+            raise RefusedError(400, 50035, "Invalid Form Body: an edit knows no nonce")
+        known |= {
+            "components": body["components"],
+            "flags": body["flags"],
+            "edited_timestamp": "2026-01-01T00:00:01+00:00",
+        }
+        return known
+
     def _post(self, channel: str, body: dict[str, Any]) -> dict[str, Any]:
         self._channel(channel)
+        if channel not in self.direct.values():
+            self._require(SEND, 50013)
         _check(body)
         known = self.messages.setdefault(channel, [])
         if body.get("enforce_nonce"):
@@ -236,6 +304,8 @@ class DiscordServer:
 
     def _history(self, channel: str, query: Any) -> list[dict[str, Any]]:
         self._channel(channel)
+        if not self.everyone & READ_HISTORY and channel not in self.direct.values():
+            return []
         after, limit = int(query.get("after", 0)), int(query.get("limit", 50))
         newer = [message for message in self.messages.get(channel, []) if int(message["id"]) > after]
         page = newer[:limit] if "after" in query else newer[-limit:]
@@ -350,6 +420,27 @@ class DiscordServer:
         await asyncio.wait_for(self._connected.wait(), 20)
         assert self._gateway is not None
         await self._gateway.send_json({"op": 0, "t": event, "s": next(self._sequence), "d": data})
+
+    async def allow(self, permissions: int) -> None:
+        """Let everybody do this much in the server, from now on."""
+        self.everyone = permissions
+        await self.dispatch("GUILD_ROLE_UPDATE", {"guild_id": GUILD, "role": self._guild()["roles"][0]})
+
+    async def delete_channel(self, channel: str) -> None:
+        self.access[channel] = (404, 10003)
+        await self.dispatch("CHANNEL_DELETE", _text_channel(channel))
+
+    async def remove_bot(self) -> None:
+        """Remove paperboy from the server."""
+        self.in_guild = False
+        self.access |= dict.fromkeys((CHANNEL, OTHER_CHANNEL), (403, 50001))
+        await self.dispatch("GUILD_DELETE", {"id": GUILD})
+
+    async def add_bot(self) -> None:
+        """Invite paperboy again."""
+        self.in_guild = True
+        self.access.clear()
+        await self.dispatch("GUILD_CREATE", self._guild())
 
     async def ask_to_reconnect(self) -> None:
         """Op 7: connect anew and resume."""

@@ -28,7 +28,7 @@ def refusal(status, code=0, message="words of Discord", headers=None):
     ("status", "code", "kind", "told"),
     [
         (404, 10003, DeliveryFailure.GONE, "channel does not exist"),
-        (404, 10004, DeliveryFailure.GONE, "server does not exist"),
+        (404, 10004, DeliveryFailure.GONE, "invite it again"),
         (404, 10013, DeliveryFailure.GONE, "no such person"),
         (403, 50001, DeliveryFailure.FORBIDDEN, "View Channel"),
         (403, 50013, DeliveryFailure.FORBIDDEN, "Send Messages"),
@@ -37,7 +37,7 @@ def refusal(status, code=0, message="words of Discord", headers=None):
         (400, 50083, DeliveryFailure.FORBIDDEN, "unlock it"),
         (403, 20012, DeliveryFailure.FORBIDDEN, "words of Discord"),
         (400, 50035, DeliveryFailure.REJECTED, "words of Discord"),
-        (404, 10008, DeliveryFailure.REJECTED, "10008"),
+        (404, 10008, DeliveryFailure.REJECTED, "not there any more"),
         (401, 0, DeliveryFailure.REVOKED, "DISCORD_TOKEN"),
         (500, 0, DeliveryFailure.UNKNOWN, "500"),
         (503, 0, DeliveryFailure.UNKNOWN, "503"),
