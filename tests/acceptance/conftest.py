@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.servers.sources import NOWHERE, SourcesServer, addresses
 from tests.shells import Shell
+from tests.stories import tell_stories
 
 
 @pytest.fixture
@@ -30,6 +32,22 @@ def stocked_home(tmp_path_factory):
         assert filled.run("fetch").code == 0
         assert filled.run("subscriptions", "add", "slack:T1/C1", "grokking", "at", "08:00").code == 0
     return filled.home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def beginning(request, tmp_path_factory):
+    """Begin the stories with the first test: they wait for a minute to strike, and others can use that time."""
+    if not any("stories" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
+    home = request.getfixturevalue("stocked_home")
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        yield thread.submit(tell_stories, tmp_path_factory.mktemp("stories"), home)
+
+
+@pytest.fixture(scope="session")
+def stories(beginning):
+    return beginning.result()
 
 
 @pytest.fixture
