@@ -7,28 +7,18 @@ up as they are, and neither is stretched to its best or worst hit, as is often d
 which a hundred papers hold, weighs as little as it tells, and a rare name or a whole claim weighs much. Only for a long
 text, whose words would drown its meaning, BM25 is held down by the sum of all its words' frequencies.
 
-The two weights were chosen on claims (SciFact, train queries) and hold over a wide range; docs/search-quality.md.
+The two weights were chosen on whole claims and on queries of a few words, and hold over a wide range: what they were
+measured by, and what else was tried, is in docs/search-quality.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # numpy is loaded with the model, by those that have one
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vectors = NDArray[np.float32]
 
 NEARNESS = 2.5
 """What a cosine of 1 weighs, where a paper that holds all words of a long text reaches about 1."""
 LONG = 40.0
 """A text is long when its words' inverse document frequencies add up to more than this: about ten telling words."""
-FED_BACK = 3
-"""So many of the first hits are taken for good ones."""
-PULL = 0.3
-"""How much these draw the query towards them."""
 
 
 def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[int, float]) -> dict[int, float]:
@@ -50,23 +40,3 @@ def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[i
     }
     best = max(scores.values(), default=0.0) or 1.0
     return {number: scores[number] / best for number in sorted(scores, key=lambda number: (-scores[number], -number))}
-
-
-def feed_back(query: Vectors, first: Vectors) -> Vectors:
-    """Move a query towards the middle of its first hits, so that a few words get a context; fuse again with it.
-
-    Rocchio's feedback, on vectors and without anyone's judgement: https://arxiv.org/abs/2108.11044. It is enough to
-    compare the candidates at hand again; those that a second search would add come too far down to matter.
-
-    Args:
-        query: shape (dimensions,), of length 1.
-        first: shape (n, dimensions), of length 1 each: the vectors of the first `FED_BACK` hits that have one.
-
-    Returns:
-        Shape (dimensions,), of length 1; the query itself when there is no hit.
-    """
-    if not len(first):
-        return query
-    moved: Vectors = query + PULL * first.mean(axis=0)
-    length: float = float(moved @ moved) ** 0.5
-    return moved / length if length else query

@@ -1,11 +1,9 @@
 from math import isclose
 
-import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.search.fusion import FED_BACK, LONG, NEARNESS, PULL, feed_back, fuse
+from core.search.fusion import LONG, NEARNESS, fuse
 
 COMMON = [0.9, 2.4]  # "generalization theory" among 7,000 papers
 RARE = [8.2]  # a name that two of them hold
@@ -116,35 +114,3 @@ def test_a_narrow_filter_does_not_change_which_of_two_papers_comes_first(others)
     semantic = {1: 0.66, 2: 0.71} | {10 + n: 0.9 - n / 20 for n in range(others)}
     order = [number for number in fuse(CLAIM, lexical, semantic) if number < 10]
     assert order == list(fuse(CLAIM, {1: 9.0, 2: 3.0}, {1: 0.66, 2: 0.71}))
-
-
-def unit(*numbers):
-    return (np.array(numbers) / np.linalg.norm(numbers)).astype(np.float32)
-
-
-def test_feedback_moves_the_query_towards_the_middle_of_its_first_hits():
-    query, first = unit(1, 0, 0), np.stack([unit(0, 1, 0), unit(0, 0, 1)])
-    moved = feed_back(query, first)
-    assert PULL == 0.3
-    assert moved == pytest.approx(unit(1, 0.15, 0.15), abs=1e-6)
-    assert moved.dtype == np.float32
-
-
-def test_feedback_keeps_length_1_and_brings_the_hits_nearer():
-    random = np.random.default_rng(3)
-    for _ in range(20):
-        query = unit(*random.normal(size=8))
-        first = np.stack([unit(*random.normal(size=8)) for _ in range(FED_BACK)])
-        moved = feed_back(query, first)
-        assert float(moved @ moved) == pytest.approx(1, abs=1e-5)
-        assert float((first @ moved).mean()) >= float((first @ query).mean())
-
-
-def test_without_hits_there_is_nothing_to_feed_back():
-    query = unit(3, 4)
-    assert feed_back(query, np.zeros((0, 2), np.float32)) is query
-
-
-def test_hits_that_cancel_each_other_leave_the_query_alone():
-    query = unit(1, 0)
-    assert feed_back(query, np.stack([unit(0, 1), unit(0, -1)])) == pytest.approx(query)
