@@ -89,5 +89,6 @@ def _check_row(buttons: list[dict]) -> Iterator[str]:
 def _pings(text: str) -> Iterator[str]:
     if re.search(r"@(everyone|here)", text):
         yield "everybody is mentioned"
-    if re.search(r"(?<!\\)<(@[!&]?|#)\d", re.sub(r"(`+).*?\1", "", text, flags=re.DOTALL)):
+    # What is escaped and what stands in code means nothing; an escaped backtick begins no code.
+    if re.search(r"<(@[!&]?|#)\d", re.sub(r"\\.|(`+).*?\1", "", text, flags=re.DOTALL)):
         yield "somebody is mentioned"

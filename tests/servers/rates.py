@@ -31,7 +31,7 @@ class RateLimit:
     pushy: list[int] = field(default_factory=list)
     _left: float = math.nan
     _at: float = 0.0
-    _closed_until: float = -math.inf
+    _closed_until: float = 0.0
 
     def admit(self) -> int:
         """Return 0 for a call that is taken, else the seconds to wait."""
