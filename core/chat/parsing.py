@@ -29,13 +29,13 @@ _TIME = re.compile(r"(\d{1,2})[:.](\d{2})")
 FORMS: Mapping[str, str] = {
     "search": "/papers search QUERY",
     "today": "/papers today",
-    "subscribe": "/papers subscribe INTERESTS [at HH:MM | when ready [by HH:MM]] [in Area/City] "
+    "subscribe": "/papers subscribe INTERESTS [at HH:MM | when ready [by HH:MM]] [in Area/City|UTC] "
     "[daily|weekdays|mon,thu|weekly] [top N] [quiet]",
     "list": "/papers list",
     "unsubscribe": "/papers unsubscribe N|all",
     "pause": "/papers pause N",
     "resume": "/papers resume N",
-    "edit": "/papers edit N [INTERESTS] [at HH:MM] [in Area/City] [days] [top N] [quiet]",
+    "edit": "/papers edit N [INTERESTS] [at HH:MM] [in Area/City|UTC] [days] [top N] [quiet]",
     "why": "/papers why ID",
     "similar": "/papers similar ID",
     "cite": "/papers cite ID",
