@@ -33,7 +33,17 @@ class Fetcher:
         runs: how many runs have ended.
     """
 
-    def __init__(self, *, settings: Settings, library: Library, store: Store, calendar: Calendar, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        library: Library,
+        store: Store,
+        calendar: Calendar,
+        clock: Clock,
+        http: Http | None = None,
+    ) -> None:
+        self._shared = http
         self._settings = settings
         self._library = library
         self._store = store
@@ -65,7 +75,9 @@ class Fetcher:
             now=self._clock(),
             since=since,
         )
-        http = Http(self._settings, self._library, clock=self._clock, random=random.SystemRandom().random)
+        http = self._shared or Http(
+            self._settings, self._library, clock=self._clock, random=random.SystemRandom().random
+        )
         try:
             outcomes = await fetch(
                 sources, plan, http=http, library=self._library, clock=self._clock, progress=progress
@@ -73,7 +85,8 @@ class Fetcher:
             await self._complete([source for source in sources if source.name == COMPLETES], http)
         finally:
             self.runs += 1
-            await http.close()
+            if http is not self._shared:
+                await http.close()
         return outcomes
 
     async def _complete(self, sources: Sequence[Source], http: Http) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,9 +17,15 @@ from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
+from core.http import Http
 from core.papers.calendar import Calendar
 from core.papers.library import Library
+from core.papers.sources import create_sources
+from core.search.embedding import Reader
 from core.search.engine import Engine
+from core.search.meaning import Meaning
+from core.search.obtain import CachedModels
+from core.search.outside import Outside
 from core.settings import Settings, config_file
 from core.store import Store
 from core.store.embedded import EmbeddedStore
@@ -31,7 +38,13 @@ ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Everything that is behind the platforms."""
+    """Everything that is behind the platforms.
+
+    Attributes:
+        meaning: the way to what is known by meaning; None where that is switched off.
+        http: shared by fetching and by searches that go outside; None where none does.
+        outside: asks outside for searches; None where that is not allowed, or another process owns the folder.
+    """
 
     settings: Settings
     clock: Clock
@@ -40,6 +53,13 @@ class House:
     newsroom: Newsroom
     inquiries: Inquiries
     calendar: Calendar
+    meaning: Meaning | None = None
+    http: Http | None = None
+    outside: Outside | None = None
+
+    def reader(self, *, background: bool) -> Reader:
+        """Return what reads the library for meaning; `background` takes as little of the machine as possible."""
+        return Reader(self.library, CachedModels(self.settings), background=background)
 
     def fetcher(self) -> Fetcher:
         """Return what fills the library."""
@@ -49,6 +69,7 @@ class House:
             store=self.store,
             calendar=self.calendar,
             clock=self.clock,
+            http=self.http,
         )
 
     def orders(self, reachable: Callable[[str], Awaitable[str | None]]) -> Orders:
@@ -92,15 +113,22 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         path = settings.home / LIBRARY_FILE
         library = await Library.open(path, read_only=not owner and path.exists())
         stack.push_async_callback(library.close)
-        yield make_house(settings, library=library, store=store, clock=clock)
+        http = None
+        if owner and settings.search.ask_outside:
+            http = Http(settings, library, clock=clock, random=random.SystemRandom().random)
+            stack.push_async_callback(http.close)
+        yield make_house(settings, library=library, store=store, clock=clock, http=http)
 
 
-def make_house(settings: Settings, *, library: Library, store: Store, clock: Clock) -> House:
-    """Put the core together over an open library and store."""
+def make_house(settings: Settings, *, library: Library, store: Store, clock: Clock, http: Http | None = None) -> House:
+    """Put the core together over an open library and store; with `http`, searches may go outside."""
     calendar = Calendar.from_toml(config_file("arxiv_calendar.toml").read_bytes())
-    newsroom = Newsroom(library=library, engine=Engine(library), store=store, settings=settings, calendar=calendar)
-    inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings)
-    return House(settings, clock, library, store, newsroom, inquiries, calendar)
+    meaning = Meaning(library.path.parent, CachedModels(settings)) if settings.model.enabled else None
+    engine = Engine(library, meaning)
+    newsroom = Newsroom(library=library, engine=engine, store=store, settings=settings, calendar=calendar)
+    outside = Outside(create_sources(settings), http, library, clock) if http else None
+    inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings, outside=outside)
+    return House(settings, clock, library, store, newsroom, inquiries, calendar, meaning, http, outside)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from importlib import import_module
 from zoneinfo import ZoneInfo
 
 from bots import PLATFORMS
+from bots.embedding import Keeper
 from bots.fetching import current_failures, odd_lines, outcome_line
 from bots.house import House, open_house, open_sample
 from bots.terminal.reading import no_source
@@ -129,7 +130,7 @@ class Service:
             fetch_every_minutes=self._house.settings.fetch.every_minutes,
         )
         answer = self._house.desk(self.reachable, self._figures.took).answer
-        loops = [self._courier.run(every=DRAIN_EVERY), self._first_round()]
+        loops = [self._courier.run(every=DRAIN_EVERY), self._first_round(), Keeper(self._house).run()]
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:
             loops.append(self._serve_page())

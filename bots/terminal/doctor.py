@@ -10,15 +10,17 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from bots.embedding import PROBLEM, count_read
 from bots.fetching import counted
 from bots.house import House, open_house
 from bots.service import make_platforms
 from bots.terminal.reading import write_out
 from core.digests.silence import failures, source_label
-from core.errors import PaperboyError, SourceError, StoreBusy
+from core.errors import ModelError, PaperboyError, SourceError, StoreBusy
 from core.http import Http
 from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
+from core.search.obtain import find_model
 from core.settings import Settings
 
 LOW_DISK = 500 * 1024**2
@@ -92,6 +94,7 @@ async def _is_running(settings: Settings) -> bool:
 async def _checks_inside(house: House, *, running: bool, offline: bool) -> AsyncIterator[Check]:
     count = await house.library.count()
     yield Check.good("library", counted(count, "paper") if count else "empty until the first fetch")
+    yield await _check_model(house)
     kept = await house.store.subscriptions()
     paused = [item for item in kept if item.pause is not None and not item.pause.by_hand]
     details = "; ".join(
@@ -109,6 +112,24 @@ async def _checks_inside(house: House, *, running: bool, offline: bool) -> Async
     if not offline:
         async for check in _checks_of_platforms(house):
             yield check
+
+
+async def _check_model(house: House) -> Check:
+    """Tell whether papers can be found by meaning, and how many."""
+    settings = house.settings.model
+    if not settings.enabled:
+        return Check.good("meaning", "switched off ([model] enabled); search goes by words alone")
+    files = find_model(house.settings)
+    if files is None:
+        problem = await house.library.fact(PROBLEM)
+        waits = "the model is not here yet; paperboy run, fetch and import get it"
+        return Check("meaning", not problem, f"{problem or waits}; until then search goes by words alone")
+    try:
+        await asyncio.to_thread(files.check)
+    except ModelError as error:
+        return Check.bad("meaning", f"{error} Remove {files.folder}; paperboy run gets it again.")
+    read, papers = await count_read(house)
+    return Check.good("meaning", f"{settings.name} ({settings.licence}); {read:,} of {counted(papers, 'paper')} read")
 
 
 async def _checks_of_states(house: House) -> AsyncIterator[Check]:

@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from bots.fetching import counted, odd_lines, outcome_line
 from bots.house import open_house
+from bots.terminal.catching_up import catch_up
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import write_out
 from core.papers.bulk import import_file
@@ -22,10 +23,11 @@ async def fetch(arguments: Namespace, settings: Settings) -> int:
                 since=arguments.since,
                 progress=lambda source, done, total: meter.update(done, total, source),
             )
-    for outcome in outcomes:
-        for line in odd_lines(outcome):
-            print(f"paperboy: {line}", file=sys.stderr)
-        write_out(outcome_line(outcome, settings))
+        for outcome in outcomes:
+            for line in odd_lines(outcome):
+                print(f"paperboy: {line}", file=sys.stderr)
+            write_out(outcome_line(outcome, settings))
+        await catch_up(house, obtain=True)
     return 1 if any(outcome.failure for outcome in outcomes) else 0
 
 
@@ -42,4 +44,5 @@ async def load(arguments: Namespace, settings: Settings) -> int:
             before = f"; {counted(report.resumed, 'line')} had been done before" if report.resumed else ""
             counts = f"{counted(report.read, 'paper')} read, {report.new:,} new, {report.changed:,} changed"
             write_out(f"{path}: {counts}{before}")
+        await catch_up(house, obtain=True)
     return 1 if bad else 0

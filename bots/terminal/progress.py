@@ -41,7 +41,8 @@ class _Lines:
             return
         self._said = now
         left = (now - self._begun) * (total - done) / max(done, 1)
-        print(f"{self._what}: {100 * done // total} %, {note}, {left:.0f} s left", file=sys.stderr)
+        parts = (f"{100 * done // total} %", note, f"{left:.0f} s left")
+        print(f"{self._what}: {', '.join(part for part in parts if part)}", file=sys.stderr)
 
 
 @contextmanager

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from bots.embedding import count_read
 from bots.fetching import counted, current_failures
 from bots.house import House, open_house, open_sample
+from bots.terminal.catching_up import catch_up
 from bots.terminal.progress import show_progress
 from bots.terminal.render import render, terminal_width, to_json
 from core.chat.cards import card_of
@@ -20,7 +24,10 @@ from core.errors import StoreBusy, UsageError
 from core.papers.paper import paper_id
 from core.search.engine import Found
 from core.search.query import Query, parse, parse_words
+from core.search.wider import search_wider
 from core.settings import Settings
+
+LOOK_AGAIN = 1.0
 
 
 async def digest(arguments: Namespace, settings: Settings) -> int:
@@ -36,6 +43,9 @@ async def digest(arguments: Namespace, settings: Settings) -> int:
         else:
             message = await _digest_message(house, arguments)
     write_out(_formatted(message, arguments.format))
+    with suppress(StoreBusy):  # then the running service reads what is new
+        async with open_house(settings, owner=True) as house:
+            await catch_up(house, obtain=False)
     return 0
 
 
@@ -90,17 +100,28 @@ async def search(arguments: Namespace, settings: Settings) -> int:
     if not typed.strip():
         raise UsageError("What to search for is missing.", hint="Write: paperboy search QUERY")
     query = read_query(typed, words=arguments.words)
-    async with open_house(settings, owner=False) as house:
-        found = await house.newsroom.engine.search(query, limit=arguments.limit)
+    async with _open_for_search(settings) as house:
+        found = await search_wider(house.newsroom.engine, house.outside, query, limit=arguments.limit)
         if arguments.json:
             write_out(json.dumps(found_json(typed, found), ensure_ascii=False))
-        elif found.hits:
+        elif found.hits or found.notes:
             _print_message(_listed(found, house.clock()))
         elif await house.library.count():
             write_out("Nothing was found.")
         else:
             write_out("The library is empty; paperboy fetch or paperboy import fills it.")
     return 0
+
+
+@asynccontextmanager
+async def _open_for_search(settings: Settings) -> AsyncIterator[House]:
+    """Open the folder: as its owner where searches may go outside and nobody else owns it, since that fills it."""
+    async with AsyncExitStack() as stack:
+        try:
+            house = await stack.enter_async_context(open_house(settings, owner=settings.search.ask_outside))
+        except StoreBusy:
+            house = await stack.enter_async_context(open_house(settings, owner=False))
+        yield house
 
 
 async def _search_batch(arguments: Namespace, settings: Settings) -> int:
@@ -110,8 +131,10 @@ async def _search_batch(arguments: Namespace, settings: Settings) -> int:
             hint="Write: paperboy search --batch FILE [--words] [--limit N] --json",
         )
     failed = 0
+    lines = list(read_lines(arguments.batch))
+    await _wait_until_whole(settings)
     async with open_house(settings, owner=False) as house:
-        for number, line in read_lines(arguments.batch):
+        for number, line in lines:
             try:
                 query = read_query(line, words=arguments.words)
             except UsageError as error:
@@ -121,6 +144,21 @@ async def _search_batch(arguments: Namespace, settings: Settings) -> int:
             found = await house.newsroom.engine.search(query, limit=arguments.limit)
             write_out(json.dumps(found_json(line, found), ensure_ascii=False))
     return 1 if failed else 0
+
+
+async def _wait_until_whole(settings: Settings) -> None:
+    """Bring the indexes up to the library, or wait until the running service has."""
+    with show_progress("Waiting until all papers are read for meaning") as meter:
+        while True:
+            with suppress(StoreBusy):
+                async with open_house(settings, owner=True) as house:
+                    return await catch_up(house, obtain=True)
+            async with open_house(settings, owner=False) as house:
+                read, papers = await count_read(house)
+            if read >= papers:
+                return None
+            meter.update(read, papers)
+            await asyncio.sleep(LOOK_AGAIN)
 
 
 def read_query(typed: str, *, words: bool) -> Query:
@@ -154,8 +192,9 @@ def _listed(found: Found, now: datetime) -> Message:
     cards = [card_of(hit.paper, why=hit.why, buttons=False, now=now) for hit in found.hits]
     return Message(
         Kind.ANSWER,
-        lines=(text(f"{len(cards):,} of {counted(found.total, 'paper')}"),),
+        lines=(text(f"{len(cards):,} of {counted(found.total, 'paper')}" if cards else "Nothing was found."),),
         cards=tuple(replace(card, summary="", facts=_facts_and_name(card)) for card in cards),
+        closing=tuple(text(note) for note in found.notes),
     )
 
 

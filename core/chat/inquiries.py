@@ -18,8 +18,10 @@ from core.digests.silence import source_label
 from core.digests.subscription import Subscription, next_due
 from core.errors import UsageError
 from core.papers.paper import Paper, paper_id
-from core.search.engine import Hit
+from core.search.engine import Found, Hit
+from core.search.outside import Outside
 from core.search.query import parse
+from core.search.wider import search_wider
 from core.settings import Settings
 from core.store import Delivery, Mark, State, Store
 
@@ -27,6 +29,12 @@ PAGE = 5
 SIMILAR = 5
 INLINE_VALUE = 60
 MARKS = {"up": ("up", "👍"), "down": ("down", "👎"), "save": ("saved", "🔖")}
+
+STAYS_HERE = "Queries are answered from paperboy's own library; nothing is sent elsewhere."
+SENT_OUT = (
+    "Queries are answered from paperboy's own library; where it knows too little, the words of a query are sent to "
+    "Hugging Face and arXiv too, and the answer says so."
+)
 
 EXAMPLES = (
     ("diffusion models", "papers about it"),
@@ -40,14 +48,16 @@ EXAMPLES = (
 class Inquiries:
     """Search, today, why, similar, cite, saved, help, and what buttons do."""
 
-    def __init__(self, *, store: Store, newsroom: Newsroom, settings: Settings) -> None:
+    def __init__(self, *, store: Store, newsroom: Newsroom, settings: Settings, outside: Outside | None = None) -> None:
+        self._outside = outside
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
 
     async def search(self, command: c.Search, _request: c.Request, now: datetime, *, replaces: bool = False) -> Message:
         """Answer with one page of the best papers."""
-        found = await self._newsroom.engine.search(parse(command.query), limit=PAGE, offset=command.offset)
+        query = parse(command.query)
+        found = await search_wider(self._newsroom.engine, self._outside, query, limit=PAGE, offset=command.offset)
         buttons = []
         if command.offset:
             buttons.append(await self._page_button("◀ Back", max(command.offset - PAGE, 0), command.query))
@@ -58,7 +68,7 @@ class Inquiries:
         message = found_message(
             found, heading=f"Search: {_short(command.query)}", offset=command.offset, buttons=buttons, now=now
         )
-        return _with(message, replaces=replaces)
+        return _with(_noted(message, found), replaces=replaces)
 
     async def today(self, _command: c.Today, request: c.Request, now: datetime) -> Message:
         """Answer with today's digest of the place."""
@@ -93,7 +103,7 @@ class Inquiries:
             Kind.ANSWER,
             heading="paperboy delivers the day's papers",
             lines=(*forms, text("Interests and queries are written alike:"), *examples),
-            closing=(text("Queries are answered from paperboy's own library; nothing is sent elsewhere."),),
+            closing=(text(SENT_OUT if self._settings.search.ask_outside else STAYS_HERE),),
         )
 
     async def why(self, command: c.Why, request: c.Request, now: datetime) -> Message:
@@ -227,6 +237,11 @@ def _short(query: str) -> str:
 def _with(message: Message, *, replaces: bool = False, public: bool = False) -> Message:
     buttons = () if public else message.buttons
     return replace(message, replaces=replaces, public=public, buttons=buttons)
+
+
+def _noted(message: Message, found: Found) -> Message:
+    """Add below the hits how they were searched, where that was not as usual."""
+    return replace(message, closing=(*message.closing, *(text(note) for note in found.notes)))
 
 
 def _say(sentence: str) -> Message:

@@ -19,15 +19,17 @@ from core.papers.rows import read_papers
 from core.papers.tokens import tokens
 from core.papers.windows import Window
 from core.search.hybrid import Ranked, aim, asked_likes, asked_text, is_current, paper_numbers, rank_by_both
-from core.search.interests import Match, Verdict, explain_paper, match_window
+from core.search.interests import ENOUGH, Match, Verdict, explain_paper, match_window
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
 from core.search.ranking import find_near, matching_titles, rank_by_words
-from core.search.reasons import MAX_REASON, TITLE_MATCHES, reasons
+from core.search.reasons import MAX_REASON, TITLE_MATCHES, held_words, reasons, telling_leaves
+from core.search.tree import Word
 
 POOL = 50
+FEW = 5
 NEAR_IN_MEANING = "near in meaning"
 
 
@@ -51,12 +53,12 @@ class Found:
 
     Attributes:
         total: how many there are in all; of a search by meaning, how many were ranked.
-        note: what was amiss, as a clause; empty when nothing was.
+        notes: sentences about how it was searched, where that was not as usual.
     """
 
     hits: tuple[Hit, ...]
     total: int
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,11 @@ class Engine:
                 postings = self._postings(connection)
                 depth = offset + limit + POOL
                 ranked = rank_by_both(connection, query, near, depth, known, postings, direction)
-        note = self._meaning.missing if self._meaning and text and known is None else ""
-        page = _page_of_both(connection, query, near, ranked, limit, offset) if ranked else None
-        return page or _page_by_words(connection, query, near, limit, offset, note)
+        if ranked is not None:
+            return _page_of_both(connection, query, near, ranked, limit, offset)
+        found = _page_by_words(connection, query, near, limit, offset)
+        missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
+        return replace(found, notes=(f"Searched by words alone: {missing}.",) if missing else ())
 
     def _known(self, query: Query, text: str, likes: Sequence[str]) -> Known | None:
         if self._meaning is None or query.named or not (tokens(text) or likes):
@@ -125,6 +129,39 @@ class Engine:
     def _postings(self, connection: sqlite3.Connection) -> Postings | None:
         postings = self._lists.open(connection)
         return postings if postings is not None and is_current(connection, postings) else None
+
+    async def knows_little(self, query: Query, found: Found) -> bool:
+        """Whether the first page of a search is poor: few hits, or none of the first that holds most of the words.
+
+        Raises:
+            LibraryError: the library cannot be read.
+        """
+        if len(found.hits) < FEW:
+            return True
+        words = [leaf for leaf in telling_leaves(query.tree) if isinstance(leaf, Word)]
+        ids = [hit.paper.id for hit in found.hits[:FEW]]
+
+        def ask(connection: sqlite3.Connection) -> bool:
+            held = held_words(connection, words, paper_numbers(connection, ids))
+            return max(map(len, held.values()), default=0) < ENOUGH * len(words)
+
+        return await self._library.read(ask)
+
+    async def meeting(self, query: Query, ids: Sequence[str]) -> Sequence[Paper]:
+        """Return those of some papers that meet the query's filters, in the same order.
+
+        Raises:
+            LibraryError: the library cannot be read.
+        """
+
+        def ask(connection: sqlite3.Connection) -> Sequence[Paper]:
+            filters = compile_query(query.tree, resolve_likes(connection, query)).filters
+            these = "p.id IN (SELECT value FROM json_each(?))"
+            sql = f"SELECT p.id FROM papers p WHERE {these} AND NOT p.withdrawn AND {filters.text}"  # noqa: S608 - compiled
+            met = {paper for (paper,) in connection.execute(sql, (json.dumps(list(ids)), *filters.values))}
+            return tuple(read_papers(connection, [paper for paper in ids if paper in met]).values())
+
+        return await self._library.read(ask)
 
     async def match(self, query: Query, window: Window) -> Matches:
         """Return the papers of a window that an interest wants; see `interests.py` for what that means.
@@ -200,7 +237,7 @@ def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Nea
 
 
 def _page_by_words(
-    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], limit: int, offset: int, note: str
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], limit: int, offset: int
 ) -> Found:
     compiled = compile_query(query.tree, near)
     ranking = rank_by_words(connection, compiled, max(offset + limit, POOL) + POOL)
@@ -211,7 +248,7 @@ def _page_by_words(
     page = list(scores.items())[offset : offset + limit]
     why = reasons(connection, query.tree, near, [number for number, _ in page])
     why |= dict.fromkeys(set(titled), TITLE_MATCHES)
-    return replace(_found(connection, page, why, max(ranking.total, len(titled))), note=note)
+    return _found(connection, page, why, max(ranking.total, len(titled)))
 
 
 def _page_of_both(

@@ -93,10 +93,8 @@ class Meaning:
 
     def _choose(self) -> Known | None:
         wanted = self._models.wanted()
-        if wanted is None and not self.folder.exists():
-            self.missing = NO_MODEL
-            return None
-        known = self._open_best(wanted)
+        # Without vectors there is nothing to open, and nothing to load for it.
+        known = self._open_best(wanted) if any(self.folder.glob("vectors-*")) else None
         self.missing = "" if known else self._broken_words(wanted) or (NO_VECTORS if wanted else NO_MODEL)
         return known
 

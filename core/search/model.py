@@ -112,6 +112,11 @@ class ModelFiles:
         """Everything but the folder, as JSON."""
         return json.dumps({name: getattr(self, name) for name in self.__slots__ if name != "folder"})
 
+    def check(self) -> None:
+        """Check that both files are what they should be; ModelError when not."""
+        read_checked(self.folder / MODEL_FILE, self.model_sha256)
+        read_checked(self.folder / TOKENIZER_FILE, self.tokenizer_sha256)
+
     def open(self, *, threads: int) -> Embedder:
         """Open the model."""
         return OnnxEmbedder(self, threads=threads)

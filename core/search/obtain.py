@@ -117,7 +117,7 @@ def _find_sound(settings: Settings) -> ModelFiles | None:
     if found is None:
         return None
     try:
-        _check_files(found)
+        found.check()
     except ModelError:
         shutil.rmtree(found.folder, ignore_errors=True)
         return None
@@ -148,7 +148,7 @@ def _keep(folder: Path, files: ModelFiles) -> None:
         whole.rename(files.folder)
     except OSError:  # another process was faster and brought the same, or what is there was damaged
         with suppress(ModelError):
-            _check_files(files)
+            files.check()
             return
         shutil.rmtree(files.folder)
         whole.rename(files.folder)
@@ -157,11 +157,6 @@ def _keep(folder: Path, files: ModelFiles) -> None:
 def _sync(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def _check_files(files: ModelFiles) -> None:
-    read_checked(files.folder / MODEL_FILE, files.model_sha256)
-    read_checked(files.folder / TOKENIZER_FILE, files.tokenizer_sha256)
 
 
 def _folder(settings: Settings, model_sha256: str, tokenizer_sha256: str) -> Path:

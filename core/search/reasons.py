@@ -62,10 +62,9 @@ def reasons(
     leaves = telling_leaves(tree)
     words = [leaf for leaf in leaves if isinstance(leaf, Word)]
     others = [leaf for leaf in leaves if not isinstance(leaf, Word)]
-    these = json.dumps(list(numbers))
-    where = Sql("p.number IN (SELECT value FROM json_each(?))", (these,))
+    where = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(list(numbers)),))
     degrees = held_leaves(connection, others, near, where) if others else {}
-    held = _held_words(connection, words, these) if words else {}
+    held = held_words(connection, words, numbers) if words else {}
     told = {}
     for number in numbers:
         met = [leaf for leaf, degree in zip(others, degrees.get(number, ()), strict=False) if degree]
@@ -73,7 +72,7 @@ def reasons(
     return told
 
 
-def _held_words(connection: sqlite3.Connection, words: Sequence[Word], these: str) -> dict[int, list[Word]]:
+def held_words(connection: sqlite3.Connection, words: Sequence[Word], numbers: Sequence[int]) -> dict[int, list[Word]]:
     """Return which words each paper holds: of a word with a hyphen one part is enough, and an author's name counts.
 
     It is read from the texts: in a large library the index would go through long lists for each common word.
@@ -82,7 +81,7 @@ def _held_words(connection: sqlite3.Connection, words: Sequence[Word], these: st
     starts = {found[:2] for several in stems.values() for found in several}  # a stem begins as its word does
     query = "SELECT number, title, abstract, authors FROM papers WHERE number IN (SELECT value FROM json_each(?))"
     found = {}
-    for number, *texts in connection.execute(query, (these,)):
+    for number, *texts in connection.execute(query, (json.dumps(list(numbers)),)):
         alike = {token for text in texts for token in tokens(text) if token[:2] in starts or token[:1] in starts}
         held = {stem(token) for token in alike}
         found[number] = [word for word in words if not held.isdisjoint(stems[word])]

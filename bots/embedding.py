@@ -1,0 +1,112 @@
+"""Keeping what is known by meaning up with the library, beside the running service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
+
+from bots.house import House
+from core.errors import LibraryError, PaperboyError
+from core.search.obtain import find_model, obtain_model
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0  # seconds between two looks at the library's change log
+TRY_AGAIN = timedelta(hours=1)
+PROBLEM = "model problem"
+"""Name of the library's fact that says why the model could not be had the last time."""
+
+
+class Keeper:
+    """The service's: gets the model, reads new papers for meaning; delays nothing and nobody."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._reader = house.reader(background=True)
+        self._change = -1
+        self._next_try: datetime | None = None
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the library until cancelled."""
+        getting = asyncio.create_task(self._get_model())
+        try:
+            await self._open()
+            while True:
+                self._wake.clear()
+                await self._follow()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
+        finally:
+            getting.cancel()
+            await asyncio.gather(getting, return_exceptions=True)
+            await self._reader.close()
+
+    async def _open(self) -> None:
+        """Open model and vectors before anybody searches."""
+        if self._house.meaning is not None:
+            await asyncio.to_thread(self._house.meaning.open)
+
+    async def _get_model(self) -> None:
+        """Get the model, however often that takes."""
+        while self._house.settings.model.enabled:
+            try:
+                await obtain_model(self._house.settings)
+                await note_problem(self._house, "")
+                break
+            except PaperboyError as error:
+                log.warning("%s Search goes on by words; next try in an hour.", error)
+                with suppress(PaperboyError):
+                    await note_problem(self._house, str(error))
+            await asyncio.sleep(TRY_AGAIN.total_seconds())
+        self._change = -1
+        self._wake.set()
+
+    async def _follow(self) -> None:
+        try:
+            change = await newest_change(self._house)
+            if change == self._change:
+                return
+            await self._reader.list_words()
+            read = await self._reader.read_missing()
+            if self._house.meaning is not None:
+                await asyncio.to_thread(self._house.meaning.renew)
+            self._change = change
+        except PaperboyError as error:
+            log.warning("search goes on with what it knows: %s", error)
+            return
+        if read:
+            log.info("%s papers were read for meaning", f"{read:,}")
+
+
+async def newest_change(house: House) -> int:
+    """Return the newest place of the library's change log."""
+    query = "SELECT coalesce(max(change), 0) FROM papers"
+    (change,) = await house.library.read(lambda connection: connection.execute(query).fetchone())
+    return int(change)
+
+
+async def note_problem(house: House, problem: str) -> None:
+    """Remember why the model could not be had, for the doctor; empty when it could."""
+    if (await house.library.fact(PROBLEM) or "") != problem:
+        await house.library.set_fact(PROBLEM, problem)
+
+
+async def count_read(house: House) -> tuple[int, int]:
+    """Return how many papers are read for meaning, and how many there are; the same number twice without a model."""
+    papers = await house.library.count()
+    model = find_model(house.settings)
+    if model is None:
+        return papers, papers
+    from core.search.vectors import VectorFile, vector_path  # noqa: PLC0415 - loads numpy
+
+    try:
+        with closing(VectorFile.open(vector_path(house.library.path.parent, model.key))) as file:
+            upto = file.upto
+    except LibraryError:
+        return 0, papers
+    query = "SELECT count(*) FROM papers WHERE change > ? AND NOT withdrawn"
+    (left,) = await house.library.read(lambda connection: connection.execute(query, (upto,)).fetchone())
+    return papers - int(left), papers
