@@ -16,7 +16,7 @@ from core.chat.commands import Press, Request
 from core.chat.message import Button, Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure, SettingsError
 from core.settings import Secrets, Settings, read_settings
-from tests.servers.slack import ALICE, APP_TOKEN, BOT_TOKEN, STRANGE, Fault, SlackServer, Waits
+from tests.servers.slack import ALICE, APP_TOKEN, BOT_TOKEN, MEMBER, STRANGE, Fault, SlackServer, Waits
 
 PAGES = (Button("Back", "page", "0 q"), Button("More", "page", "10 q"), Button("Share here", "share", "5 q"))
 HITS = Message(Kind.ANSWER, heading="Search: q", cards=(Card("2310.01234", "A paper"),), buttons=PAGES)
@@ -358,3 +358,13 @@ async def test_the_settings_make_a_platform_that_connects(server, desk):
     settings = read_settings({"PAPERBOY_CONFIG": os.devnull} | environ)
     async with listening(Slack.from_settings(settings, Clock()), desk):
         await ask(server)
+
+
+async def test_somebody_who_asks_in_a_channel_may_have_mended_what_kept_paperboy_from_posting(server, slack):
+    place = f"slack:T1/{MEMBER}"
+    server.channels[MEMBER].refuses = "restricted_action"
+    with pytest.raises(DeliveryError):
+        await slack.deliver(place, HITS, key="k")
+    assert "an admin can allow it" in await slack.reachable(place)
+    await ask(server, "resume 1")
+    assert await slack.reachable(place) is None
