@@ -64,7 +64,7 @@ def render(message: Message) -> list[Payload]:
     for number, page in enumerate(pages):
         shown += sum(piece.papers for piece in page)
         blocks = [block for piece in page for block in piece.blocks]
-        if message.sample and (number or not message.heading or message.kind is not Kind.DIGEST):
+        if message.sample and (number or not one_line(message.heading) or message.kind is not Kind.DIGEST):
             blocks.insert(0, _context(text(f"{SAMPLE} · not today's papers")))
         if number == 0 and shown < total:
             blocks.append(_context(text(_more(total - shown))))

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
@@ -187,6 +187,7 @@ def test_every_title_links_to_its_page_where_it_has_one(message):
 
 @any_message
 @given(MESSAGES)
+@example(Message(Kind.DIGEST, heading="\n", buttons=(Button("", "up", ""),)))
 def test_a_sample_says_so_in_every_payload(message):
     for payload in render(replace(message, sample=True)):
         assert "SAMPLE" in payload["text"]
