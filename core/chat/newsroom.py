@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from core.chat.message import Message, text
 from core.chat.render import Frame, chosen_why, digest_message, long_day
+from core.clock import zone_of
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
 from core.digests.subscription import Subscription, previous_day
@@ -61,13 +61,15 @@ class Newsroom:
         self._store = store
         self._settings = settings
         self._calendar = calendar
+        self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
+        self._batches_at = 0
         self._sources = frozenset(enabled_sources(settings))
 
     async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
         """Compose a subscription's digest of a local date from what is new since the last one that was sent."""
         last = await self._store.last_sent(subscription.id, day)
         gap = await gap_behind(self._store, subscription.id, last)
-        order = await self._order(subscription, _window(subscription, day, last, gap, now), now)
+        order = await self._order(subscription, _window(subscription, last, gap, now), now)
         frame = Frame(_heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
         return await self._edition(order, frame, now)
 
@@ -93,10 +95,19 @@ class Newsroom:
             categories = parse(subscription.interests).categories
         except QueryError:
             categories = ()
+        newest = await self.library.newest_sequence()
+        if newest != self._batches_at:
+            self._batches_at, self._batches = newest, {}
+        asked = (last.upto, categories)
+        if asked not in self._batches:
+            self._batches[asked] = await self._ask_for_batch(last.upto, categories)
+        return self._batches[asked]
+
+    async def _ask_for_batch(self, after: int, categories: Sequence[str]) -> bool:
         sources = [ARXIV] if ARXIV in self._sources else sorted(self._sources)
 
         def ask(connection: sqlite3.Connection) -> bool:
-            return any(batch_is_in(connection, source, last.upto, categories) for source in sources)
+            return any(batch_is_in(connection, source, after, categories) for source in sources)
 
         return await self.library.read(ask)
 
@@ -107,10 +118,10 @@ class Newsroom:
         last = await self._store.last_sent(subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
         gap = await gap_behind(self._store, subscription.id, last)
-        order = await self._order(subscription, _window(subscription, delivery.day, last, gap, now), now)
+        order = await self._order(subscription, _window(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = " and ".join(source_label(name) for name in back)
-        clock = now.astimezone(ZoneInfo(subscription.timezone))
+        clock = now.astimezone(zone_of(subscription.timezone))
         note = f"{names} answered again; this was completed at {clock:%H:%M}."
         frame = Frame(_heading(subscription.interests), delivery.day, subscription.timezone, (note,))
         return await self._edition(order, frame, now)
@@ -191,10 +202,9 @@ class Newsroom:
         return Edition(digest, message, shown, silence, digest.upto, lacking)
 
 
-def _window(subscription: Subscription, day: date, last: Delivery | None, gap: int | None, now: datetime) -> Window:
+def _window(subscription: Subscription, last: Delivery | None, gap: int | None, now: datetime) -> Window:
     if subscription.weekly:
-        # The last digest's own day counts again, since its lists went on after it; so do weeks without a digest.
-        return LastDays(1 + max(7, (day - last.day).days if last else 0), now)
+        return LastDays(7, now, after=None if last is None else last.upto)
     if last is None or gap == FROM_THE_FIRST:
         return Newest(since=subscription.created_at.date())
     return After(last.upto if gap is None else min(last.upto, gap))
@@ -213,7 +223,7 @@ def _heading(interests: str) -> str:
 
 
 def _local_day(now: datetime, timezone: str) -> date:
-    return now.astimezone(ZoneInfo(timezone)).date()
+    return now.astimezone(zone_of(timezone)).date()
 
 
 def _is_sample(chosen: Sequence[Chosen]) -> bool:

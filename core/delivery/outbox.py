@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 
 from core.chat.message import Message, plain, text
 from core.chat.newsroom import Edition, Newsroom
 from core.chat.render import next_words
-from core.digests.subscription import Due, newest_due, next_due
+from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
 from core.store import Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
@@ -31,20 +31,23 @@ async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
     latest = await store.latest_deliveries([item.id for item in subscriptions])
     found = []
     for subscription in subscriptions:
-        due = newest_due(subscription, now)
+        newest = newest_moment(subscription, now)
+        if newest is None:
+            continue
+        day, at = newest
         last = latest.get(subscription.id)
-        if due is not None and (last is None or last.day < due.day or await _was_early(due, last, store, now)):
-            found.append(due)
+        if last is None or last.day < day or (last.due_at > now and await _is_missing(subscription, day, store)):
+            found.append(Due(subscription, day, at))
     return sorted(found, key=lambda due: (due.at, due.subscription.address, due.subscription.number))
 
 
-async def _was_early(due: Due, last: Delivery, store: Store, now: datetime) -> bool:
-    """Whether the last delivery is of a date that has not come yet, and `due` has none.
+async def _is_missing(subscription: Subscription, day: date, store: Store) -> bool:
+    """Whether a date has no delivery, though a later one has.
 
     A changed zone can make the local date jump back: a date at or before the last delivered one had its digest. Only a
     clock that was wrong leaves a delivery that was due in the future, and that one is no digest of today.
     """
-    return last.due_at > now and await store.delivery(due.subscription.id, due.day) is None
+    return await store.delivery(subscription.id, day) is None
 
 
 async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
@@ -63,7 +66,8 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     if not found:
         return 0
     waiting = await _waiting(store)
-    changed = await _times_of_changes(store) if any(now - due.at > LATE_AFTER for due in found) else {}
+    late = [due.at for due in found if not due.subscription.when_ready and now - due.at > LATE_AFTER]
+    changed = await _times_of_changes(store, min(late)) if late else {}
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue
@@ -91,10 +95,12 @@ async def is_ready(due: Due, newsroom: Newsroom, now: datetime) -> bool:
     return await newsroom.batch_is_in(subscription, due.day)
 
 
-async def _times_of_changes(store: Store) -> dict[tuple[str, int], datetime]:
-    """Return when each subscription, by place and number, was last changed or resumed: before, it was not due then."""
+async def _times_of_changes(store: Store, since: datetime) -> dict[tuple[str, int], datetime]:
+    """Return when subscriptions, by place and number, were last changed or resumed since: it was not due before."""
     found: dict[tuple[str, int], datetime] = {}
     for change in await store.changes():
+        if change.at < since:
+            break
         if known := CHANGED.match(change.what):
             found.setdefault((change.address, int(known[1])), change.at)
     return found

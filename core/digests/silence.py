@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from core.clock import zone_of
 from core.digests.digest import Digest
 from core.papers.calendar import Calendar
 from core.papers.plan import SourceState
@@ -20,7 +21,7 @@ def source_label(name: str) -> str:
 
 def failures(states: Mapping[str, SourceState], timezone: str) -> list[str]:
     """Return one clause for each source that does not answer, with the local times since when and of the next try."""
-    zone = ZoneInfo(timezone)
+    zone = zone_of(timezone)
     return [
         f"{source_label(name)} {state.reason} since {_clock(state.failing_since, zone)}"
         + (f", next try {_clock(state.retry_at, zone)}" if state.retry_at else "")

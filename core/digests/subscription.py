@@ -17,6 +17,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from core.clock import zone_of
+
 DAILY = (0, 1, 2, 3, 4, 5, 6)
 WEEKDAYS = (0, 1, 2, 3, 4)
 WEEKLY = (0,)
@@ -90,7 +92,7 @@ class Due:
 @lru_cache(maxsize=16384)
 def local_instant(day: date, at: time, timezone: str) -> datetime:
     """Return the instant (aware, UTC) of a local time; see rule 2 for times that do not exist or exist twice."""
-    zone = ZoneInfo(timezone)
+    zone = zone_of(timezone)
     wall = datetime.combine(day, at, zone)
     instant = wall.astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
@@ -120,21 +122,31 @@ def newest_due(subscription: Subscription, now: datetime) -> Due | None:
     Whether that date already has its digest is not asked here. `when_ready` subscriptions are due at midnight of their
     days and wait for their batch elsewhere.
     """
+    newest = newest_moment(subscription, now)
+    return None if newest is None else Due(subscription, *newest)
+
+
+def newest_moment(subscription: Subscription, now: datetime) -> tuple[date, datetime] | None:
+    """Return the date and the instant of `newest_due`, which is asked of every subscription in every minute."""
     if subscription.pause is not None or not subscription.days:
         return None
     at = MIDNIGHT if subscription.when_ready or subscription.at is None else subscription.at
     day, instant = _newest_moment(at, subscription.timezone, now)
-    weekday = day.weekday()
-    if weekday not in subscription.days:
-        day -= timedelta(days=min((weekday - other) % 7 for other in subscription.days))
+    if back := _days_back(subscription.days, day.weekday()):
+        day -= timedelta(days=back)
         instant = local_instant(day, at, subscription.timezone)
-    return None if instant < subscription.active_from else Due(subscription, day, instant)
+    return None if instant < subscription.active_from else (day, instant)
+
+
+@lru_cache(maxsize=1024)
+def _days_back(days: tuple[int, ...], weekday: int) -> int:
+    return min((weekday - other) % 7 for other in days)
 
 
 @lru_cache(maxsize=1024)
 def _newest_moment(at: time, timezone: str, now: datetime) -> tuple[date, datetime]:
     """Return the newest date whose local time has come, and when it came; thousands of subscriptions share a few."""
-    day = now.astimezone(ZoneInfo(timezone)).date()
+    day = now.astimezone(zone_of(timezone)).date()
     while (instant := local_instant(day, at, timezone)) > now:
         day -= timedelta(days=1)
     return day, instant
@@ -142,7 +154,7 @@ def _newest_moment(at: time, timezone: str, now: datetime) -> tuple[date, dateti
 
 def previous_day(subscription: Subscription, day: date) -> date | None:
     """Return the local date before `day` on which the subscription was due, or None when it was not active then."""
-    zone = ZoneInfo(subscription.timezone)
+    zone = zone_of(subscription.timezone)
     for back in range(1, LOOK_BACK.days + 1):
         candidate = day - timedelta(days=back)
         if candidate.weekday() in subscription.days:
@@ -155,7 +167,7 @@ def next_due(subscription: Subscription, now: datetime) -> datetime | None:
     if subscription.pause is not None:
         return None
     at = time(0) if subscription.when_ready or subscription.at is None else subscription.at
-    day = now.astimezone(ZoneInfo(subscription.timezone)).date()
+    day = now.astimezone(zone_of(subscription.timezone)).date()
     for ahead in range(LOOK_BACK.days + 1):
         candidate = day + timedelta(days=ahead)
         instant = local_instant(candidate, at, subscription.timezone)

@@ -33,10 +33,11 @@ class OnDay:
 
 @dataclass(frozen=True, slots=True)
 class LastDays:
-    """What was listed on the last so many days up to `now`."""
+    """What was listed on the last so many days up to `now`; and, with `after`, what came in behind that number."""
 
     days: int
     now: datetime
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,9 @@ def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
             return "l.sequence > ?", (sequence,)
         case OnDay(day):
             return "l.day = ?", (day.isoformat(),)
-        case LastDays(days, now):
-            return "l.day > ?", ((now.date() - timedelta(days=days)).isoformat(),)
+        case LastDays(days, now, after):
+            begin = (now.date() - timedelta(days=days)).isoformat()
+            return ("l.day > ?", (begin,)) if after is None else ("(l.day > ? OR l.sequence > ?)", (begin, after))
         case All():
             return "1", ()
 
