@@ -6,12 +6,12 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from core.clock import Clock
 from core.digests.silence import failures, source_label
 from core.errors import QueryError, UsageError
-from core.http import Http
 from core.papers.calendar import Calendar
 from core.papers.completing import note_completion, plan_completion
 from core.papers.ingest import Outcome, Progress, fetch
@@ -21,6 +21,9 @@ from core.papers.sources import Newest, Source, create_source, create_sources, e
 from core.search.query import parse
 from core.settings import Settings
 from core.store import Store
+
+if TYPE_CHECKING:
+    from core.http import Http
 
 SAMPLE = "sample"
 COMPLETES = "arxiv"
@@ -75,6 +78,8 @@ class Fetcher:
             now=self._clock(),
             since=since,
         )
+        from core.http import Http  # noqa: PLC0415 - what only reads loads no web client
+
         http = self._shared or Http(
             self._settings, self._library, clock=self._clock, random=random.SystemRandom().random
         )
@@ -141,6 +146,8 @@ async def current_failures(library: Library, settings: Settings) -> Sequence[str
 async def load_sample(settings: Settings, library: Library, clock: Clock) -> None:
     """Put the bundled sample into a library of its own."""
     now = clock()
+    from core.http import Http  # noqa: PLC0415 - what only reads loads no web client
+
     http = Http(settings, library, clock=clock, random=random.SystemRandom().random)
     try:
         wanted = {SAMPLE: (Newest(now.date(), now.date()),)}

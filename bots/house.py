@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from bots.fetching import Fetcher, load_sample
 from core.chat.desk import Desk, Took
@@ -17,7 +18,6 @@ from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
-from core.http import Http
 from core.papers.calendar import Calendar
 from core.papers.library import Library
 from core.papers.sources import create_sources
@@ -29,6 +29,9 @@ from core.search.outside import Outside
 from core.settings import Settings, config_file
 from core.store import Store
 from core.store.embedded import EmbeddedStore
+
+if TYPE_CHECKING:
+    from core.http import Http
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +118,8 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         stack.push_async_callback(library.close)
         http = None
         if owner and settings.search.ask_outside:
+            from core.http import Http  # noqa: PLC0415 - what only reads loads no web client
+
             http = Http(settings, library, clock=clock, random=random.SystemRandom().random)
             stack.push_async_callback(http.close)
         yield make_house(settings, library=library, store=store, clock=clock, http=http)

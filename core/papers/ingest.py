@@ -16,14 +16,16 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from core.clock import Clock
 from core.errors import LibraryError, SourceError
-from core.http import Answer
 from core.papers.paper import Record
 from core.papers.plan import SourceState, keep_state, read_state
 from core.papers.sources import Backfill, Get, Newest, Page, Source, Wanted
+
+if TYPE_CHECKING:
+    from core.http import Answer
 
 REFUSED = 400  # one question was wrong, as for a category that does not exist; the source itself is well
 log = logging.getLogger(__name__)
@@ -157,7 +159,8 @@ class _Run:
 
     async def _pursue(self, wish: Wanted, first: Get) -> None:
         """Ask one request and all that follow from it, one after the other."""
-        queue, answers = deque([first]), list[Answer]()
+        queue = deque([first])
+        answers: list[Answer] = []
         whole = True
         while queue:
             get = queue.popleft()

@@ -18,17 +18,18 @@ import sys
 import zipfile
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
-
-import httpx
+from typing import TYPE_CHECKING, TypeAlias
 
 from core.errors import ModelError
-from core.http import LOOPBACK, user_agent
 from core.search.model import MODEL_FILE, TOKENIZER_FILE, ModelFiles, read_checked
 from core.search.onnx_graph import check_graph
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 LARGEST = 600 * 2**20  # bytes of one file
 HUB_WITHIN = 900.0
@@ -219,6 +220,10 @@ def _hash_file(path: Path) -> str:
 
 
 async def _download_hub(settings: Settings, folder: Path, progress: Progress) -> tuple[str, str]:
+    import httpx  # noqa: PLC0415 - what only reads loads no web client
+
+    from core.http import LOOPBACK, user_agent  # noqa: PLC0415 - the same
+
     model = settings.model
     async with httpx.AsyncClient(
         headers={"User-Agent": user_agent(settings.fetch.contact)},
@@ -241,7 +246,7 @@ async def _download_hub(settings: Settings, folder: Path, progress: Progress) ->
 
 async def _download(client: httpx.AsyncClient, url: str, target: Path, progress: Progress) -> None:
     async with client.stream("GET", url) as response:
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != HTTPStatus.OK:
             raise ModelError(f"{url} has answered {response.status_code}.")
         size = response.headers.get("content-length", "")
         total = int(size) if size.isdigit() else 0
