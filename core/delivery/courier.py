@@ -7,8 +7,8 @@ What is done with a failure:
     UNKNOWN    look whether it arrived: sent, or (surely not there) pending; where nobody can ever look, dead: never
                twice; where nobody can look now, look later
     REJECTED   dead: this message will never be taken
-    GONE, FORBIDDEN   dead, and the subscription is paused with the reason (see `recovery.py` for its way back)
-    REVOKED    back to pending: the operator has to mend the token, the reader is not to blame
+    GONE, FORBIDDEN, REVOKED   dead, and the subscription is paused with the reason; `recovery.py` brings both back when
+               the cause is gone
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ON_TIME_WITHIN = timedelta(seconds=60)
 LOOK_BACK = timedelta(hours=1)  # clocks differ, ours and theirs
 AT_ONCE = 16
 STOPPED = "paperboy stopped while it was being sent"
-PAUSING = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN}
+PAUSING = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN, DeliveryFailure.REVOKED}
 
 
 class Courier:

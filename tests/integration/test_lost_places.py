@@ -187,11 +187,10 @@ async def test_a_lost_place_on_slack_pauses_with_the_way_to_mend_it(slack, chang
         ),
     ],
 )
-async def test_a_token_that_slack_takes_no_more_is_told_to_the_operator_and_loses_no_digest(slack, code, sentence):
+async def test_a_token_that_slack_takes_no_more_pauses_with_the_way_to_mend_it(slack, code, sentence):
     server, platform = slack
     server.refused_tokens[s.BOT_TOKEN] = code
-    delivery, _ = await carry(platform, CHANNEL)
-    assert (delivery.state, delivery.note) == (State.PENDING, sentence)
+    assert await read_by_people(platform, CHANNEL) == sentence
     assert await platform.reachable(CHANNEL) == sentence
 
 
@@ -291,12 +290,10 @@ async def test_a_lost_place_on_discord_pauses_with_the_way_to_mend_it(discord, c
     assert await platform.reachable(address) is not None
 
 
-async def test_a_token_that_discord_takes_no_more_is_told_to_the_operator_and_loses_no_digest(discord):
+async def test_a_token_that_discord_takes_no_more_pauses_with_the_way_to_mend_it(discord):
     server, platform = discord
     server.valid_token = "another"
-    delivery, _ = await carry(platform, DISCORD_CHANNEL)
-    assert delivery.state is State.PENDING
-    assert delivery.note == (
+    assert await read_by_people(platform, DISCORD_CHANNEL) == (
         "Discord does not accept DISCORD_TOKEN; make a new one in the developer portal (Bot, Reset Token), "
         "set it and start paperboy again."
     )

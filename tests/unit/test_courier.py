@@ -168,7 +168,7 @@ async def test_a_crash_in_mid_delivery_is_settled_after_the_restart(desk):
     assert desk.titles() == ["One", "Two", "Three"]
 
 
-@pytest.mark.parametrize("kind", [DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN])
+@pytest.mark.parametrize("kind", [DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN, DeliveryFailure.REVOKED])
 async def test_a_place_that_is_gone_pauses_its_subscription_with_the_reason_and_keeps_it(desk, kind):
     await desk.begin()
     desk.platform.failures = [DeliveryError(kind, "The channel is archived.")]
@@ -183,16 +183,6 @@ async def test_a_rejected_message_ends_without_pausing_anybody(desk):
     desk.platform.failures = [DeliveryError(DeliveryFailure.REJECTED, "msg_too_long")]
     assert (await desk.round()).state is State.DEAD
     assert (await desk.store.subscription("s1")).pause is None
-
-
-async def test_a_revoked_token_is_the_operators_to_mend_so_the_digest_waits(desk):
-    await desk.begin()
-    desk.platform.failures = [DeliveryError(DeliveryFailure.REVOKED, "invalid_auth")]
-    waiting = await desk.round()
-    assert waiting.state is State.PENDING
-    assert (await desk.store.subscription("s1")).pause is None
-    desk.now = waiting.not_before
-    assert (await desk.round()).state is State.SENT
 
 
 async def test_deliveries_of_a_platform_that_is_switched_off_wait(desk):
