@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -84,12 +86,13 @@ class Replies:
             task.cancel()
 
     async def _respond(self, interaction: Interaction, make: Make) -> None:
+        begun = monotonic()
         if await _acknowledge(interaction):
-            await self._show(interaction, await self._say(interaction, make))
+            await self._show(interaction, await self._say(interaction, make, monotonic() - begun))
 
-    async def _say(self, interaction: Interaction, make: Make) -> Message:
+    async def _say(self, interaction: Interaction, make: Make, waited: float) -> Message:
         try:
-            return await self._answer(request_of(interaction, make()))
+            return await self._answer(replace(request_of(interaction, make()), acknowledged_in=waited))
         except PaperboyError as error:
             return error_message(error)
         except Exception:  # whatever broke, the person is told, and the log gets it whole

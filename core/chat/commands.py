@@ -168,4 +168,4 @@ class Request:
     private: bool = False
     may_manage: bool | None = None
     timezone: str | None = None
-    acknowledged_in: float | None = None
+    acknowledged_in: float | None = field(default=None, compare=False)
