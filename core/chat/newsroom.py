@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from core.chat.cards import shorten
+from core.chat.latex import to_unicode
 from core.chat.message import Message, text
 from core.chat.render import Frame, chosen_why, digest_message, long_day
 from core.clock import zone_of
@@ -29,6 +31,7 @@ from core.store.gaps import FROM_THE_FIRST, gap_behind
 
 SAMPLE_SOURCE = "sample"
 ARXIV = "arxiv"
+NEAREST_TITLE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,8 @@ class Newsroom:
         states = {name: state for name, state in known.items() if name in self._sources}
         silence = ""
         if not digest.chosen:
-            silence = explain_silence(digest, states, self._calendar, now=now, timezone=frame.timezone)
+            nearest = await self._nearest_title(digest, order.window)
+            silence = explain_silence(digest, states, self._calendar, now=now, timezone=frame.timezone, nearest=nearest)
         message = digest_message(
             digest,
             frame,
@@ -200,6 +204,14 @@ class Newsroom:
         )
         lacking = tuple(name for name, state in states.items() if state.failing_since is not None)
         return Edition(digest, message, shown, silence, digest.upto, lacking)
+
+    async def _nearest_title(self, digest: Digest, window: Window) -> str:
+        """Return the title that came nearest to interests of which no paper has enough words, or nothing."""
+        if digest.matched or not digest.considered or len(digest.query.words) < 2:
+            return ""
+        nearest = await self.engine.nearest(digest.query, window)
+        paper = await self.library.paper(nearest.paper_id) if nearest is not None else None
+        return shorten(to_unicode(paper.title), NEAREST_TITLE) if paper is not None else ""
 
 
 def _window(subscription: Subscription, last: Delivery | None, gap: int | None, now: datetime) -> Window:

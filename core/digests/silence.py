@@ -31,22 +31,37 @@ def failures(states: Mapping[str, SourceState], timezone: str) -> list[str]:
 
 
 def explain_silence(
-    digest: Digest, states: Mapping[str, SourceState], calendar: Calendar, *, now: datetime, timezone: str
+    digest: Digest,
+    states: Mapping[str, SourceState],
+    calendar: Calendar,
+    *,
+    now: datetime,
+    timezone: str,
+    nearest: str = "",
 ) -> str:
-    """Return why nothing was chosen, as one sentence without its end mark."""
+    """Return why nothing was chosen, as one sentence without its end mark.
+
+    Args:
+        digest: the counts.
+        states: how the sources stand.
+        calendar: arXiv's.
+        now: the instant.
+        timezone: the reader's, IANA name.
+        nearest: the title that came nearest to the interests, where words matched partly.
+    """
     reasons = failures(states, timezone)
-    if digest.considered:
-        counted = f"{digest.considered:,} new, "
-        if digest.seen:
-            counted += (
-                f"{digest.matched:,} matched, and this place has seen {'all' if digest.seen > 1 else 'it'} before"
-            )
-        else:
-            counted += "none matched"
-        return "; ".join([counted, *reasons])
-    if not reasons and (expected := calendar.explain(now)):
-        return f"no new papers, and no announcement on arXiv today because {expected}"
-    return "; ".join(["no new papers", *reasons]) if reasons else "no new papers since the last digest"
+    if not reasons and (closed := calendar.explain(now)):
+        reasons = [f"no announcement on arXiv today because {closed}"]
+    if not digest.considered:
+        return "; ".join(["no new papers", *reasons]) if reasons else "no new papers since the last digest"
+    if digest.seen:
+        them = "them" if digest.seen > 1 else "it"
+        counted = f"{digest.considered:,} new, {digest.matched:,} matched, and this place has seen {them} before"
+    else:
+        counted = f"{digest.considered:,} new, none matched"
+        if nearest:
+            counted += f" (nearest: {nearest})"
+    return "; ".join([counted, *reasons])
 
 
 def _clock(moment: datetime | None, zone: ZoneInfo) -> str:

@@ -19,7 +19,7 @@ from core.papers.rows import read_papers
 from core.papers.tokens import tokens
 from core.papers.windows import Window
 from core.search.hybrid import Ranked, aim, asked_likes, asked_text, is_current, paper_numbers, rank_by_both
-from core.search.interests import ENOUGH, Match, Verdict, explain_paper, match_window
+from core.search.interests import ENOUGH, Match, Verdict, explain_paper, match_window, nearest_in_window
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
 from core.search.postings import Postings, WordLists
@@ -175,6 +175,19 @@ class Engine:
             near = resolve_likes(connection, query)
             size = measure_window(connection, window)
             return Matches(size.count, size.upto, match_window(connection, query, near, window))
+
+        return await self._library.read(ask)
+
+    async def nearest(self, query: Query, window: Window) -> Match | None:
+        """Return the paper of a window that comes nearest to an interest without being wanted; None where none does.
+
+        Raises:
+            QueryError: `like:` names a paper that the library does not hold.
+            LibraryError: the library cannot be read.
+        """
+
+        def ask(connection: sqlite3.Connection) -> Match | None:
+            return nearest_in_window(connection, query, resolve_likes(connection, query), window)
 
         return await self._library.read(ask)
 

@@ -9,7 +9,7 @@ text the 64 rarest words do. No words, nothing to cover: then the filters alone 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.papers.windows import Window, paper_condition
@@ -57,6 +57,24 @@ def match_window(
     connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], window: Window
 ) -> tuple[Match, ...]:
     """Return the papers of a window that an interest wants, most relevant first."""
+    found = [match for coverage, match in _measured(connection, query, near, window) if coverage >= ENOUGH]
+    return tuple(sorted(found, key=lambda match: -match.relevance))
+
+
+def nearest_in_window(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], window: Window
+) -> Match | None:
+    """Return what meets every filter of an interest and covers most of its words, though not enough; None without."""
+    found = [
+        (coverage, match) for coverage, match in _measured(connection, query, near, window) if 0 < coverage < ENOUGH
+    ]
+    return max(found, key=lambda one: (one[0], one[1].relevance, one[1].paper_id))[1] if found else None
+
+
+def _measured(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], window: Window
+) -> Iterator[tuple[float, Match]]:
+    """Yield each paper of a window that meets the filters, and the share of the words that it covers."""
     where, values = paper_condition(window)
     filters = compile_query(query.tree, near).filters
     condition = Sql(f"{where} AND {filters.text}", (*values, *filters.values))
@@ -64,14 +82,13 @@ def match_window(
     held = held_leaves(connection, leaves, near, condition)
     ids = dict(connection.execute(f"SELECT p.number, p.id FROM papers p WHERE {where}", values))  # noqa: S608 - ours
     soft = set(soft_words(query.tree))
-    found = []
     for number, degrees in held.items():
-        if _coverage(leaves, weights, degrees, soft) >= ENOUGH:
+        coverage = _coverage(leaves, weights, degrees, soft)
+        if coverage > 0:
             relevance = max(
                 _relevance(leaves, weights, degrees), *(n.scores.get(number, 0.0) for n in near.values()), 0.0
             )
-            found.append(Match(ids[number], round(relevance, 4), _told(leaves, degrees)))
-    return tuple(sorted(found, key=lambda match: -match.relevance))
+            yield coverage, Match(ids[number], round(relevance, 4), _told(leaves, degrees))
 
 
 def _weighed(connection: sqlite3.Connection, query: Query) -> tuple[list[Leaf], list[float]]:
