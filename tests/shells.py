@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +123,12 @@ class Shell:
             preexec_fn=before,
         )
         return Ended(done.returncode, done.stdout.decode(), _sane(done.stderr.decode()))
+
+    def run_all(self, lines: Sequence[str], **environment: str) -> dict[str, Ended]:
+        """Run several commands, a few at a time; returns by line what became of each."""
+        with ThreadPoolExecutor(max_workers=3) as threads:
+            done = {line: threads.submit(self.run, *line.split(), **environment) for line in lines}
+        return {line: ended.result() for line, ended in done.items()}
 
     @contextmanager
     def start(self, *words: str, **environment: str) -> Iterator[Running]:

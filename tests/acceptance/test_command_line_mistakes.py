@@ -10,43 +10,49 @@ import signal
 
 import pytest
 
-from tests.shells import PATIENCE
+from tests.servers.sources import NOWHERE, addresses
+from tests.shells import PATIENCE, Shell
 
 DROP_FROM_BOUNDING_SET, OVERRIDE_PERMISSIONS = 24, 1  # prctl(2), capabilities(7)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "",
-        "publish",
-        "search",
-        "search x --limit 0",
-        "search x --limit many",
-        "search --batch queries.txt",
-        "search x --batch queries.txt --json",
-        "search --batch nowhere.txt --json",
-        "digest --date yesterday",
-        "digest --format pdf",
-        "digest --interests x --subscription y",
-        "digest --interests (",
-        "fetch --since 23.11.2026",
-        "import",
-        "subscriptions",
-        "subscriptions remove",
-        "move",
-        "run --only fax",
-        "run --only slack",
-        "run --role worker",
-        "run --role sleeper",
-    ],
+MISTAKES = (
+    "",
+    "publish",
+    "search",
+    "search x --limit 0",
+    "search x --limit many",
+    "search --batch queries.txt",
+    "search x --batch queries.txt --json",
+    "search --batch nowhere.txt --json",
+    "digest --date yesterday",
+    "digest --format pdf",
+    "digest --interests x --subscription y",
+    "digest --interests (",
+    "fetch --since 23.11.2026",
+    "import",
+    "subscriptions",
+    "subscriptions remove",
+    "move",
+    "run --only fax",
+    "run --only slack",
+    "run --role worker",
+    "run --role sleeper",
 )
-def test_wrong_usage_is_exit_2_and_says_what_is_right(shell, sources, words):
-    done = shell.run(*words.split())
+UNUSABLE = ("digest", "fetch", "search grokking", "subscriptions list", "run", "migrate")
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory):
+    return Shell(tmp_path_factory.mktemp("mistakes"), addresses(NOWHERE)).run_all(MISTAKES)
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_wrong_usage_is_exit_2_and_says_what_is_right(mistaken, words):
+    done = mistaken[words]
     assert (done.code, done.out) == (2, "")
     assert re.match(r"(usage: )?paperboy", done.err)
     assert len(done.err.splitlines()) <= 8
-    assert sources.asked == []
 
 
 @pytest.mark.parametrize(
@@ -80,13 +86,12 @@ def test_a_token_is_never_repeated_where_a_setting_is_refused(shell):
     assert "secret" not in done.err
 
 
-@pytest.mark.parametrize("words", ["digest", "fetch", "search grokking", "subscriptions list", "run", "migrate"])
-def test_a_data_folder_that_is_a_file_is_one_sentence(shell, words):
+def test_a_data_folder_that_is_a_file_is_one_sentence(shell):
     in_the_way = shell.folder / "file"
     in_the_way.write_text("mine", encoding="utf-8")
-    done = shell.run(*words.split(), PAPERBOY_HOME=str(in_the_way))
-    assert (done.code, done.out) == (1, "")
-    assert str(in_the_way) in done.complaint
+    for words, done in shell.run_all(UNUSABLE, PAPERBOY_HOME=str(in_the_way)).items():
+        assert (done.code, done.out) == (1, ""), words
+        assert str(in_the_way) in done.complaint, words
     assert in_the_way.read_text(encoding="utf-8") == "mine"
 
 
@@ -142,13 +147,11 @@ def test_beside_a_running_service_reading_works_and_changing_is_refused_by_its_n
             f"move --to {stocked.folder / 'elsewhere'}",
             "run",
         ]
-        for words in changing:
-            refused = stocked.run(*words.split())
+        for words, refused in stocked.run_all(changing).items():
             assert (refused.code, refused.out) == (1, ""), words
             assert str(service.pid) in refused.complaint, words
         reading = ["digest", "search grokking", "why 2611.00001", "subscriptions list", "subscriptions export"]
-        for words in [*reading, "doctor --offline"]:
-            done = stocked.run(*words.split())
+        for words, done in stocked.run_all([*reading, "doctor --offline"]).items():
             assert (done.code, done.err) == (0, ""), words
         assert "ok    service: running" in done.out
         assert service.end().code == 0
