@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from core.chat import commands as c
 from core.chat.bibtex import bibtex
+from core.chat.fates import short_day, tell_fate
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Kind, Message, Span, Text, text
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import FORMS
 from core.chat.render import found_message, hit_card, title_span
 from core.digests.silence import source_label
-from core.digests.subscription import Subscription, next_due
+from core.digests.subscription import Subscription
 from core.errors import UsageError
 from core.papers.paper import Paper, paper_id
 from core.search.engine import Found, Hit
@@ -23,7 +23,7 @@ from core.search.outside import Outside
 from core.search.query import parse
 from core.search.wider import search_wider
 from core.settings import Settings
-from core.store import Delivery, Mark, State, Store
+from core.store import Mark, Store
 
 PAGE = 5
 SIMILAR = 5
@@ -145,32 +145,8 @@ class Inquiries:
 
     async def _why_for(self, subscription: Subscription, paper: Paper, now: datetime) -> Text:
         name = text(Span(f"#{subscription.number} ", bold=True), Span(_short(subscription.interests) or "everything"))
-        delivered = [
-            item
-            for item in await self._store.deliveries_of_paper(paper.id, subscription.address)
-            if item.subscription == subscription.id
-        ]
-        if delivered:
-            return (*name, Span(f": {_delivered_words(delivered[0], subscription, paper.id)}"))
-        verdict = await self._newsroom.engine.explain(parse(subscription.interests), paper.id)
-        if not verdict.matched:
-            return (*name, Span(f": not for it, {verdict.excluded_by or verdict.because}"))
-        return (*name, Span(f": {verdict.because}, {await self._fate(subscription, paper, now)}"))
-
-    async def _fate(self, subscription: Subscription, paper: Paper, now: datetime) -> str:
-        """Tell what became of a matching paper that was not delivered."""
-        if not paper.listings:
-            return "but no source has listed it as new, so it is only in the library"
-        latest = (await self._store.latest_deliveries([subscription.id])).get(subscription.id)
-        upcoming = next_due(subscription, now)
-        if latest is None or (paper.first_seen is not None and paper.first_seen > latest.composed_at):
-            if upcoming is None:
-                return (
-                    f"and waits, since the subscription is paused ({subscription.pause and subscription.pause.reason})"
-                )
-            local = upcoming.astimezone(ZoneInfo(subscription.timezone))
-            return f"a candidate for the digest of {local:%a} {local.day} {local:%b %H:%M}"
-        return f"but others ranked above it in the digest of {_short_day(latest.day)} (top {subscription.top})"
+        fate = await tell_fate(subscription, paper, store=self._store, newsroom=self._newsroom, now=now)
+        return (*name, Span(": "), *fate)
 
     async def _known_paper(self, typed: str) -> Paper:
         identifier = paper_id(typed)
@@ -210,24 +186,9 @@ class Inquiries:
 
 def _fetched_words(paper: Paper) -> Text:
     sources = " and ".join(source_label(name) for name in paper.sources)
-    first = f" on {_short_day(paper.first_seen.date())}" if paper.first_seen else ""
-    listed = ", ".join(f"{source_label(item.source)} {_short_day(item.day)} ({item.kind})" for item in paper.listings)
+    first = f" on {short_day(paper.first_seen.date())}" if paper.first_seen else ""
+    listed = ", ".join(f"{source_label(item.source)} {short_day(item.day)} ({item.kind})" for item in paper.listings)
     return text(f"Fetched{first} from {sources}; " + (f"listed by {listed}." if listed else "on no day's list."))
-
-
-def _delivered_words(delivery: Delivery, subscription: Subscription, paper: str) -> str:
-    shown = next(item for item in delivery.shown if item.paper == paper)
-    local = delivery.changed_at.astimezone(ZoneInfo(subscription.timezone))
-    when = f"{_short_day(delivery.day)}"
-    if delivery.state is State.SENT:
-        return f"delivered {when} at {local:%H:%M} as number {shown.rank} ({shown.why or 'chosen'})"
-    if delivery.state is State.DEAD:
-        return f"chosen for {when}, but the digest could not be delivered ({delivery.note})"
-    return f"chosen for {when} as number {shown.rank}, and on its way ({delivery.state})"
-
-
-def _short_day(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%b %Y}"
 
 
 def _short(query: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from core.chat.cards import shorten
 from core.chat.latex import to_unicode
@@ -30,8 +31,11 @@ from core.store import Delivery, Shown, Store
 from core.store.gaps import FROM_THE_FIRST, gap_behind
 
 SAMPLE_SOURCE = "sample"
+read_interests = lru_cache(maxsize=4096)(parse)
+"""`parse`, for interests that are read again at each digest."""
 ARXIV = "arxiv"
 NEAREST_TITLE = 80
+RANKED_AT_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class Newsroom:
         if last is None:
             return await self.library.newest_sequence() > 0
         try:
-            categories = parse(subscription.interests).categories
+            categories = read_interests(subscription.interests).categories
         except QueryError:
             categories = ()
         newest = await self.library.newest_sequence()
@@ -128,6 +132,19 @@ class Newsroom:
         note = f"{names} answered again; this was completed at {clock:%H:%M}."
         frame = Frame(_heading(subscription.interests), delivery.day, subscription.timezone, (note,))
         return await self._edition(order, frame, now)
+
+    async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
+        """Rank all that a delivered digest could have shown, best first, by the votes of today."""
+        last = await self._store.last_sent(subscription.id, delivery.day)
+        order = await self._order(subscription, _window(subscription, last, None, delivery.composed_at), now)
+        own = {shown.paper for shown in delivery.shown}
+        order = replace(order, leave_out=frozenset(order.leave_out) - own, top=RANKED_AT_MOST)
+        digest = await compose(order, engine=self.engine, library=self.library)
+        return [
+            item
+            for item in digest.chosen
+            if item.ranked.paper.first_seen is None or item.ranked.paper.first_seen <= delivery.composed_at
+        ]
 
     async def today_for(self, address: str, now: datetime) -> Message:
         """Compose today's digest of a place from each source's newest batch; without a subscription, for everything."""
@@ -168,7 +185,7 @@ class Newsroom:
     async def _order(self, subscription: Subscription, window: Window, now: datetime) -> Order:
         kept = timedelta(days=self._settings.keep.deliveries_days)
         return Order(
-            query=parse(subscription.interests),
+            query=read_interests(subscription.interests),
             window=window,
             top=subscription.top,
             leave_out=await self._store.shown_papers(subscription.address, now - kept),
@@ -180,7 +197,7 @@ class Newsroom:
         for item in await self._store.subscriptions(subscription.address):
             if item.id != subscription.id and item.pause is None and item.interests.strip():
                 with suppress(QueryError):  # told in that subscription's own digest
-                    found.append((item.number, parse(item.interests)))
+                    found.append((item.number, read_interests(item.interests)))
         return tuple(found)
 
     async def _edition(self, order: Order, frame: Frame, now: datetime) -> Edition:
