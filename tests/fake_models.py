@@ -11,7 +11,7 @@ import numpy as np
 from core.errors import ModelError
 from core.papers.tokens import tokens
 
-DIMENSIONS = 64
+DIMENSIONS = 512
 SYNONYMS: Mapping[str, str] = {"memorization": "grokking", "automobile": "car", "automobiles": "car", "cars": "car"}
 """Words that the fake takes to mean the same."""
 
@@ -21,7 +21,7 @@ class FakeEmbedder:
     """An Embedder by hashing; `before` is called with each batch of papers."""
 
     key: str = "fake"
-    least_cosine: float = 0.1
+    least_cosine: float = 0.2
     dimensions: int = DIMENSIONS
     before: Callable[[Sequence[str]], None] = lambda _texts: None
     seen: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class FakeEmbedder:
         return np.stack([self._vector(text) for text in texts])
 
     def _vector(self, text: str) -> np.ndarray:
-        vector = np.full(self.dimensions, 0.02, np.float32)
+        vector = np.full(self.dimensions, 0.01, np.float32)
         for token in tokens(text):
             word = SYNONYMS.get(token, token)
             digest = hashlib.sha256(f"{self.key} {word}".encode()).digest()

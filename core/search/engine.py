@@ -7,10 +7,12 @@ is or is not among them. All three read the same compiled query (`lexical.py`).
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, QueryError
 from core.papers.library import Library, measure_window
@@ -27,6 +29,11 @@ from core.search.query import Query
 from core.search.ranking import find_near, matching_titles, rank_by_words
 from core.search.reasons import MAX_REASON, TITLE_MATCHES, held_words, reasons, telling_leaves
 from core.search.tree import Word
+
+if TYPE_CHECKING:
+    from core.search.model import Vectors
+
+log = logging.getLogger(__name__)
 
 POOL = 50
 FEW = 5
@@ -112,14 +119,29 @@ class Engine:
         if known is not None:
             direction = aim(known, vector.result() if vector else None, paper_numbers(connection, likes))
             if direction is not None:
-                postings = self._postings(connection)
-                depth = offset + limit + POOL
-                ranked = rank_by_both(connection, query, near, depth, known, postings, direction)
+                ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
         if ranked is not None:
             return _page_of_both(connection, query, near, ranked, limit, offset)
         found = _page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
         return replace(found, notes=(f"Searched by words alone: {missing}.",) if missing else ())
+
+    def _rank(
+        self,
+        connection: sqlite3.Connection,
+        query: Query,
+        near: Mapping[str, Near],
+        depth: int,
+        known: Known,
+        direction: Vectors,
+    ) -> Ranked:
+        postings = self._postings(connection)
+        if postings is not None:
+            try:
+                return rank_by_both(connection, query, near, depth, known, postings, direction)
+            except LibraryError as error:
+                log.warning("%s The library's own index answers.", error)
+        return rank_by_both(connection, query, near, depth, known, None, direction)
 
     def _known(self, query: Query, text: str, likes: Sequence[str]) -> Known | None:
         if self._meaning is None or query.named or not (tokens(text) or likes):

@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -65,7 +66,8 @@ class Postings:
         self._path = path
         self._index = _open(path)
         self._lock = Lock()
-        self._state = self._look(_stamp(path))
+        with _explained(path):
+            self._state = self._look(_stamp(path))
 
     @property
     def change(self) -> int:
@@ -86,12 +88,9 @@ class Postings:
         stamp = _stamp(self._path)
         if stamp == self._state.stamp:
             return
-        with self._lock:
-            try:
-                self._index.reload()
-                self._state = self._look(stamp)
-            except (ValueError, OSError) as error:
-                raise LibraryError(f"The word lists in {self._path} cannot be read ({error}).") from error
+        with self._lock, _explained(self._path):
+            self._index.reload()
+            self._state = self._look(stamp)
 
     def _look(self, stamp: int) -> _State:
         searcher = self._index.searcher()
@@ -125,8 +124,9 @@ class Postings:
 
     def _search(self, query: Any, depth: int) -> dict[int, float]:
         searcher = self._state.searcher
-        hits = searcher.search(query, depth, count=False).hits
-        numbers = searcher.fast_field_values("number", [address for _, address in hits])
+        with _explained(self._path):
+            hits = searcher.search(query, depth, count=False).hits
+            numbers = searcher.fast_field_values("number", [address for _, address in hits])
         return {number: score for number, (score, _) in zip(numbers, hits, strict=True)}
 
     def frequencies(self, words: Sequence[str]) -> tuple[list[int], int]:
@@ -144,14 +144,13 @@ def follow_library(
         LibraryError: the index cannot be written.
     """
     try:
-        return _follow(library, path, stopped, progress)
-    except (ValueError, OSError) as error:  # as Tantivy reports what is wrong with its files
-        log.warning("the word lists in %s are made again: %s", path, error)
+        with _explained(path):
+            return _follow(library, path, stopped, progress)
+    except LibraryError as error:
+        log.warning("%s They are made again.", error)
         shutil.rmtree(path, ignore_errors=True)
-    try:
+    with _explained(path):
         return _follow(library, path, stopped, progress)
-    except (ValueError, OSError) as error:
-        raise LibraryError(f"The word lists in {path} cannot be written ({error}).") from error
 
 
 def _follow(
@@ -192,7 +191,7 @@ def _write(writer: Any, rows: Sequence[tuple[Any, ...]], *, renew: bool) -> None
 
     for change, number, title, abstract, authors in rows:
         if renew:
-            writer.delete_documents("number", number)
+            writer.delete_documents_by_term("number", number)
         names = " ".join(msgspec.json.decode(authors, type=list[str]))
         words = [*tokens(title) * 2, *tokens(abstract), *tokens(names)]
         document = tantivy.Document()
@@ -229,13 +228,27 @@ def _open_or_make(path: Path) -> Any:
 def _open(path: Path) -> Any:
     import tantivy  # noqa: PLC0415 - as above
 
-    try:
+    with _explained(path):
         index = tantivy.Index.open(str(path))
         index.config_reader("manual")
         index.reload()
-    except (ValueError, OSError) as error:
-        raise LibraryError(f"There are no word lists in {path} ({error}).") from error
     return index
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what Tantivy raises into one sentence.
+
+    Raises:
+        LibraryError: the index cannot be used.
+    """
+    try:
+        yield
+    except BaseException as error:
+        # Damaged files make it panic, and a panic is no Exception: https://pyo3.rs/main/function/error-handling
+        if isinstance(error, ValueError | OSError) or type(error).__name__ == "PanicException":
+            raise LibraryError(f"The word lists in {path} cannot be used ({str(error)[:200]}).") from error
+        raise
 
 
 def _stamp(path: Path) -> int:

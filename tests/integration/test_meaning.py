@@ -1,0 +1,472 @@
+"""Vectors that follow the library, and a search by both: over a real library, with a model that hashes words."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import correlation
+
+import pytest
+
+from core.errors import ModelError
+from core.search.embedding import BLOCK, Reader
+from core.search.engine import Engine
+from core.search.lexical import BM25
+from core.search.meaning import NO_MODEL, NO_VECTORS, Meaning
+from core.search.postings import WordLists
+from core.search.query import parse, parse_words
+from core.search.vectors import VectorFile, vector_path, vector_paths
+from tests.fake_models import FakeEmbedder, FakeModel, FakeModels
+from tests.shelves import NOON, make_record, open_library
+
+FILE = "library.sqlite"
+RECORDS = (
+    make_record("2201.00001", "Grokking", abstract="Delayed generalization.", categories=("cs.LG",)),
+    make_record("2201.00002", "Memorization of random labels", abstract="Networks.", categories=("stat.ML",)),
+    make_record("2201.00003", "Cars in the city", abstract="Traffic.", categories=("cs.RO",)),
+    make_record("2201.00004", "Wheat rust", abstract="Fungal diseases.", categories=("q-bio.PE",)),
+    make_record("2201.00005", "Grokking, withdrawn", abstract="Grokking.", withdrawn=True),
+    make_record("2201.00006", "Attention Is All You Need", abstract="The transformer."),
+)
+
+
+async def read(library, models):
+    reader = Reader(library, models)
+    try:
+        await reader.list_words()
+        return await reader.read_missing()
+    finally:
+        await reader.close()
+
+
+@asynccontextmanager
+async def open_world(folder, records=RECORDS, models=None):
+    models = models or FakeModels()
+    async with open_library(folder, records) as library:
+        await read(library, models)
+        yield library, models, Engine(library, Meaning(folder, models))
+
+
+@pytest.fixture
+async def world(tmp_path):
+    async with open_world(tmp_path) as opened:
+        yield opened
+
+
+def ids(found):
+    return [hit.paper.id for hit in found.hits]
+
+
+def why(found):
+    return {hit.paper.id: hit.why for hit in found.hits}
+
+
+async def ask(engine, text, limit=10, offset=0):
+    return await engine.search(parse(text), limit=limit, offset=offset)
+
+
+async def test_a_paper_is_found_by_meaning_though_it_holds_none_of_the_words(world):
+    _, _, engine = world
+    found = await ask(engine, "automobile")
+    assert ids(found) == ["2201.00003"]
+    assert why(found) == {"2201.00003": "near in meaning"}
+    assert found.notes == ()
+
+
+async def test_each_hit_says_whether_words_or_meaning_or_both_brought_it(world):
+    _, _, engine = world
+    found = why(await ask(engine, "generalization memorization"))
+    assert found["2201.00002"] == "words: memorization; near in meaning"
+    assert found["2201.00001"] == "words: generalization; near in meaning"
+
+
+async def test_a_reason_keeps_to_its_length_and_still_says_both(world):
+    _, _, engine = world
+    found = await engine.search(parse_words("memorization of random labels networks " * 6), limit=1)
+    assert found.hits[0].why.endswith("; near in meaning")
+    assert len(found.hits[0].why) <= 80
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("automobile cat:cs.LG", []),
+        ("automobile -traffic", []),
+        ("automobile cat:cs.*", ["2201.00003"]),
+        ("memorization cat:cs.LG", ["2201.00001"]),
+        ("memorization -grokking", ["2201.00002"]),
+        ('memorization "delayed generalization"', ["2201.00001"]),
+        ("memorization after:2030", []),
+        ("memorization (cat:stat.ML OR cat:q-bio.PE)", ["2201.00002"]),
+    ],
+)
+async def test_filters_hold_for_what_meaning_finds(world, text, expected):
+    _, _, engine = world
+    assert ids(await ask(engine, text)) == expected
+
+
+async def test_a_narrow_filter_finds_the_one_paper_among_many_that_are_nearer(tmp_path):
+    many = [make_record(f"x:{n}", f"Memorization {n}", abstract="memorization " * (n % 5)) for n in range(600)]
+    far = make_record("x:far", "Grokking kernel wheat", categories=("math.NT",))
+    async with open_world(tmp_path, [*many, far]) as (_, _, engine):
+        assert "x:far" not in ids(await ask(engine, "memorization", limit=100))
+        assert ids(await ask(engine, "memorization cat:math.NT")) == ["x:far"]
+
+
+async def test_withdrawn_papers_are_not_found_by_meaning(world):
+    _, _, engine = world
+    assert "2201.00005" not in ids(await ask(engine, "memorization"))
+    assert "2201.00005" not in ids(await engine.similar("2201.00001", limit=10))
+
+
+async def test_similar_papers_are_near_in_meaning_and_leave_the_paper_out(world):
+    _, _, engine = world
+    found = await engine.similar("2201.00002", limit=1)
+    assert ids(found) == ["2201.00001"]
+    assert found.hits[0].why == "like 2201.00002"
+
+
+async def test_like_ranks_by_meaning_within_the_other_filters(world):
+    _, _, engine = world
+    assert ids(await ask(engine, "like:2201.00002"))[0] == "2201.00001"
+    found = await ask(engine, "like:2201.00002 cat:q-bio.PE")
+    assert ids(found) == ["2201.00004"]
+    assert why(found)["2201.00004"] == "like 2201.00002; cat:q-bio.PE"
+
+
+async def test_like_an_unembedded_paper_goes_by_words(world):
+    library, _, engine = world
+    await library.ingest([make_record("2201.00007", "Wheat fungal rust", abstract="Fungal diseases.")], now=NOON)
+    assert ids(await engine.similar("2201.00007", limit=1)) == ["2201.00004"]
+    assert ids(await ask(engine, "like:2201.00007"))[0] == "2201.00004"
+
+
+async def test_the_paper_that_is_called_so_comes_first(world):
+    _, _, engine = world
+    found = await ask(engine, "attention is all you need")
+    assert (ids(found)[0], found.hits[0].why, found.hits[0].score) == ("2201.00006", "title matches", 1.0)
+
+
+async def test_pages_of_both_follow_each_other_without_a_gap_or_a_repeat(tmp_path):
+    many = [make_record(f"x:{n}", f"Memorization {n}", abstract="kernel " * (n % 7)) for n in range(330)]
+    async with open_world(tmp_path, many) as (_, _, engine):
+        pages = [await ask(engine, "memorization", limit=10, offset=offset) for offset in range(0, 330, 10)]
+    paged = [identifier for page in pages for identifier in ids(page)]
+    assert len(paged) == len(set(paged)) == 330
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "привет мир",
+        "深度学习",
+        r"$\ell_1$ \mathbb{R}^n",
+        "the of and",
+        "x" * 4_000,
+        "word " * 800,
+        "def f(x): return x",
+    ],
+)
+async def test_odd_queries_get_an_answer(world, text):
+    _, _, engine = world
+    for query in (parse(text), parse_words(text)):
+        found = await engine.search(query, limit=5)
+        assert all(hit.why for hit in found.hits)
+
+
+@pytest.mark.parametrize("text", ["2201.00004", "https://arxiv.org/abs/2201.00004v2", "arXiv:2201.00004"])
+async def test_an_id_or_address_gives_that_paper_alone(world, text):
+    _, _, engine = world
+    assert ids(await ask(engine, text)) == ["2201.00004"]
+
+
+async def test_a_new_paper_is_found_by_word_at_once_and_by_meaning_once_it_is_read(world):
+    library, models, engine = world
+    await library.ingest([make_record("2201.00008", "Automobiles of tomorrow")], now=NOON)
+    assert "2201.00008" in ids(await ask(engine, "tomorrow"))
+    assert "2201.00008" not in ids(await ask(engine, "car"))
+    assert await read(library, models) == 1
+    assert "2201.00008" in ids(await ask(engine, "car"))
+
+
+async def test_a_paper_is_read_again_only_when_its_text_changed(world):
+    library, models, engine = world
+    models.now.embedder.seen.clear()
+    await library.ingest(
+        [make_record("2201.00003", "Cars in the city", abstract="Traffic.", comment="9 pages")], now=NOON
+    )
+    assert await read(library, models) == 0
+    assert models.now.embedder.seen == []
+    await library.ingest([make_record("2201.00003", "Memorization", abstract="", version=2)], now=NOON)
+    assert await read(library, models) == 1
+    assert "2201.00003" in ids(await ask(engine, "grokking"))
+
+
+async def test_other_processes_follow_what_the_owner_reads(tmp_path, world):
+    library, models, _ = world
+    reader = Meaning(tmp_path, models)
+    known = reader.open()
+    assert len(known.matrix) == len(RECORDS)
+    await library.ingest([make_record("2201.00008", "Automobiles of tomorrow")], now=NOON)
+    await read(library, models)
+    assert len(reader.open().matrix) == len(RECORDS) + 1
+
+
+async def test_without_a_model_search_goes_by_words_and_says_so(tmp_path):
+    models = FakeModels(None)
+    async with open_world(tmp_path, models=models) as (_, _, engine):
+        found = await ask(engine, "memorization")
+        assert ids(found) == ["2201.00002"]
+        assert found.notes == (f"Searched by words alone: {NO_MODEL}.",)
+        assert (await ask(engine, "cat:cs.LG")).notes == ()
+        assert (await ask(engine, "2201.00001")).notes == ()
+        assert "numpy" in sys.modules
+        assert vector_paths(tmp_path) == []
+        models.now = FakeModel(FakeEmbedder())
+        assert (await ask(engine, "memorization")).notes == (f"Searched by words alone: {NO_VECTORS}.",)
+
+
+async def test_a_model_that_comes_later_serves_without_a_restart(tmp_path):
+    models = FakeModels(None)
+    async with open_world(tmp_path, models=models) as (library, _, engine):
+        await ask(engine, "automobile")
+        models.now = FakeModel(FakeEmbedder())
+        await read(library, models)
+        assert ids(await ask(engine, "automobile")) == ["2201.00003"]
+
+
+async def test_a_broken_model_leaves_search_to_the_words(world, tmp_path):
+    library, models, _ = world
+    models.now.broken = True
+    engine = Engine(library, Meaning(tmp_path, models))
+    found = await ask(engine, "memorization")
+    assert ids(found) == ["2201.00002"]
+    assert found.notes == ("Searched by words alone: the model or its vectors are damaged.",)
+    await library.ingest([make_record("2201.00008", "More")], now=NOON)
+    with pytest.raises(ModelError):
+        await read(library, models)
+
+
+async def test_the_old_vectors_serve_while_a_changed_model_reads_and_go_when_it_is_done(tmp_path, world):
+    library, models, _ = world
+    old = models.now
+    gate, begun = threading.Event(), threading.Event()
+
+    def wait(_texts):
+        begun.set()
+        assert gate.wait(20)
+
+    meaning = Meaning(tmp_path, models)
+    engine = Engine(library, meaning)
+    await ask(engine, "automobile")
+    models.former, models.now = [old], FakeModel(FakeEmbedder("newer", before=wait))
+    reading = asyncio.create_task(read(library, models))
+    assert await asyncio.to_thread(begun.wait, 20)
+    assert ids(await ask(engine, "automobile")) == ["2201.00003"]
+    fresh = Meaning(tmp_path, models)
+    assert fresh.open().embedder.key == "fake"
+    gate.set()
+    assert await reading == len(RECORDS)
+    meaning.renew()
+    assert meaning.open().embedder.key == "newer"
+    assert ids(await ask(engine, "automobile")) == ["2201.00003"]
+    assert vector_paths(tmp_path) == [vector_path(tmp_path, "newer")]
+
+
+async def test_old_vectors_without_their_model_are_of_no_use(tmp_path, world):
+    library, models, _ = world
+    models.now = FakeModel(FakeEmbedder("newer"))
+    engine = Engine(library, Meaning(tmp_path, models))
+    assert (await ask(engine, "memorization")).notes == (f"Searched by words alone: {NO_VECTORS}.",)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all" * 100, b"SQLite format 3\0" + b"\0" * 4_000])
+async def test_broken_vectors_are_made_again(tmp_path, world, content):
+    library, models, _ = world
+    path = vector_path(tmp_path, "fake")
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    path.write_bytes(content)
+    engine = Engine(library, Meaning(tmp_path, models))
+    assert ids(await ask(engine, "memorization")) == ["2201.00002"]
+    assert await read(library, models) == len(RECORDS)
+    assert ids(await ask(Engine(library, Meaning(tmp_path, models)), "automobile")) == ["2201.00003"]
+
+
+async def test_vectors_of_an_older_version_or_another_library_are_made_again(tmp_path, world):
+    library, models, _ = world
+    path = vector_path(tmp_path, "fake")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    assert await read(library, models) == len(RECORDS)
+    await library.set_fact("identity", "another")
+    assert await read(library, models) == len(RECORDS)
+    assert await read(library, models) == 0
+
+
+async def test_a_library_that_went_back_in_time_is_read_anew(tmp_path, world):
+    library, models, engine = world
+    await library.write(lambda c: c.execute("DELETE FROM papers WHERE id = '2201.00006'"))
+    assert await read(library, models) == len(RECORDS) - 1
+    assert "2201.00006" not in ids(await ask(engine, "attention"))
+
+
+async def test_lost_word_lists_are_made_again_and_searches_go_on_meanwhile(tmp_path, world):
+    library, models, _ = world
+    for folder in tmp_path.glob("postings-*"):
+        for file in folder.glob("*.idx"):
+            file.write_bytes(b"broken")
+    engine = Engine(library, Meaning(tmp_path, models))
+    assert ids(await ask(engine, "wheat"))[0] == "2201.00004"
+    await library.ingest([make_record("2201.00009", "Wheat again")], now=NOON)
+    await read(library, models)
+    assert set(ids(await ask(engine, "wheat"))) >= {"2201.00004", "2201.00009"}
+
+
+async def test_the_quick_word_lists_rank_as_the_librarys_own_index_does(tmp_path):
+    titles = ("Kernel methods", "Kernel kernel tricks for text", "Text as data", "Methods of data", "Unrelated")
+    draw = random.Random(3)
+    words = ["words", "of", "text", "and", "data", "in", "graphs", "with", "many", "methods"]
+    records = [
+        make_record(f"x:{n}", f"{titles[n % 5]} {n}", abstract=" ".join(draw.choices(words, k=40))) for n in range(300)
+    ]
+    async with open_world(tmp_path, records) as (library, _, _):
+        postings = await library.read(WordLists(tmp_path).open)
+        assert (postings.number, postings.change) == (300, 300)
+        for asked in (["tricks"], ["kernel", "tricks"], ["kernel", "graphs", "kernel"], ["42"]):
+            quick = postings.rank(asked, 300)
+            expression = " OR ".join(asked)
+            query = f"SELECT rowid, -{BM25} FROM words WHERE words MATCH ?"
+            slow = dict(await library.read(lambda c, q=query, e=expression: c.execute(q, (e,)).fetchall()))
+            assert quick.keys() == slow.keys()
+            chosen = list(slow)[:50]
+            assert postings.score(asked, chosen) == pytest.approx({number: quick[number] for number in chosen})
+            assert rank_correlation([quick[n] for n in slow], list(slow.values())) > 0.9
+        assert postings.frequencies(["kernel", "kernels", "nowhere"]) == ([120, 120, 0], 300)
+
+
+def rank_correlation(left, right):
+    if len(left) < 3:
+        return 1.0
+    orders = [sorted(range(len(values)), key=values.__getitem__) for values in (left, right)]
+    places = [{item: place for place, item in enumerate(order)} for order in orders]
+    return correlation([places[0][n] for n in range(len(left))], [places[1][n] for n in range(len(left))])
+
+
+KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from core.papers.library import Library
+from core.search.embedding import Reader
+from tests.fake_models import FakeEmbedder, FakeModel, FakeModels
+
+def before(texts):
+    print(len(texts), flush=True)
+    sys.stdin.readline()
+
+async def main():
+    library = await Library.open(Path(sys.argv[1]))
+    reader = Reader(library, FakeModels(FakeModel(FakeEmbedder(before=before))))
+    await reader.list_words()
+    await reader.read_missing()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_kill_in_the_middle_costs_one_block_and_needs_no_repair(tmp_path):
+    records = [make_record(f"x:{n}", f"Kernel {n}") for n in range(3 * BLOCK)]
+    async with open_library(tmp_path, records):
+        pass
+    process = subprocess.Popen(  # noqa: ASYNC220 - it is spoken to line by line
+        [sys.executable, "-c", KILLED, str(tmp_path / FILE)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(2):  # the model's centre, the first block
+        process.stdout.readline()
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert process.stdout.readline() == f"{BLOCK}\n"  # the second block is under way
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    models = FakeModels()
+    async with open_library(tmp_path) as library:
+        assert VectorFile.open(vector_path(tmp_path, "fake")).upto == BLOCK
+        assert await read(library, models) == 2 * BLOCK
+        assert len(Meaning(tmp_path, models).open().matrix) == 3 * BLOCK
+
+
+async def test_a_stop_comes_after_the_papers_at_hand(tmp_path):
+    records = [make_record(f"x:{n}", f"Kernel {n}") for n in range(3 * BLOCK)]
+    async with open_library(tmp_path, records) as library:
+        begun, gate = threading.Event(), threading.Event()
+
+        def wait(texts):
+            if len(texts) == BLOCK:
+                begun.set()
+                assert gate.wait(20)
+
+        reader = Reader(library, FakeModels(FakeModel(FakeEmbedder(before=wait))), background=True)
+        reading = asyncio.create_task(reader.read_missing())
+        assert await asyncio.to_thread(begun.wait, 20)
+        closing = asyncio.create_task(reader.close())
+        await asyncio.sleep(0.05)
+        gate.set()
+        await closing
+        assert await reading == BLOCK
+        assert not VectorFile.open(vector_path(tmp_path, "fake")).is_whole
+
+
+async def test_searches_during_the_reading_see_what_is_there_already(tmp_path):
+    records = [make_record(f"x:{n}", f"Cars {n}") for n in range(2 * BLOCK)]
+    async with open_library(tmp_path, records) as library:
+        begun, gate = threading.Event(), threading.Event()
+        seen = []
+
+        def wait(texts):
+            seen.append(len(texts))
+            if seen.count(BLOCK) == 2:
+                begun.set()
+                assert gate.wait(20)
+
+        models = FakeModels(FakeModel(FakeEmbedder(before=wait)))
+        reading = asyncio.create_task(read(library, models))
+        assert await asyncio.to_thread(begun.wait, 20)
+        engine = Engine(library, Meaning(tmp_path, models))
+        assert len(ids(await ask(engine, "automobile", limit=500))) == BLOCK
+        gate.set()
+        await reading
+        assert len(ids(await ask(engine, "automobile", limit=500))) == 2 * BLOCK
+
+
+async def test_progress_is_told_up_to_the_last_paper(tmp_path):
+    records = [make_record(f"x:{n}", f"Cars {n}") for n in range(BLOCK + 5)]
+    told = []
+    async with open_library(tmp_path, records) as library:
+        reader = Reader(library, FakeModels())
+        await reader.read_missing(lambda done, total: told.append((done, total)))
+        await reader.close()
+    assert told == [(BLOCK, BLOCK + 5), (BLOCK + 5, BLOCK + 5)]
+
+
+async def test_the_least_cosine_keeps_out_what_has_nothing_to_do_with_a_query(world, tmp_path):
+    library, models, _ = world
+    strict = FakeModels(FakeModel(replace(models.now.embedder, least_cosine=0.99)))
+    engine = Engine(library, Meaning(tmp_path, strict))
+    assert ids(await ask(engine, "automobile")) == []
+    assert ids(await ask(engine, "memorization")) == ["2201.00002"]
