@@ -198,7 +198,9 @@ class Service:
                 log.info("%s", line)
 
     async def tidy(self) -> None:
-        """Forget deliveries that are older than what is promised to be kept."""
+        """Forget deliveries that are older than what is promised to be kept; warn when the calendar has ended."""
+        if warning := self._house.calendar.warning(self._house.clock()):
+            log.warning("%s", warning)
         before = self._house.clock() - timedelta(days=self._house.settings.keep.deliveries_days)
         try:
             await self._house.store.prune(before)

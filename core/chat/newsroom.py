@@ -212,7 +212,7 @@ class Newsroom:
             digest,
             frame,
             silence=silence,
-            failing=failures(states, frame.timezone),
+            failing=failures(states, frame.timezone, now),
             now=now,
             sample=_is_sample(digest.chosen),
         )

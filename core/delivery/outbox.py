@@ -162,7 +162,7 @@ def with_lateness(message: Message, delivery: Delivery, *, now: datetime, timezo
     if now - delivery.due_at < LATE_AFTER:
         return message
     reason = delivery.note.rstrip(".") or "paperboy was not running then"
-    line = text(f"{LATE} {next_words(delivery.due_at, timezone)}; {reason}.")
+    line = text(f"{LATE} {next_words(delivery.due_at, timezone)}. What held it up: {reason}.")
     earlier = tuple(told for told in message.lines if not plain(told).startswith(LATE))
     return replace(message, lines=(*earlier, line))
 

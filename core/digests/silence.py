@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from core.clock import zone_of
 from core.digests.digest import Digest
@@ -19,12 +18,17 @@ def source_label(name: str) -> str:
     return registered.label if registered else name
 
 
-def failures(states: Mapping[str, SourceState], timezone: str) -> list[str]:
-    """Return one clause for each source that does not answer, with the local times since when and of the next try."""
-    zone = zone_of(timezone)
+def failures(states: Mapping[str, SourceState], timezone: str, now: datetime | None = None) -> list[str]:
+    """Return one clause for each source that does not answer, with the local times since when and of the next try.
+
+    Args:
+        states: how the sources stand.
+        timezone: the reader's, IANA name.
+        now: a time of another day than this one's is told with its day.
+    """
     return [
-        f"{source_label(name)} {state.reason} since {_clock(state.failing_since, zone)}"
-        + (f", next try {_clock(state.retry_at, zone)}" if state.retry_at else "")
+        f"{source_label(name)} {state.reason} since {_clock(state.failing_since, timezone, now)}"
+        + (f", next try {_clock(state.retry_at, timezone, now)}" if state.retry_at else "")
         for name, state in sorted(states.items())
         if state.failing_since is not None
     ]
@@ -49,7 +53,7 @@ def explain_silence(
         timezone: the reader's, IANA name.
         nearest: the title that came nearest to the interests, where words matched partly.
     """
-    reasons = failures(states, timezone)
+    reasons = failures(states, timezone, now)
     if not reasons and (closed := calendar.explain(now)):
         reasons = [f"no announcement on arXiv today because {closed}"]
     if not digest.considered:
@@ -64,5 +68,8 @@ def explain_silence(
     return "; ".join([counted, *reasons])
 
 
-def _clock(moment: datetime | None, zone: ZoneInfo) -> str:
-    return "an unknown time" if moment is None else moment.astimezone(zone).strftime("%H:%M")
+def _clock(moment: datetime, timezone: str, now: datetime | None) -> str:
+    local = moment.astimezone(zone_of(timezone))
+    if now is None or local.date() == now.astimezone(zone_of(timezone)).date():
+        return f"{local:%H:%M}"
+    return f"{local:%a} {local.day} {local:%b %H:%M}"

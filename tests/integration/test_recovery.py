@@ -88,7 +88,7 @@ async def test_when_the_cause_goes_away_it_goes_on_and_the_missed_digest_arrives
     await world.tick(later)
     (digest,) = [post.message for post in world.platform.posts if post.address == PLACE]
     assert titles(digest) == ["Grokking in Small Transformers"]
-    assert "Late: this was due Mon 23 Nov 08:00; The channel is archived." in words(digest)
+    assert "Late: this was due Mon 23 Nov 08:00. What held it up: The channel is archived." in words(digest)
     assert "resumed #1" in (await world.house.store.changes(PLACE))[0].what
 
 

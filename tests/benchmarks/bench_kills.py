@@ -1,0 +1,140 @@
+"""The outbox under kill -9: processes that deliver to a Slack on loopback are killed until N have died, then counted.
+
+    python -m tests.benchmarks.bench_kills [--kills 1000]
+
+Each process is a real one: the store on its files, the courier, the Slack adapter with its socket. It lacks what does
+not touch the outbox (sources, library, page), so that it starts in less than a second. Replies are dropped now and
+then, before or after the post took effect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from bots.slack.slack import Slack
+from core.chat.message import Card, Kind, Message
+from core.clock import system_clock
+from core.delivery.courier import Courier
+from core.delivery.outbox import write_message
+from core.store import State
+from core.store.embedded import EmbeddedStore
+from tests.fakes import make_change, make_delivery, make_subscription
+from tests.servers.slack import APP_TOKEN, BOT_TOKEN, TEAM, Channel, Fault, SlackServer
+
+CHANNELS = 40
+DIGEST = Message(Kind.DIGEST, heading="Papers", cards=tuple(Card(str(n), f"Paper {n}") for n in range(5)))
+
+
+async def deliver(home: Path, api_url: str) -> None:
+    """Be the process that is killed: carry what is in the outbox until nothing is open."""
+    store = await EmbeddedStore.open(home)
+    slack = Slack(bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=api_url, clock=system_clock)
+
+    async def answer(_request: object) -> Message:
+        return DIGEST
+
+    courier = Courier(store=store, platforms={"slack": slack}, clock=system_clock, jitter=lambda: 0.0)
+    loops = [asyncio.create_task(slack.listen(answer)), asyncio.create_task(courier.run(every=0.5))]
+    while await store.open_deliveries():
+        await asyncio.sleep(0.1)
+    for loop in loops:
+        loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
+    await store.close()
+
+
+async def fill(home: Path, town: int, day: date) -> None:
+    """Queue one digest for each channel of a fresh data folder."""
+    now = datetime.now(UTC)
+    store = await EmbeddedStore.open(home)
+    for number in range(CHANNELS):
+        name, address = f"t{town}s{number}", f"slack:{TEAM}/C{number}"
+        await store.add_subscription(make_subscription(name, address, active_from=now), make_change())
+        fields = {"address": address, "message": write_message(DIGEST), "due_at": now, "composed_at": now}
+        await store.enqueue(make_delivery(name, day, shown=(), **fields))
+    await store.close()
+
+
+def start(home: Path, api_url: str) -> subprocess.Popen[bytes]:
+    """Start one process."""
+    command = [sys.executable, "-m", "tests.benchmarks.bench_kills", "--deliver", str(home), "--to", api_url]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL, env=dict(os.environ))
+
+
+async def drain_with_kills(home: Path, slack: SlackServer, dice: random.Random, kills: int) -> int:
+    """Start and kill processes until all is delivered; returns how many were killed in mid-work."""
+    killed = 0
+    while True:
+        process = start(home, slack.api_url)
+        if killed < kills and dice.random() < 0.3:
+            slack.fail("chat.postMessage", Fault(landed=dice.random() < 0.5, drop=True))
+        enough = len(slack.calls) + dice.randrange(3, 9) if killed < kills else sys.maxsize
+        while process.poll() is None and len(slack.calls) < enough:
+            await asyncio.sleep(0.001)
+        if process.poll() is not None:
+            return killed
+        await asyncio.sleep(dice.random() / 50)
+        process.kill()
+        await asyncio.to_thread(process.wait)
+        killed += 1
+
+
+async def count(home: Path, slack: SlackServer, town: int, day: date) -> tuple[int, int]:
+    """Return how many digests are lost and how many parts are there twice."""
+    store = await EmbeddedStore.open(home, read_only=True)
+    names = [f"t{town}s{number}" for number in range(CHANNELS)]
+    sent = [one.subscription for one in (await store.latest_deliveries(names)).values() if one.state is State.SENT]
+    await store.close()
+    parts = Counter(
+        (payload.get("key"), payload.get("part"))
+        for post in slack.posts
+        if (payload := post.get("metadata", {}).get("event_payload", {}))
+    )
+    lost = sum(name not in sent or not parts[f"{name}/{day}", 0] for name in names)
+    return lost, sum(number - 1 for number in parts.values())
+
+
+async def measure(kills: int, seed: int) -> None:
+    """Kill so many processes, and print what was lost and what came twice."""
+    dice, day, begun = random.Random(seed), datetime.now(UTC).date(), time.monotonic()
+    killed = town = lost = twice = digests = 0
+    while killed < kills:
+        with tempfile.TemporaryDirectory() as folder:
+            async with SlackServer() as slack:
+                slack.channels |= {f"C{number}": Channel() for number in range(CHANNELS)}
+                await fill(Path(folder), town, day)
+                killed += await drain_with_kills(Path(folder), slack, dice, kills - killed)
+                more_lost, more_twice = await count(Path(folder), slack, town, day)
+        lost, twice, digests, town = lost + more_lost, twice + more_twice, digests + CHANNELS, town + 1
+        print(
+            f"{killed} kills, {digests} digests in {time.monotonic() - begun:.0f} s: {lost} lost, {twice} twice",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--deliver", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--to", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.deliver is not None:
+        asyncio.run(deliver(arguments.deliver, arguments.to))
+    else:
+        asyncio.run(measure(arguments.kills, arguments.seed))
+
+
+if __name__ == "__main__":
+    main()
