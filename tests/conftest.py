@@ -1,8 +1,27 @@
-"""Properties have no deadline: a loaded machine is not a mistake."""
+"""What holds for all tests: properties without deadlines, and skips that can be forbidden."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
+# A loaded machine is not a mistake.
 settings.register_profile("paperboy", deadline=None)
 settings.load_profile("paperboy")
+
+NOT_INSTALLABLE = "../shared/data"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true", help="fail when a test is skipped that an install could run")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    avoidable = [report for report in skipped if NOT_INSTALLABLE not in str(report.longrepr)]
+    if session.config.getoption("--no-skips") and avoidable:
+        names = "\n  ".join(report.nodeid for report in avoidable)
+        reporter.write_line(f"\nskipped, where nothing may be skipped:\n  {names}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
