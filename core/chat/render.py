@@ -99,7 +99,9 @@ def digest_message(
     closing = (*small_print, *(text(f"{failure}.") for failure in failing))
     if any(item.ranked.paper.is_arxiv for item in digest.chosen):
         closing += (text(ARXIV_THANKS),)
-    return Message(Kind.DIGEST, heading=frame.heading, lines=(text(counts),), cards=cards, closing=closing, sample=sample)
+    return Message(
+        Kind.DIGEST, heading=frame.heading, lines=(text(counts),), cards=cards, closing=closing, sample=sample
+    )
 
 
 def hit_card(hit: Hit, now: datetime) -> Card:
