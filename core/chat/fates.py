@@ -31,7 +31,8 @@ async def tell_fate(
         return _delivered(own[0], subscription, paper.id)
     verdict = await newsroom.engine.explain(parse(subscription.interests), paper.id)
     if not verdict.matched:
-        return text(f"not for it, {verdict.excluded_by or verdict.because}")
+        excluded = verdict.excluded_by.startswith("-")
+        return text(f"excluded by {verdict.excluded_by}" if excluded else f"no match, {verdict.because}")
     if shown := next((item for item in here if item.state is State.SENT), None):
         told = f"{verdict.because}, but this place was shown it already, on {short_day(shown.day)}"
         return text(told, *_link(shown))

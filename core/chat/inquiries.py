@@ -13,7 +13,7 @@ from core.chat.latex import to_unicode
 from core.chat.message import Button, Kind, Message, Span, Text, text
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import FORMS
-from core.chat.render import found_message, hit_card, title_span
+from core.chat.render import found_message, hit_card, join_names, title_span
 from core.digests.silence import source_label
 from core.digests.subscription import Subscription
 from core.errors import UsageError
@@ -118,7 +118,7 @@ class Inquiries:
             return _say(f"{identifier[:80]} was never fetched. {self._sources_words()}")
         lines: list[Text] = [text(title_span(paper)), _fetched_words(paper)]
         if not subscriptions:
-            lines.append(text("No subscription here could have wanted it."))
+            lines.append(text("There is no subscription here that could have wanted it."))
         lines += [await self._why_for(item, paper, now) for item in subscriptions]
         return Message(Kind.ANSWER, lines=tuple(lines))
 
@@ -185,7 +185,7 @@ class Inquiries:
 
 
 def _fetched_words(paper: Paper) -> Text:
-    sources = " and ".join(source_label(name) for name in paper.sources)
+    sources = join_names([source_label(name) for name in paper.sources])
     first = f" on {short_day(paper.first_seen.date())}" if paper.first_seen else ""
     listed = ", ".join(f"{source_label(item.source)} {short_day(item.day)} ({item.kind})" for item in paper.listings)
     return text(f"Fetched{first} from {sources}; " + (f"listed by {listed}." if listed else "on no day's list."))

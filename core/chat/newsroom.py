@@ -12,7 +12,7 @@ from functools import lru_cache
 from core.chat.cards import shorten
 from core.chat.latex import to_unicode
 from core.chat.message import Message, text
-from core.chat.render import Frame, chosen_why, digest_message, long_day
+from core.chat.render import Frame, chosen_why, digest_message, join_names, long_day
 from core.clock import zone_of
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
@@ -127,7 +127,7 @@ class Newsroom:
         gap = await gap_behind(self._store, subscription.id, last)
         order = await self._order(subscription, _window(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
-        names = " and ".join(source_label(name) for name in back)
+        names = join_names([source_label(name) for name in back])
         clock = now.astimezone(zone_of(subscription.timezone))
         note = f"{names} answered again; this was completed at {clock:%H:%M}."
         frame = Frame(_heading(subscription.interests), delivery.day, subscription.timezone, (note,))

@@ -22,6 +22,12 @@ ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
 BUTTON_VALUE = 80
 
 
+def join_names(names: Sequence[str]) -> str:
+    """Return `arXiv`, `arXiv and Hugging Face`, `arXiv, Hugging Face and Hacker News`."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def long_day(day: date) -> str:
     """Return `Monday 23 November 2026`."""
     return f"{day:%A} {day.day} {day:%B %Y}"

@@ -85,7 +85,7 @@ async def test_what_another_subscription_of_the_place_was_shown_is_not_said_to_b
 async def test_a_term_that_shuts_it_out_is_named(world):
     await subscribe(world, "grokking -part")
     await world.tick(AT_EIGHT)
-    assert "not for it, -part" in words(await world.ask("why 2611.00001"))
+    assert "excluded by -part" in words(await world.ask("why 2611.00001"))
 
 
 async def test_what_nobody_can_know_is_told_as_unknown(world):
