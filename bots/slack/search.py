@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bots.slack.api import Api, Method
+from bots.slack.failures import SlackError
 from core.delivery.platform import Payload
+from core.errors import DeliveryFailure
 
 EVENT_TYPE = "paperboy_delivery"
 CLOCK_SKEW = timedelta(minutes=5)
@@ -65,3 +67,5 @@ async def _messages(api: Api, method: Method, **args: Any) -> AsyncIterator[Mapp
         cursor = (reply.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
             return
+    # What was not looked through may hold it: "not there" would be a guess, and a second copy.
+    raise SlackError(DeliveryFailure.REJECTED, f"More than {MOST_PAGES} pages were posted in Slack since then.")

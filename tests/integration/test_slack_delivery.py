@@ -265,6 +265,14 @@ async def test_a_delivery_is_found_behind_many_other_posts(server, slack):
     assert await slack.find(PLACE, KEY, HOUR_AGO) == expected
 
 
+async def test_where_too_much_was_posted_since_nobody_says_that_it_is_not_there(server, slack):
+    await slack.deliver(PLACE, SHORT, key=KEY)
+    for _ in range(12):
+        await slack.deliver(PLACE, SHORT, key="another")
+    server.history_page = 1
+    assert await slack.find(PLACE, KEY, HOUR_AGO) is None
+
+
 async def test_a_hole_in_the_thread_ends_what_was_found(server, slack):
     await slack.deliver(PLACE, LONG, key=KEY)
     expected = names(server)
