@@ -26,7 +26,7 @@ SEGMENT = 32_768  # rows that are allotted at once; memory is used as they fill
 FEW = 4_096  # so many rows are looked at one by one
 SAMPLE = 64
 THREADS = 2
-MANY_ROWS = 60_000  # below, starting a thread costs more than it brings
+MANY_ROWS = 300_000  # below, a second thread is worth less than it costs when the machine is busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +173,9 @@ class Matrix:
             if size <= 0:
                 break
             part = found[start : start + size]
-            simsimd.cdist(rest, segment.rows[:size], metric="dot", threads=threads, out=part[None, :], out_dtype="f32")
-            part *= segment.scales[:size] * np.float32(scale)
+            # Not with `out=`: simsimd 6.5 then returns a None that it does not own, until Python aborts.
+            products = simsimd.cdist(rest, segment.rows[:size], metric="dot", threads=threads, out_dtype="f32")
+            np.multiply(np.asarray(products)[0], segment.scales[:size] * np.float32(scale), out=part)
             part += segment.offsets[:size]
             part += np.float32(constant)
         return found

@@ -156,10 +156,7 @@ def resident() -> float:
 
 async def measure(folder: Path, begun: float) -> dict[str, float]:
     """Search one library as a process would that serves it."""
-    real = read_papers(BASE)
-    queries = make_queries(real)
     models = CachedModels(read_settings(os.environ))
-    del real
     library = await Library.open(folder / "library.sqlite3")
     meaning = Meaning(folder, models)
     engine = Engine(library, meaning)
@@ -167,6 +164,7 @@ async def measure(folder: Path, begun: float) -> dict[str, float]:
     ready = time.time() - begun
     known = meaning.open()
     assert known is not None, meaning.missing
+    queries = make_queries(read_papers(BASE))
     for text in queries[:10]:
         await engine.search(parse_words(text), limit=5)
     embedding, searching = [], []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def fill(vectors, numbers=None):
     return matrix
 
 
-@pytest.mark.parametrize("count", [1, 7, 500, m.FEW + 500, m.SEGMENT + 1_000, m.MANY_ROWS + 100])
+@pytest.mark.parametrize("count", [1, 7, 500, m.FEW + 500, 2 * m.SEGMENT + 1_000])
 def test_the_nearest_are_those_of_the_plain_product(count):
     vectors, query = make_vectors(count), make_vectors(1, seed=3)[0]
     found = fill(vectors).nearest(query, 20)
@@ -115,3 +117,12 @@ def test_taking_off_the_centre_makes_the_bytes_several_times_as_exact():
 def test_equal_scores_are_all_counted():
     vectors = np.repeat(make_vectors(1), 30_000, axis=0)
     assert len(fill(vectors).nearest(vectors[0], 40)) == 40
+
+
+def test_a_search_leaves_no_reference_behind_or_takes_one_away():
+    matrix, query = fill(make_vectors(10)), make_vectors(1, seed=3)[0]
+    matrix.nearest(query, 3)
+    before = sys.getrefcount(None)
+    for _ in range(500):
+        matrix.nearest(query, 3)
+    assert abs(sys.getrefcount(None) - before) < 100
