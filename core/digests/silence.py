@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeGuard
 
 from core.clock import zone_of
 from core.digests.digest import Digest
 from core.papers.calendar import Calendar
 from core.papers.plan import SourceState
 from core.papers.sources import SOURCES
+
+ARXIV = "arxiv"
 
 
 def source_label(name: str) -> str:
@@ -24,11 +27,11 @@ def failures(states: Mapping[str, SourceState], timezone: str, now: datetime | N
     Args:
         states: how the sources stand.
         timezone: the reader's, IANA name.
-        now: a time of another day than this one's is told with its day.
+        now: a time of another day than this one's is told with its day, and no next try that is over.
     """
     return [
         f"{source_label(name)} {state.reason} since {_clock(state.failing_since, timezone, now)}"
-        + (f", next try {_clock(state.retry_at, timezone, now)}" if state.retry_at else "")
+        + (f", next try {_clock(state.retry_at, timezone, now)}" if _is_ahead(state.retry_at, now) else "")
         for name, state in sorted(states.items())
         if state.failing_since is not None
     ]
@@ -54,7 +57,7 @@ def explain_silence(
         nearest: the title that came nearest to the interests, where words matched partly.
     """
     reasons = failures(states, timezone, now)
-    if not reasons and (closed := calendar.explain(now)):
+    if not reasons and ARXIV in states and (closed := calendar.explain(now)):
         reasons = [f"no announcement on arXiv today because {closed}"]
     if not digest.considered:
         return "; ".join(["no new papers", *reasons]) if reasons else "no new papers since the last digest"
@@ -66,6 +69,10 @@ def explain_silence(
         if nearest:
             counted += f" (nearest: {nearest})"
     return "; ".join([counted, *reasons])
+
+
+def _is_ahead(moment: datetime | None, now: datetime | None) -> TypeGuard[datetime]:
+    return moment is not None and (now is None or moment > now)
 
 
 def _clock(moment: datetime, timezone: str, now: datetime | None) -> str:
