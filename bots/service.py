@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_EVERY = 15.0
 REACHABLE_WITHIN = 2.0
+SWITCH_EVERY = 0.0005
 CATCH_UP_WITHIN = 180.0
 FETCH_BEFORE = timedelta(minutes=3)
 FETCH_AGAIN = timedelta(minutes=15)
@@ -51,6 +52,8 @@ async def run(arguments: Namespace, settings: Settings) -> int:
             "leave it out, and one process does everything."
         )
     wanted = chosen_names(arguments.only)
+    # Reading papers in the background must not make a search wait: by default a thread keeps the interpreter for 5 ms.
+    sys.setswitchinterval(SWITCH_EVERY)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

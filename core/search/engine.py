@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,7 +20,16 @@ from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.tokens import tokens
 from core.papers.windows import Window
-from core.search.hybrid import Ranked, aim, asked_likes, asked_text, is_current, paper_numbers, rank_by_both
+from core.search.hybrid import (
+    Ranked,
+    aim,
+    asked_likes,
+    asked_text,
+    is_current,
+    liked_vectors,
+    paper_numbers,
+    rank_by_both,
+)
 from core.search.interests import ENOUGH, Match, Verdict, explain_paper, match_window, nearest_in_window
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
@@ -36,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POOL = 50
+SPARE = 20
+"""Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 FEW = 5
 NEAR_IN_MEANING = "near in meaning"
 
@@ -115,11 +126,14 @@ class Engine:
         # The model works while the words are looked up.
         vector = self._embedding.submit(known.embedder.embed_query, text) if known and text else None
         near = resolve_likes(connection, query)
+        liked = liked_vectors(known, paper_numbers(connection, likes)) if known else None
         ranked = None
-        if known is not None:
-            direction = aim(known, vector.result() if vector else None, paper_numbers(connection, likes))
-            if direction is not None:
-                ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
+        if known is not None and liked is not None:
+
+            def direction() -> Vectors:
+                return aim([*liked, *([vector.result()] if vector else [])])
+
+            ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
         if ranked is not None:
             return _page_of_both(connection, query, near, ranked, limit, offset)
         found = _page_by_words(connection, query, near, limit, offset)
@@ -133,7 +147,7 @@ class Engine:
         near: Mapping[str, Near],
         depth: int,
         known: Known,
-        direction: Vectors,
+        direction: Callable[[], Vectors],
     ) -> Ranked:
         postings = self._postings(connection)
         if postings is not None:
@@ -246,10 +260,10 @@ class Engine:
         """Return what is near to a paper in meaning; None where that is not known."""
         known = self._meaning.open() if self._meaning else None
         numbers = paper_numbers(connection, [paper_id]) if known else []
-        direction = aim(known, None, numbers) if known and numbers else None
-        if known is None or direction is None:
+        liked = liked_vectors(known, numbers) if known and numbers else None
+        if known is None or liked is None:
             return None
-        found = known.matrix.nearest(direction, limit + POOL)
+        found = known.matrix.nearest(aim(liked), limit + POOL)
         there = _standing(connection, [number for number in found if number not in numbers])
         return Near("", {number: max(0.0, min(1.0, found[number])) for number in there})
 
@@ -289,7 +303,7 @@ def _page_by_words(
 def _page_of_both(
     connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], ranked: Ranked, limit: int, offset: int
 ) -> Found:
-    first = list(ranked.scores)[: offset + limit + POOL]
+    first = list(ranked.scores)[: offset + limit + SPARE]
     there = _standing(connection, first)
     compiled = compile_query(query.tree, near)
     titled = matching_titles(connection, compiled, asked_text(query), there[:POOL])

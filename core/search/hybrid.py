@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ CANDIDATES = 200
 """Looked at from each side; further pages look deeper."""
 NEAR = 50
 """So many nearest are told to be near in meaning even where they hold words too."""
+SCORED = 100
+"""Of so many nearest the words are counted too; those behind them come on no first page by a word or two."""
 MOST_BEHIND = 5_000
 """Papers that the quick word lists may lack; of more, the library's own index is asked alone."""
 _WIDE = 1_000
@@ -62,15 +64,18 @@ def asked_likes(query: Query) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node.paper for node in conjuncts(query.tree) if isinstance(node, Like)))
 
 
-def aim(known: Known, text: Vectors | None, likes: Sequence[int]) -> Vectors | None:
-    """Return the direction in which to look: between the text's and the papers'; None when a paper's is not known."""
+def liked_vectors(known: Known, likes: Sequence[int]) -> list[Vectors] | None:
+    """Return the vectors of some papers, or None when one is not known."""
+    vectors = [known.matrix.vector(number) for number in likes]
+    there = [vector for vector in vectors if vector is not None]
+    return there if len(there) == len(vectors) else None
+
+
+def aim(vectors: Sequence[Vectors]) -> Vectors:
+    """Return the direction between some vectors, of length 1."""
     import numpy as np  # noqa: PLC0415 - loaded with the model
 
-    vectors = [known.matrix.vector(number) for number in likes]
-    wanted = [vector for vector in (text, *vectors) if vector is not None]
-    if not wanted or any(vector is None for vector in vectors):
-        return None
-    whole: Vectors = np.sum([vector / np.linalg.norm(vector) for vector in wanted], axis=0, dtype=np.float32)
+    whole: Vectors = np.sum([vector / np.linalg.norm(vector) for vector in vectors], axis=0, dtype=np.float32)
     whole /= max(float(np.linalg.norm(whole)), 1e-9)
     return whole
 
@@ -82,7 +87,7 @@ def rank_by_both(
     depth: int,
     known: Known,
     postings: Postings | None,
-    direction: Vectors,
+    direction: Callable[[], Vectors],
 ) -> Ranked:
     """Rank the papers that meet a query's filters.
 
@@ -93,7 +98,7 @@ def rank_by_both(
         depth: how many are wanted.
         known: what is known by meaning.
         postings: the quick word lists, where there are some.
-        direction: where to look, a vector of length 1.
+        direction: returns where to look, a vector of length 1; asked for once the words are done.
     """
     tree, excluded = _without_likes(connection, query)
     compiled = compile_query(tree, near)
@@ -107,18 +112,17 @@ def rank_by_both(
         lexical |= _rank_newer(connection, words, postings)
     elif compiled.ranking:
         lexical = _rank_filtered(connection, compiled, among, max(_WIDE, count))
-    semantic = dict(known.matrix.nearest(direction, count + len(excluded), among=among, besides=list(lexical)))
-    nearest = [number for number, _ in sorted(semantic.items(), key=lambda item: -item[1])[: max(NEAR, 1)]]
-    missing = [number for number in semantic if number not in lexical]
+    semantic = dict(known.matrix.nearest(direction(), count + len(excluded), among=among, besides=list(lexical)))
+    nearest = sorted(semantic, key=lambda number: -semantic[number])[: max(SCORED, depth)]
     if quick and postings is not None:
-        lexical |= postings.score(words, missing)
+        lexical |= postings.score(words, [number for number in nearest if number not in lexical])
     least = known.embedder.least_cosine if words else -1.0
     semantic = {n: cosine for n, cosine in semantic.items() if n in lexical or cosine >= least}
     for number in excluded:
         semantic.pop(number, None)
         lexical.pop(number, None)
     scores = fuse(_weights(connection, words, postings), lexical, semantic)
-    return Ranked(scores, frozenset(n for n in nearest if n in semantic), frozenset(lexical))
+    return Ranked(scores, frozenset(n for n in nearest[:NEAR] if n in semantic), frozenset(lexical))
 
 
 def _without_likes(connection: sqlite3.Connection, query: Query) -> tuple[Node | None, list[int]]:

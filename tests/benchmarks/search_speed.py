@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from bots.service import SWITCH_EVERY
 from core.errors import ModelError
 from core.papers.library import Library
 from core.papers.paper import Record
@@ -123,7 +124,7 @@ def make_queries(real: Sequence[dict[str, Any]]) -> list[str]:
     draw = random.Random(2)
     titles = [paper["title"] for paper in draw.sample(list(real), 35)]
     words = [" ".join(draw.sample(paper["abstract"].split(), 3)) for paper in draw.sample(list(real), 40)]
-    sentences = [max(paper["abstract"].split(". "), key=len) for paper in draw.sample(list(real), 25)]
+    sentences = [draw.choice(paper["abstract"].split(". ")) for paper in draw.sample(list(real), 25)]
     return [*titles, *words, *sentences]
 
 
@@ -188,6 +189,7 @@ async def measure(folder: Path, begun: float) -> dict[str, float]:
 
 async def measure_pauses(folder: Path) -> dict[str, float]:
     """Search without a break while a day's papers come in and are read for meaning in the background."""
+    sys.setswitchinterval(SWITCH_EVERY)
     real = read_papers(BASE + NEW)
     queries = make_queries(real[:BASE])
     models = CachedModels(read_settings(os.environ))
