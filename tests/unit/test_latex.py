@@ -160,3 +160,8 @@ def test_hardly_a_real_title_keeps_its_latex():
     raw = [title for title in latex if re.search(r"\\[A-Za-z]|\$|\{", to_unicode(title))]
     assert len(latex) > 1000
     assert len(raw) < len(latex) / 50, raw
+
+
+@pytest.mark.parametrize("depth", [30, 149, 500])
+def test_macros_that_lack_arguments_level_in_level_end_in_time(depth):
+    assert "x" in to_unicode("$\\frac{" * depth + "x" + "}" * depth)
