@@ -250,10 +250,7 @@ def test_the_cache_is_the_users_own_unless_a_setting_names_one(tmp_path, monkeyp
     assert cache_folder(Settings(model=Model(cache=str(tmp_path / "x")))) == tmp_path / "x"
 
 
-@pytest.mark.skipif(
-    find_model(REAL) is None and not os.environ.get("REQUIRE_MODEL"),
-    reason="the real model is not in the cache; paperboy fetch gets it",
-)
+@pytest.mark.skipif(find_model(REAL) is None, reason="the real model is not in the cache; paperboy fetch gets it")
 def test_the_real_model_tells_what_is_near_from_what_is_far():
     files = find_model(REAL)
     assert files is not None
