@@ -92,7 +92,12 @@ class Courier:
         """Mark what a crash left in mid-delivery as unknown; for the owner of the store, once, at start."""
         for delivery in await self._store.open_deliveries():
             if delivery.state is State.SENDING:
-                await self._move(delivery, State.UNKNOWN, note=STOPPED)
+                await self._left_behind(delivery)
+
+    async def _left_behind(self, delivery: Delivery) -> Delivery | None:
+        """Mark what we left in mid-delivery as unknown. That try was our failure, and no reason to wait longer."""
+        tries = max(delivery.attempts - 1, 0)
+        return await self._move(delivery, State.UNKNOWN, note=STOPPED, not_before=None, attempts=tries)
 
     async def drain(self) -> None:
         """Start what can be tried now, without waiting for it."""
@@ -157,7 +162,7 @@ class Courier:
             return
         unknown: Delivery | None = delivery
         if delivery.state is State.SENDING:
-            unknown = await self._move(delivery, State.UNKNOWN, note=STOPPED)
+            unknown = await self._left_behind(delivery)
         if unknown is not None:
             await self._settle(unknown, platform)
 
@@ -250,8 +255,8 @@ class Courier:
             await self._send_rest(delivery, tuple(parts))
 
     async def _send_rest(self, delivery: Delivery, parts: tuple[str, ...]) -> None:
-        """Queue what surely did not arrive, the first time at once."""
-        if delivery.attempts > 1:
+        """Queue what surely did not arrive: at once, unless the platform has lost it more than once."""
+        if delivery.attempts > 1 and delivery.not_before is not None:
             found = replace(delivery, parts=parts)
             await self._again(found, DeliveryError(DeliveryFailure.RETRY, delivery.note))
             return

@@ -95,6 +95,26 @@ async def test_a_place_that_stays_lost_ends_the_looking_with_its_reason(world):
     assert "not sent again for that reason (It is gone.)" in dead.note
 
 
+async def test_deaths_of_paperboy_delay_nothing_and_replies_lost_by_the_platform_do(world):
+    await world.ask("subscribe grokking in UTC daily at 08:00")
+    lost = DeliveryError(DeliveryFailure.UNKNOWN, "The platform did not answer in time.")
+    world.platform.failures = [lost]
+    await world.tick(AT_EIGHT)
+    for _ in range(3):
+        open_one = await delivery_of(world)
+        dying = replace(open_one, state=State.SENDING, attempts=open_one.attempts + 1)
+        await world.house.store.move(dying, expected=open_one.state)
+        await world.courier.recover()
+    world.platform.failures = [lost]
+    await world.tick()
+    assert world.posted() == []
+    await world.tick(AT_EIGHT + timedelta(seconds=6))
+    assert (await delivery_of(world)).state is State.PENDING
+    assert (await delivery_of(world)).not_before - world.now == timedelta(seconds=45), "as after two tries, not five"
+    await world.tick(AT_EIGHT + timedelta(minutes=15))
+    assert [post.part for post in world.platform.posts] == [0, 1]
+
+
 async def test_a_mistake_of_our_own_is_looked_into_and_the_digest_still_arrives_once(world, caplog):
     await world.ask("subscribe grokking in UTC daily at 08:00")
     world.platform.failures = [RuntimeError("nobody foresaw it")]
