@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import secrets
@@ -18,8 +19,9 @@ from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
+from core.errors import LibraryBroken
 from core.papers.calendar import Calendar
-from core.papers.library import Library
+from core.papers.library import Library, set_aside
 from core.papers.sources import create_sources
 from core.search.embedding import Reader
 from core.search.engine import Engine
@@ -114,7 +116,7 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         for notice in store.notices:
             log.warning("%s", notice)
         path = settings.home / LIBRARY_FILE
-        library = await Library.open(path, read_only=not owner and path.exists())
+        library = await (_open_library(path, clock) if owner else Library.open(path, read_only=path.exists()))
         stack.push_async_callback(library.close)
         http = None
         if owner and settings.search.ask_outside:
@@ -125,9 +127,27 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         yield make_house(settings, library=library, store=store, clock=clock, http=http)
 
 
+async def _open_library(path: Path, clock: Clock) -> Library:
+    """Open the library as its owner: a broken one is set aside, and a new one begun."""
+    try:
+        return await Library.open(path)
+    except LibraryBroken:
+        await asyncio.to_thread(_forget_vectors, path.parent)  # they tell papers by numbers that mean others soon
+        log.warning("%s", await asyncio.to_thread(set_aside, path, clock()))
+        return await Library.open(path)
+
+
+def _forget_vectors(folder: Path) -> None:
+    if any(folder.glob("vectors-*")):
+        from core.search.vectors import remove_vectors, vector_paths  # noqa: PLC0415 - loads numpy
+
+        for path in vector_paths(folder):
+            remove_vectors(path)
+
+
 def make_house(settings: Settings, *, library: Library, store: Store, clock: Clock, http: Http | None = None) -> House:
     """Put the core together over an open library and store; with `http`, searches may go outside."""
-    calendar = Calendar.from_toml(config_file("arxiv_calendar.toml").read_bytes())
+    calendar = read_calendar()
     meaning = Meaning(library.path.parent, CachedModels(settings)) if settings.model.enabled else None
     engine = Engine(library, meaning)
     newsroom = Newsroom(library=library, engine=engine, store=store, settings=settings, calendar=calendar)
@@ -136,14 +156,25 @@ def make_house(settings: Settings, *, library: Library, store: Store, clock: Clo
     return House(settings, clock, library, store, newsroom, inquiries, calendar, meaning, http, outside)
 
 
+def read_calendar() -> Calendar:
+    """Return arXiv's calendar as it ships."""
+    return Calendar.from_toml(config_file("arxiv_calendar.toml").read_bytes())
+
+
 @asynccontextmanager
 async def open_sample(settings: Settings, store: Store, clock: Clock) -> AsyncIterator[Newsroom]:
     """Open a newsroom that knows the bundled sample alone, so that it never mixes with real papers."""
     with TemporaryDirectory(prefix="paperboy-sample-") as folder:
         library = await Library.open(Path(folder) / LIBRARY_FILE)
         try:
-            sample = make_house(settings, library=library, store=store, clock=clock)
             await load_sample(settings, library, clock)
-            yield sample.newsroom
+            yield Newsroom(
+                library=library,
+                engine=Engine(library),
+                store=store,
+                settings=settings,
+                calendar=read_calendar(),
+                sample=True,
+            )
         finally:
             await library.close()

@@ -315,6 +315,8 @@ def _decode(kept: str | None, kind: type[_Kept]) -> _Kept | None:
 def _cause(error: Exception) -> str:
     """Return what went wrong in few words; addresses, which can hold passwords, are not repeated."""
     text = str(error)
+    if isinstance(error, httpx.ConnectError) and "[Errno -" in text:
+        return "its name is not known here, as without internet"
     if not text or "://" in text:
         return type(error).__name__
     return text[:120]

@@ -43,6 +43,8 @@ COMMANDS: Mapping[str, str] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     arguments = make_parser().parse_args(argv)
+    # Interests, addresses and marks are nobody else's on this machine to read.
+    os.umask(0o077)
     try:
         settings = read_settings(os.environ)
         start_logging(settings, quiet=arguments.command != "run")

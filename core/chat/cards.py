@@ -16,6 +16,7 @@ NAMED_AUTHORS = 3
 SUMMARY_LENGTH = 280
 SHORTEST_SUMMARY = 120
 WHY_LENGTH = 80
+TITLE_LENGTH = 300
 FACT_LENGTH = 80
 BUTTON_VALUE_LENGTH = 80  # see message.Button
 HUGGING_FACE = "huggingface"
@@ -25,6 +26,7 @@ _SENTENCE_END = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bal)(?<!\bvs)(?<!\bcf)(?<!\bFig)(?<!\b[A-Z])[.!?][)”\"']?(?=\s)"
 )
 _JOINER = "\u200d"
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def card_of(paper: Paper, *, why: str = "", buttons: bool = True, now: datetime) -> Card:
@@ -38,15 +40,20 @@ def card_of(paper: Paper, *, why: str = "", buttons: bool = True, now: datetime)
     """
     return Card(
         paper=paper.id,
-        title=to_unicode(paper.title) or paper.id,
+        title=shorten(_readable(to_unicode(paper.title)), TITLE_LENGTH) or paper.id,
         url=page_address(paper),
-        byline=byline(paper.authors),
+        byline=_readable(byline(paper.authors)),
         facts=_facts(paper, now),
         why=shorten(why, WHY_LENGTH),
-        summary=opening(to_unicode(paper.abstract)),
+        summary=_readable(opening(to_unicode(paper.abstract))),
         links=tuple(_links(paper)),
         buttons=_buttons(paper) if buttons else (),
     )
+
+
+def _readable(text: str) -> str:
+    """Take out the marks that turn the direction of what follows: a title must not rewrite the line it stands in."""
+    return _TURNING.sub("", text)
 
 
 def page_address(paper: Paper) -> str:

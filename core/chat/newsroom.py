@@ -30,7 +30,6 @@ from core.settings import Settings
 from core.store import Delivery, Shown, Store
 from core.store.gaps import FROM_THE_FIRST, gap_behind
 
-SAMPLE_SOURCE = "sample"
 read_interests = lru_cache(maxsize=4096)(parse)
 """`parse`, for interests that are read again at each digest."""
 ARXIV = "arxiv"
@@ -61,13 +60,21 @@ class Newsroom:
     """Composes digests out of the library, knowing what places were shown."""
 
     def __init__(
-        self, *, library: Library, engine: Engine, store: Store, settings: Settings, calendar: Calendar
+        self,
+        *,
+        library: Library,
+        engine: Engine,
+        store: Store,
+        settings: Settings,
+        calendar: Calendar,
+        sample: bool = False,
     ) -> None:
         self.library = library
         self.engine = engine
         self._store = store
         self._settings = settings
         self._calendar = calendar
+        self._sample = sample
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
         self._sources = frozenset(enabled_sources(settings))
@@ -173,7 +180,8 @@ class Newsroom:
         window: Window = Newest() if day is None else OnDay(day)
         limit = top or (self._settings.digest.top if interests else self._settings.digest.everything_top)
         order = Order(parse(interests), window, limit)
-        frame = Frame(_heading(interests), day or _local_day(now, timezone), timezone)
+        empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
+        frame = Frame(_heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
         return (await self._edition(order, frame, now)).message
 
     async def lately(self, interests: str, now: datetime, *, top: int, days: int = 7) -> Digest:
@@ -207,14 +215,16 @@ class Newsroom:
         silence = ""
         if not digest.chosen:
             nearest = await self._nearest_title(digest, order.window)
-            silence = explain_silence(digest, states, self._calendar, now=now, timezone=frame.timezone, nearest=nearest)
+            silence = explain_silence(
+                digest, states, self._calendar, now=now, timezone=frame.timezone, nearest=nearest, empty=frame.empty
+            )
         message = digest_message(
             digest,
             frame,
             silence=silence,
             failing=failures(states, frame.timezone, now),
             now=now,
-            sample=_is_sample(digest.chosen),
+            sample=self._sample,
         )
         shown = tuple(
             Shown(item.ranked.paper.id, rank, chosen_why(item, now)) for rank, item in enumerate(digest.chosen, 1)
@@ -253,10 +263,6 @@ def _heading(interests: str) -> str:
 
 def _local_day(now: datetime, timezone: str) -> date:
     return now.astimezone(zone_of(timezone)).date()
-
-
-def _is_sample(chosen: Sequence[Chosen]) -> bool:
-    return any(item.ranked.paper.sources == (SAMPLE_SOURCE,) for item in chosen)
 
 
 def _joined(editions: Sequence[Edition]) -> Message:

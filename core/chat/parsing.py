@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 from difflib import get_close_matches
+from functools import cache
 from zoneinfo import available_timezones
 
 from core.chat import commands as c
@@ -187,7 +188,14 @@ def _looks_like_time(word: str) -> bool:
 
 def _looks_like_zone(word: str) -> bool:
     """Whether a word behind `in` is meant as a zone: `Area/City` or a known name; "in vision" is interests."""
-    return "/" in word or word.upper() in {"UTC", "GMT"} or word in available_timezones()
+    # A city alone is asked about rather than taken for interests: a digest at the wrong hour is found out too late.
+    return "/" in word or word.upper() in {"UTC", "GMT"} or word in available_timezones() or word.lower() in _cities()
+
+
+@cache
+def _cities() -> frozenset[str]:
+    areas = ("Africa", "America", "Asia", "Atlantic", "Europe", "Indian", "Pacific")
+    return frozenset(zone.rpartition("/")[2].lower() for zone in available_timezones() if zone.startswith(areas))
 
 
 def _check_top(number: int) -> int:

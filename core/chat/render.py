@@ -67,12 +67,14 @@ class Frame:
         day: the day it is for, on the reader's calendar.
         timezone: the reader's, IANA name.
         notes: sentences for below.
+        empty: what is said when there were no papers, and nothing else explains it.
     """
 
     heading: str
     day: date
     timezone: str
     notes: tuple[str, ...] = ()
+    empty: str = "no new papers since the last digest"
 
 
 def digest_message(
@@ -161,6 +163,8 @@ def subscription_line(subscription: Subscription, next_at: datetime | None) -> T
     line += text(f" · {when_words(subscription)}")
     if subscription.pause is not None:
         return (*line, Span(f" · paused: {subscription.pause.reason}"))
+    if subscription.when_ready:
+        return (*line, Span(" · next when its batch is in"))
     return (*line, Span(f" · next {next_words(next_at, subscription.timezone)}")) if next_at else line
 
 

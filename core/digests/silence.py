@@ -45,6 +45,7 @@ def explain_silence(
     now: datetime,
     timezone: str,
     nearest: str = "",
+    empty: str = "no new papers since the last digest",
 ) -> str:
     """Return why nothing was chosen, as one sentence without its end mark.
 
@@ -55,12 +56,13 @@ def explain_silence(
         now: the instant.
         timezone: the reader's, IANA name.
         nearest: the title that came nearest to the interests, where words matched partly.
+        empty: what is said when there were no papers and no source or calendar explains it.
     """
     reasons = failures(states, timezone, now)
     if not reasons and ARXIV in states and (closed := calendar.explain(now)):
         reasons = [f"no announcement on arXiv today because {closed}"]
     if not digest.considered:
-        return "; ".join(["no new papers", *reasons]) if reasons else "no new papers since the last digest"
+        return "; ".join(["no new papers", *reasons]) if reasons else empty
     if digest.seen:
         them = "them" if digest.seen > 1 else "it"
         counted = f"{digest.considered:,} new, {digest.matched:,} matched, and this place has seen {them} before"

@@ -308,3 +308,13 @@ async def test_a_mistyped_command_gets_the_right_form(world):
     answer = await world.ask("serach foo")
     assert answer.kind is Kind.ERROR
     assert "/papers search foo" in words(answer)
+
+
+async def test_a_list_does_not_promise_an_hour_to_what_waits_for_its_batch(world):
+    await world.ask("subscribe grokking when ready by 07:00 in UTC")
+    assert words(await world.ask("list")).endswith("next when its batch is in")
+
+
+async def test_a_day_that_nobody_listed_says_so(world):
+    page = await world.house.newsroom.front_page(MONDAY, day=MONDAY.date() - timedelta(days=400))
+    assert "no source has listed a paper for this day" in words(page)

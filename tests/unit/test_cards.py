@@ -227,3 +227,13 @@ def test_an_opening_is_the_beginning_of_the_abstract(abstract):
     cut = opening(abstract)
     assert len(cut) <= 281
     assert abstract.startswith(cut.removesuffix("…")) or cut == abstract
+
+
+def test_a_title_cannot_turn_the_line_it_stands_in_nor_fill_the_page():
+    paper = Paper(
+        "2611.00001", "\u202eevil\u2066 " + "long " * 20_000, authors=("\u202bAda",), abstract="\u202dIt works."
+    )
+    card = card_of(paper, now=NOW)
+    assert not any(mark in card.title + card.byline + card.summary for mark in "\u202a\u202b\u202d\u202e\u2066")
+    assert card.title.startswith("evil long")
+    assert len(card.title) <= 300

@@ -204,3 +204,10 @@ def test_any_text_is_a_command_or_one_sentence(text):
         assert "\n" not in str(error)
     else:
         assert isinstance(command, c.Help) or text.strip()
+
+
+@pytest.mark.parametrize("text", ["cats in berlin", "cats in Berlin daily", "top 3 in New_York"])
+def test_a_city_alone_behind_in_is_asked_about(text):
+    error = mistake(f"subscribe {text}")
+    assert "is not a time zone" in str(error)
+    assert "Europe/Berlin" in error.hint or "America/New_York" in error.hint
