@@ -116,8 +116,10 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         for notice in store.notices:
             log.warning("%s", notice)
         path = settings.home / LIBRARY_FILE
-        library = await (_open_library(path, clock) if owner else Library.open(path, read_only=path.exists()))
+        library = await (_open_own(path, clock) if owner else Library.open(path, read_only=path.exists()))
         stack.push_async_callback(library.close)
+        if owner:
+            await _follow_lost_library(library, store)
         http = None
         if owner and settings.search.ask_outside:
             from core.http import Http  # noqa: PLC0415 - what only reads loads no web client
@@ -127,7 +129,7 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         yield make_house(settings, library=library, store=store, clock=clock, http=http)
 
 
-async def _open_library(path: Path, clock: Clock) -> Library:
+async def _open_own(path: Path, clock: Clock) -> Library:
     """Open the library as its owner: a broken one is set aside, and a new one begun."""
     try:
         return await Library.open(path)
@@ -135,6 +137,13 @@ async def _open_library(path: Path, clock: Clock) -> Library:
         await asyncio.to_thread(_forget_vectors, path.parent)  # they tell papers by numbers that mean others soon
         log.warning("%s", await asyncio.to_thread(set_aside, path, clock()))
         return await Library.open(path)
+
+
+async def _follow_lost_library(library: Library, store: Store) -> None:
+    """Let an empty library count its listings from where a lost one was, so that they are new to subscriptions."""
+    if await library.newest_sequence() == 0:
+        latest = await store.latest_deliveries([item.id for item in await store.subscriptions()])
+        await library.number_listings_behind(max((item.upto for item in latest.values()), default=0))
 
 
 def _forget_vectors(folder: Path) -> None:

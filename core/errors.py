@@ -8,6 +8,7 @@
     ├── StoreError                 the state cannot be read or written
     │   └── StoreBusy              another process owns the data folder
     ├── LibraryError               the library of papers cannot be read or written
+    │   └── LibraryBroken          its file is damaged, or no database at all
     ├── ModelError                 the model that embeds texts cannot be had or used; search goes on by words
     └── DeliveryError              a platform did not take a message; its kind says what follows
 
@@ -88,6 +89,10 @@ class StoreBusy(StoreError):  # noqa: N818 - the state is the name: the store is
 
 class LibraryError(PaperboyError):
     """The library of papers cannot be read or written."""
+
+
+class LibraryBroken(LibraryError):  # noqa: N818 - the state is the name, as with StoreBusy
+    """The library's file is damaged, or no database at all: no other try will make it readable."""
 
 
 class ModelError(PaperboyError):

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -44,7 +45,8 @@ class Library:
         """Open the library's file, and make it where there is none (not with `read_only`).
 
         Raises:
-            LibraryError: the file cannot be used, is of another version, or is not a library.
+            LibraryBroken: the file is damaged, or no database.
+            LibraryError: it cannot be used, is of another version, or of another program.
         """
         return await asyncio.to_thread(cls._open, path, read_only)
 
@@ -159,6 +161,17 @@ class Library:
         """Return the newest number of the listing log; 0 while nothing was listed."""
         return await self.read(newest_listing)
 
+    async def number_listings_behind(self, sequence: int) -> None:
+        """Give listings that come only numbers greater than this one, which deliveries hold of a former library."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            given = _number(connection, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'listings'")
+            if given < sequence:
+                connection.execute("DELETE FROM sqlite_sequence WHERE name = 'listings'")
+                connection.execute("INSERT INTO sqlite_sequence VALUES ('listings', ?)", (sequence,))
+
+        await self.write(change)
+
     async def window_size(self, window: Window) -> Candidates:
         """Return how much a window holds."""
         return await self.read(lambda connection: measure_window(connection, window))
@@ -186,6 +199,23 @@ def migrate(path: Path) -> tuple[int, int]:
             return apply_steps(connection, path)
         finally:
             connection.close()
+
+
+def set_aside(path: Path, now: datetime) -> str:
+    """Keep a broken library's file, and what SQLite left beside it, under another name; return what to tell of it.
+
+    Raises:
+        LibraryError: it cannot be renamed.
+    """
+    aside = path.with_name(f"{path.name}.broken-{now:%Y%m%dT%H%M%SZ}")
+    with explained(path):
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    return (
+        f"{path} was broken: a new library was begun, which `paperboy fetch` and `paperboy import` fill;"
+        f" the broken file is kept as {aside.name}."
+    )
 
 
 def newest_listing(connection: sqlite3.Connection) -> int:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import LibraryError
+from core.errors import LibraryBroken, LibraryError
 
 APPLICATION = 0x70617062  # "papb": tells a library from any other SQLite file
 BUSY_SECONDS = 20
+BROKEN = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 _FIRST_TABLES = """
 CREATE TABLE papers (
@@ -58,10 +59,14 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
     )
-    connection.execute("PRAGMA cache_size = -8000")
-    if not read_only:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA cache_size = -8000")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -152,18 +157,24 @@ def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into one sentence for a person.
 
     Raises:
-        LibraryError: what is wrong with the file, and what helps.
+        LibraryBroken: the file is damaged, or no database.
+        LibraryError: what else is wrong with the file, and what helps.
     """
     try:
         yield
     except sqlite3.Error as error:
-        raise LibraryError(_sentence(error, path)) from error
+        broken = _name(error).startswith(BROKEN)
+        raise (LibraryBroken if broken else LibraryError)(_sentence(error, path)) from error
     except OSError as error:
         raise LibraryError(f"The library {path} cannot be opened: {error.strerror or error}.") from error
 
 
+def _name(error: sqlite3.Error) -> str:
+    return getattr(error, "sqlite_errorname", None) or ""
+
+
 def _sentence(error: sqlite3.Error, path: Path) -> str:
-    name = getattr(error, "sqlite_errorname", None) or ""
+    name = _name(error)
     sentences = {
         "SQLITE_FULL": f"The disk that holds the library {path} is full; nothing was kept of this, free some space.",
         "SQLITE_READONLY": f"The library {path} cannot be written; check the rights of the file and its folder.",
