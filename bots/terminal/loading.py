@@ -10,7 +10,7 @@ from bots.house import open_house
 from bots.terminal.catching_up import catch_up
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import write_out
-from core.papers.bulk import import_file
+from core.papers.bulk import identify, import_file
 from core.settings import Settings
 
 
@@ -34,13 +34,18 @@ async def fetch(arguments: Namespace, settings: Settings) -> int:
 async def load(arguments: Namespace, settings: Settings) -> int:
     """Import files; one line a file, exit code 1 when lines were bad."""
     bad = 0
+    for path in arguments.files:
+        identify(path)
     async with open_house(settings, owner=True) as house:
         for path in arguments.files:
             with show_progress(path.name) as meter:
                 report = await import_file(path, house.library, now=house.clock(), progress=meter.update)
             for sentence in report.bad:
                 print(f"paperboy: {sentence}", file=sys.stderr)
-            bad += len(report.bad)
+            if report.bad_count > len(report.bad):
+                rest = counted(report.bad_count - len(report.bad), "more bad line")
+                print(f"paperboy: {path}: ... and {rest}", file=sys.stderr)
+            bad += report.bad_count
             before = f"; {counted(report.resumed, 'line')} had been done before" if report.resumed else ""
             counts = f"{counted(report.read, 'paper')} read, {report.new:,} new, {report.changed:,} changed"
             write_out(f"{path}: {counts}{before}")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -23,8 +23,13 @@ from core.papers.sources.reading import clean_names, clean_text, clean_url, read
 from core.settings import Settings
 
 IMPORT = "import"
+MAX_VERSION = 10_000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _VERSION = re.compile(r"\dv([1-9]\d*)(?:\.pdf)?/?$")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+_EXPECTED = re.compile(r"Expected `([^`]+)`")
+_PLACE = re.compile(r"at `\$\.([^`]+)`")
+_KINDS = {"str": "a text", "int": "a whole number", "array": "a list", "object": "an object"}
 _FOREIGN = re.compile(r"[^\s\x00-\x1f\ud800-\udfff]{1,200}")
 
 
@@ -60,7 +65,7 @@ class _Own(msgspec.Struct):
     categories: list[str] | str | None = None
     published: str | None = None
     updated: str | None = None
-    version: int | None = None
+    version: Annotated[int, msgspec.Meta(ge=0, le=MAX_VERSION)] | None = None
     comment: str | None = None
     journal_ref: str | None = None
     doi: str | None = None
@@ -88,10 +93,22 @@ def read_object(item: Any) -> Record:
         else:
             record = _read_own(msgspec.convert(item, _Own))
     except msgspec.ValidationError as error:
-        raise Unreadable(str(error)[:200]) from None
+        raise Unreadable(_reword(str(error))) from None
     if not record.title:
         raise Unreadable(f"{record.id} has no title")
     return record
+
+
+def _reword(told: str) -> str:
+    """Return what msgspec found wrong with an object, without its jargon."""
+    if missing := _MISSING.search(told):
+        return f"{missing[1]} is missing"
+    place = _PLACE.search(told)
+    where = place[1] if place else "this"
+    if expected := _EXPECTED.search(told):
+        kinds = [_KINDS.get(kind, kind) for kind in expected[1].split(" | ") if kind != "null"]
+        return f"{where} must be {' or '.join(kinds)}"
+    return f"{where} holds what cannot be read"
 
 
 def _read_snapshot(line: _Snapshot) -> Record:

@@ -127,10 +127,24 @@ def test_bad_lines_are_named_and_cost_themselves_alone(shell):
     assert done.out == f"{papers}: 1 paper read, 1 new, 0 changed\n"
 
 
-def test_a_file_that_is_not_there_is_one_sentence(shell):
-    done = shell.run("import", "nowhere.jsonl")
-    assert (done.code, done.out) == (1, "")
-    assert done.complaint == "nowhere.jsonl cannot be read: No such file or directory."
+def test_of_many_bad_lines_the_first_are_named_and_the_rest_is_counted(shell):
+    papers = shell.folder / "papers.jsonl"
+    papers.write_text("garbage\n" * 1234, encoding="utf-8")
+    done = shell.run("import", str(papers))
+    assert done.code == 1
+    assert len(done.err.splitlines()) == 21
+    assert done.err.splitlines()[-1] == f"paperboy: {papers}: ... and 1,214 more bad lines"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("nowhere.jsonl", "No such file or directory"), ("/dev/zero", "it is not a regular file")],
+)
+def test_what_is_no_file_is_wrong_usage_before_anything_is_read(shell, name, words):
+    done = shell.run("import", write_papers(shell.folder / "papers.jsonl", 3), name)
+    assert (done.code, done.out) == (2, "")
+    assert done.complaint == f"{name} cannot be read: {words}."
+    assert not shell.home.exists()
 
 
 def test_an_import_that_was_killed_goes_on_where_it_was(shell):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
-from core.errors import LibraryError
+from core.errors import UsageError
 from core.papers import bulk
 from core.papers.bulk import import_file
 from core.papers.formats import Unreadable, is_daily_list, read_daily_list, read_object
@@ -125,20 +127,27 @@ def test_an_id_may_be_of_any_kind(identifier):
     ("item", "part"),
     [
         ([], "not a JSON object"),
-        ({"title": "T"}, "`id`"),
-        ({"id": "x:1"}, "`title`"),
-        ({"id": "x:1", "title": 3}, "title"),
+        ({"title": "T"}, "id is missing"),
+        ({"id": "x:1"}, "title is missing"),
+        ({"id": "x:1", "title": []}, "title must be a text"),
+        ({**OWN, "id": None}, "id must be a whole number or a text"),
+        ({**OWN, "authors": ["A", 5]}, "authors[1] must be a text"),
+        ({**OWN, "abstract": 3}, "abstract must be a text"),
+        ({**OWN, "keywords": "x"}, "keywords must be a list"),
+        ({**OWN, "version": 10**30}, "version must be a whole number"),
+        ({**OWN, "version": -1}, "version must be a whole number"),
         ({"id": "x:1", "title": " \n"}, "no title"),
         ({"id": "", "title": "T"}, "id ''"),
         ({"id": "two words", "title": "T"}, "blanks"),
         ({"id": "x" * 201, "title": "T"}, "too long"),
-        ({**SNAPSHOT, "versions": [1]}, "versions"),
+        ({**SNAPSHOT, "versions": [1]}, "versions[0] must be an object"),
     ],
 )
 def test_an_object_that_is_no_paper_says_why(item, part):
     with pytest.raises(Unreadable) as caught:
         read_object(item)
     assert part in str(caught.value)
+    assert not set("`$|") & set(str(caught.value))
 
 
 def test_a_daily_list_is_listed_for_the_day_in_its_name_and_read_at_its_end():
@@ -228,8 +237,77 @@ async def test_an_array_that_is_no_json_is_told(tmp_path, library):
 
 
 async def test_a_file_that_is_not_there_is_one_sentence(tmp_path, library):
-    with pytest.raises(LibraryError, match=r"none\.jsonl cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"none\.jsonl cannot be read: No such file"):
         await load(tmp_path / "none.jsonl", library)
+
+
+async def test_what_may_have_no_end_is_not_begun(tmp_path, library):
+    os.mkfifo(tmp_path / "pipe")
+    for endless in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(UsageError, match=f"{endless} cannot be read: it is not a regular file"):
+            await load(endless, library)
+
+
+async def test_blank_lines_by_the_million_are_told_as_progress(tmp_path, library):
+    path = tmp_path / "blank.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n" * (bulk.LINES * 5) + lines(OWN).encode()))
+    seen = []
+    report = await load(path, library, lambda done, total: seen.append(done))
+    assert (report.read, report.bad_count, len(seen)) == (1, 0, 6)
+
+
+async def test_the_place_in_a_file_never_goes_back(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    blank = "\n" * bulk.LINES
+    path.write_text(blank + lines(OWN) + blank + lines({**OWN, "id": "x:2"}))
+    for _ in range(2):
+        turns = 0
+
+        def kill_late(done, total):
+            nonlocal turns
+            turns += 1
+            if turns == 2:
+                raise Killed
+
+        with pytest.raises(Killed):
+            await load(path, library, kill_late)
+    report = await load(path, library)
+    assert (report.resumed, report.read) == (2 * bulk.LINES, 1)
+    assert await library.count() == 2
+
+
+@pytest.mark.parametrize("alphabet", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("array", [False, True])
+async def test_a_file_in_another_alphabet_is_one_sentence(tmp_path, library, alphabet, array):
+    path = tmp_path / "papers.json"
+    body = json.dumps([OWN] * 30) if array else lines(OWN) * 30
+    path.write_bytes(body.encode(alphabet))
+    report = await load(path, library)
+    assert report.bad == (f"{path} cannot be read: it is not text in UTF-8; write it as such.",)
+    assert report.bad_count == 1
+
+
+async def test_a_latin_1_array_is_one_sentence(tmp_path, library):
+    path = tmp_path / "papers.json"
+    path.write_bytes(json.dumps([{**OWN, "title": "Über"}], ensure_ascii=False).encode("latin-1"))
+    assert "not text in UTF-8" in (await load(path, library)).bad[0]
+
+
+async def test_lines_in_latin_1_are_told_once_and_the_others_are_read(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    foreign = json.dumps({**OWN, "title": "Über"}, ensure_ascii=False).encode("latin-1") + b"\n"
+    path.write_bytes(lines(OWN).encode() + foreign * (bulk.BATCH * 2))
+    report = await load(path, library)
+    assert report.bad == (f"{path}, line 2: this is not text in UTF-8; write the file as such.",)
+    assert (report.read, report.bad_count) == (1, bulk.BATCH * 2)
+
+
+async def test_a_line_of_one_zero_byte_does_not_end_a_file(tmp_path, library):
+    path = tmp_path / "papers.jsonl"
+    path.write_bytes(lines(OWN).encode() + b"\0\n\0" + b"\n" + lines({**OWN, "id": "x:2"}).encode() + b"\0")
+    report = await load(path, library)
+    assert report.read == 2
+    assert [sentence.split(", ")[1] for sentence in report.bad] == [f"line {n}: this is not JSON." for n in (2, 3, 5)]
 
 
 async def test_an_empty_file_is_no_mistake(tmp_path, library):
@@ -294,8 +372,10 @@ async def test_a_file_that_changed_since_it_was_interrupted_is_read_from_its_sta
     assert (report.resumed, report.read, report.new) == (0, bulk.BATCH + 11, 11)
 
 
-async def test_at_most_a_thousand_bad_lines_are_told(tmp_path, library):
-    path = tmp_path / "papers.jsonl"
-    path.write_text("x\n" * (bulk.MAX_BAD + 700) + lines(OWN))
+@pytest.mark.parametrize("array", [False, True])
+async def test_only_the_first_bad_lines_are_told_and_all_are_counted(tmp_path, library, array):
+    path = tmp_path / "papers.json"
+    many = bulk.MAX_BAD + 1_700
+    path.write_text(json.dumps([*[1] * many, OWN]) if array else "x\n" * many + lines(OWN))
     report = await load(path, library)
-    assert (report.read, len(report.bad)) == (1, bulk.MAX_BAD)
+    assert (report.read, len(report.bad), report.bad_count) == (1, bulk.MAX_BAD, many)
