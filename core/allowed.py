@@ -31,6 +31,13 @@ def check_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def check_line(value: str) -> str:
+    """Return a text that fits into one line of a request as it is."""
+    if not value.isprintable():
+        raise ValueError("one line of text, such as you@example.org")
+    return value
+
+
 def _check_whole(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError  # noqa: TRY004 - pydantic collects ValueErrors alone; the words come from `allowed_by`

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import time
+from errno import EFBIG, EINVAL
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from core.allowed import (
     Url,
     Whole,
     Zone,
+    check_line,
     check_url,
     check_ways,
     sentence_about,
@@ -36,6 +38,7 @@ from core.errors import SettingsError
 
 PREFIX = "PAPERBOY_"
 SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN")
+MAX_FILE = 1 << 20  # bytes
 RESERVED = frozenset({"secrets", "home"})
 CONFIG_FOLDERS = (Path(__file__).parent / "config", Path(__file__).parents[1] / "config")
 ARXIV_MIN_INTERVAL = 3.0
@@ -87,7 +90,7 @@ class Fetch(_Table):
     """When and how sources are asked."""
 
     every_minutes: Annotated[Whole, Field(ge=5, le=1440)] = 30
-    contact: str = ""
+    contact: Annotated[str, AfterValidator(check_line)] = ""
 
 
 class Search(_Table):
@@ -244,12 +247,12 @@ def _read_file(environ: Mapping[str, str], origins: dict[tuple[str, ...], str]) 
     if not path.exists() and not named:
         return {}
     try:
-        tables: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables: dict[str, Any] = tomllib.loads(_read_text(path))
     except OSError as error:
         raise SettingsError(
             f"PAPERBOY_CONFIG: {path} cannot be read ({error.strerror}); name a file that can be."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (RecursionError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: this is not TOML: {error}.") from error
     for reserved in sorted(RESERVED & tables.keys()):
         raise SettingsError(
@@ -260,6 +263,17 @@ def _read_file(environ: Mapping[str, str], origins: dict[tuple[str, ...], str]) 
         for key in values if isinstance(values, dict) else ():
             origins[table, key] = f"{path}, [{table}] {key}"
     return tables
+
+
+def _read_text(path: Path) -> str:
+    """Return what a file holds; OSError or UnicodeDecodeError where it cannot be read, is too large or has no end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(EINVAL, "it is not a regular file")
+    with path.open("rb") as file:
+        body = file.read(MAX_FILE + 1)
+    if len(body) > MAX_FILE:
+        raise OSError(EFBIG, f"it holds more than {MAX_FILE >> 20} MB")
+    return body.decode()
 
 
 def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[tuple[str, str], tuple[str, str]]:
@@ -296,7 +310,7 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[
         value = environ.get(name, "").strip()
         if not value and (path := environ.get(f"{name}_FILE")):
             try:
-                value = Path(path).read_text(encoding="utf-8").strip()
+                value = _read_text(Path(path)).strip()
             except (OSError, UnicodeDecodeError) as error:
                 problems.append(
                     f"{name}_FILE: {path} cannot be read ({getattr(error, 'strerror', None) or 'not text'})."

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from datetime import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from core.errors import SettingsError
-from core.settings import SECRETS, Settings, config_file, read_settings
+from core.settings import MAX_FILE, SECRETS, Settings, config_file, read_settings
 
 
 @pytest.fixture
@@ -130,6 +131,9 @@ def test_variables_of_others_are_left_alone():
         ("PAPERBOY_ARXIV__API_URL", "example.org", "an address such as https://example.org"),
         ("PAPERBOY_ARXIV__API_URL", "http://[::1", "an address such as https://example.org"),
         ("PAPERBOY_DISCORD__API_URL", "nope", "an address such as https://example.org"),
+        ("PAPERBOY_FETCH__CONTACT", "me\r\nX-Evil: 1", "one line of text, such as you@example.org"),
+        ("PAPERBOY_FETCH__CONTACT", "me\x7f", "one line of text, such as you@example.org"),
+        ("PAPERBOY_FETCH__CONTACT", "me\x85you", "one line of text, such as you@example.org"),
         ("HF_ENDPOINT", "ftp://a.test", "an address such as https://example.org"),
     ],
 )
@@ -186,7 +190,25 @@ def test_a_file_that_was_named_must_be_there(tmp_path):
     assert "cannot be read (Is a directory)" in problems_of({"PAPERBOY_CONFIG": str(tmp_path)})[0]
 
 
-@pytest.mark.parametrize("content", [b"[web", b"port 80", b"\xff\xfe", b"a = 1\na = 2"])
+def test_a_settings_file_that_may_have_no_end_is_not_read(tmp_path):
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    large.write_text("#" * (MAX_FILE + 1))
+    for path in (Path("/dev/zero"), pipe, large):
+        what = "it holds more than 1 MB" if path == large else "it is not a regular file"
+        assert problems_of({"PAPERBOY_CONFIG": str(path)}) == [
+            f"PAPERBOY_CONFIG: {path} cannot be read ({what}); name a file that can be."
+        ]
+        assert problems_of({"DISCORD_TOKEN_FILE": str(path)}) == [
+            f"DISCORD_TOKEN_FILE: {path} cannot be read ({what})."
+        ]
+
+
+def test_a_settings_file_may_be_as_large_as_a_megabyte(written):
+    assert read_settings(written("[web]\nport = 1\n".ljust(MAX_FILE, "#"))).web.port == 1
+
+
+@pytest.mark.parametrize("content", [b"a = " + b"[" * 9000, b"[web", b"port 80", b"\xff\xfe", b"a = 1\na = 2"])
 def test_a_file_that_is_not_toml_is_one_sentence(tmp_path, content):
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
