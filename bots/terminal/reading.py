@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from bots.embedding import count_read
@@ -28,6 +29,7 @@ from core.search.wider import search_wider
 from core.settings import Settings
 
 LOOK_AGAIN = 1.0
+LONGEST_LINE = 1_000_000
 
 
 async def digest(arguments: Namespace, settings: Settings) -> int:
@@ -96,9 +98,9 @@ async def search(arguments: Namespace, settings: Settings) -> int:
     """Print the best papers for a query, or for each line of a file."""
     if arguments.batch is not None:
         return await _search_batch(arguments, settings)
+    if not arguments.query:
+        raise UsageError("What to search for is missing.", hint='Write: paperboy search QUERY ("" finds everything)')
     typed = " ".join(arguments.query)
-    if not typed.strip():
-        raise UsageError("What to search for is missing.", hint="Write: paperboy search QUERY")
     query = read_query(typed, words=arguments.words)
     async with _open_for_search(settings) as house:
         found = await search_wider(house.newsroom.engine, house.outside, query, limit=arguments.limit)
@@ -137,12 +139,12 @@ async def _search_batch(arguments: Namespace, settings: Settings) -> int:
         for number, line in lines:
             try:
                 query = read_query(line, words=arguments.words)
+                answer = found_json(line, await house.newsroom.engine.search(query, limit=arguments.limit))
             except UsageError as error:
                 print(f"paperboy: {arguments.batch}, line {number}: {error}", file=sys.stderr)
                 failed += 1
-                continue
-            found = await house.newsroom.engine.search(query, limit=arguments.limit)
-            write_out(json.dumps(found_json(line, found), ensure_ascii=False))
+                answer = {"query": line, "hits": [], "error": str(error)}
+            write_out(json.dumps(answer, ensure_ascii=False))
     return 1 if failed else 0
 
 
@@ -167,12 +169,16 @@ def read_query(typed: str, *, words: bool) -> Query:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file that are not blank, with their numbers from 1; UsageError when it is none."""
+    """Yield (number from 1, line without blanks around it) of a text file; UsageError when it is none."""
     try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, line.strip()
+        with path.open(encoding="utf-8-sig", newline="\n") as lines:
+            for number in count(1):
+                line = lines.readline(LONGEST_LINE + 1)
+                if len(line) > LONGEST_LINE:
+                    raise UsageError(f"{path}, line {number} has more than {LONGEST_LINE:,} characters.")
+                if not line:
+                    return
+                yield number, line.strip()
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

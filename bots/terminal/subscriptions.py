@@ -129,6 +129,8 @@ def read_export(path: Path) -> tuple[Sequence[Subscription], Sequence[str]]:
     """Read what export wrote: the subscriptions, and one sentence for each line that is none."""
     found, problems = [], []
     for number, line in read_lines(path):
+        if not line:
+            continue
         try:
             item = msgspec.json.decode(line, type=Subscription)
             parse(item.interests)

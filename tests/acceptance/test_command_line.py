@@ -148,15 +148,27 @@ def test_search_json_is_one_object_as_promised(stocked):
     assert (hit["id"], done.json["query"]) == ("2611.00001", "grokking")
 
 
-def test_a_batch_answers_line_by_line_and_a_bad_line_costs_itself_alone(stocked):
+def test_a_batch_answers_every_line_and_a_bad_one_says_why(stocked):
     queries = stocked.folder / "queries.txt"
     queries.write_text('grokking\n\n"unclosed\nkernel methods\n', encoding="utf-8")
     done = stocked.run("search", "--batch", str(queries), "--json", "--limit", "2")
     assert done.code == 1
-    assert "line 3" in done.complaint
+    place, sentence = f"{queries}, line 3: ", done.complaint
     answers = [json.loads(line) for line in done.out.splitlines()]
-    assert [answer["query"] for answer in answers] == ["grokking", "kernel methods"]
-    assert [hit["id"] for hit in answers[1]["hits"]] == ["2611.00002"]
+    assert [answer["query"] for answer in answers] == ["grokking", "", '"unclosed', "kernel methods"]
+    assert [hit["id"] for hit in answers[3]["hits"]] == ["2611.00002"]
+    assert answers[2] == {"query": '"unclosed', "hits": [], "error": sentence.removeprefix(place)}
+    assert [set(answer) for answer in answers[:2]] == [{"query", "hits"}] * 2
+    assert sentence.startswith(place)
+
+
+def test_an_empty_query_finds_everything(stocked):
+    queries = stocked.folder / "queries.txt"
+    queries.write_text(" \n", encoding="utf-8")
+    for words in (("",), ("--batch", str(queries)), ("--batch", str(queries), "--words")):
+        done = stocked.run("search", *words, "--json")
+        assert (done.code, done.err, done.json["query"]) == (0, "", "")
+        assert {hit["id"] for hit in done.json["hits"]} == {f"2611.0000{number}" for number in range(1, 6)}
 
 
 def test_a_batch_of_plain_words_reads_no_query_language(stocked):

@@ -144,12 +144,19 @@ def test_on_a_terminal_progress_is_a_bar_that_leaves_nothing_behind():
 
 def test_lines_of_a_file_are_numbered_as_an_editor_does(tmp_path):
     path = tmp_path / "queries.txt"
-    path.write_text("one\n\n  two  \n", encoding="utf-8")
-    assert list(read_lines(path)) == [(1, "one"), (3, "two")]
+    path.write_bytes(b"\xef\xbb\xbfone\n\n  two\ra  \r\nthree")
+    assert list(read_lines(path)) == [(1, "one"), (2, ""), (3, "two\ra"), (4, "three")]
+    path.write_bytes(b"")
+    assert list(read_lines(path)) == []
     path.write_bytes(b"\xff\xfe\x00")
     for bad in (path, tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UsageError, match=str(bad)):
             list(read_lines(bad))
+
+
+def test_a_line_without_an_end_is_refused():
+    with pytest.raises(UsageError, match="/dev/zero, line 1 has more than 1,000,000 characters"):
+        list(read_lines(Path("/dev/zero")))
 
 
 @pytest.mark.parametrize(
