@@ -31,7 +31,7 @@ from core.delivery.recovery import Recovery
 from core.delivery.schedule import make_schedule
 from core.errors import DeliveryError, PaperboyError, SettingsError
 from core.settings import Settings
-from core.store.figures import Figures
+from core.store.figures import Day, Figures, read_days
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ CATCH_UP_WITHIN = 180.0
 FETCH_BEFORE = timedelta(minutes=3)
 FETCH_AGAIN = timedelta(minutes=15)
 WEB = "web"
+STATS_DAYS = 14
 
 
 async def run(arguments: Namespace, settings: Settings) -> int:
@@ -270,10 +271,15 @@ class Service:
     async def _failing(self) -> Sequence[str]:
         return await current_failures(self._house.library, self._house.settings)
 
+    async def figures(self) -> Mapping[date, Day]:
+        """Return the service's own figures of the last days, those of this minute included."""
+        await self._figures.flush()
+        return await read_days(self._house.store, self._house.clock().date(), STATS_DAYS)
+
     async def _serve_page(self) -> None:
         web = self._house.settings.web
 
         def bound(host: str, port: int) -> None:
             log.info("the page is at http://%s:%s", host, port)
 
-        await serve(create_app(self.page), web.host, web.port, bound)
+        await serve(create_app(self.page, figures=self.figures), web.host, web.port, bound)

@@ -68,6 +68,11 @@ def stats_lines(days: Mapping[date, Day]) -> Iterator[str]:
     for day, figures in days.items():
         for platform, counts in sorted(figures.counts.items()):
             yield f"{day.isoformat():<12}{platform:<10}" + "".join(f"{counts.get(name, 0):>13,}" for name in COLUMNS)
+    yield from stats_notes(days)
+
+
+def stats_notes(days: Mapping[date, Day]) -> Iterator[str]:
+    """Return one line for each kind of failure and of time."""
     for day, figures in days.items():
         for platform, counts in sorted(figures.counts.items()):
             yield from _failure_lines(day, platform, counts)

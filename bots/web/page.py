@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -21,11 +21,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from bots.terminal.stats import COLUMNS, stats_notes
 from core.chat.cards import is_web_address
 from core.chat.message import Message, Text, plain
 from core.chat.render import ARXIV_THANKS
 from core.clock import Clock, system_clock
 from core.errors import PaperboyError
+from core.store.figures import Day
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +102,21 @@ class _Edition:
     since: datetime
 
 
-def create_app(page: Callable[[], Awaitable[Message]], *, clock: Clock = system_clock) -> Starlette:
+async def _no_figures() -> Mapping[date, Day]:
+    return {}
+
+
+def create_app(
+    page: Callable[[], Awaitable[Message]],
+    *,
+    figures: Callable[[], Awaitable[Mapping[date, Day]]] = _no_figures,
+    clock: Clock = system_clock,
+) -> Starlette:
     """Make the web application.
 
     Args:
         page: composes today's digest; whatever it raises becomes one sentence for the reader.
+        figures: reads the service's own figures of the last days.
         clock: for Last-Modified.
     """
     shown: list[_Edition] = []
@@ -120,9 +132,21 @@ def create_app(page: Callable[[], Awaitable[Message]], *, clock: Clock = system_
             shown[:] = [_Edition(body, tag, clock().replace(microsecond=0))]
         return _answer(request, shown[0])
 
+    async def stats(_request: Request) -> Response:
+        try:
+            days = await figures()
+        except PaperboyError as error:
+            log.warning("the figures cannot be read: %s", error)
+            return _sentence_page(HTTPStatus.SERVICE_UNAVAILABLE)
+        body = _ENVIRONMENT.get_template("stats.html").render(
+            columns=COLUMNS, days=days, notes=list(stats_notes(days)), stylesheet=STYLESHEET
+        )
+        return Response(body, media_type="text/html", headers=HEADERS | {"Cache-Control": "no-cache"})
+
     return Starlette(
         routes=[
             Route("/", front),
+            Route("/stats", stats),
             Route("/healthz", _healthz),
             Route(STYLESHEET, _stylesheet),
         ],

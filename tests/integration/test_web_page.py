@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
 import httpx
@@ -17,6 +17,7 @@ from bots.web.server import serve
 from core.chat.message import Card, Kind, Link, Message, Span, text
 from core.chat.render import ARXIV_THANKS
 from core.errors import PaperboyError, StoreError
+from core.store.figures import Day
 
 CARD = Card(
     paper="2310.01234",
@@ -309,3 +310,24 @@ async def test_a_port_in_use_is_one_sentence_that_names_the_setting(editor):
 async def test_an_address_of_another_machine_is_one_sentence(editor):
     with pytest.raises(PaperboyError, match=r"^web\.(host|port): .*192\.0\.2\.1.*\.$"):
         await serve(create_app(editor.page), "192.0.2.1", 0, lambda host, port: None)
+
+
+async def test_the_services_own_figures_stand_on_a_page_of_their_own():
+    async def figures():
+        return {
+            date(2026, 11, 23): Day({"slack": {"due": 3, "on_time": 2, "failed_retry": 1}}, {"search": [5] + [0] * 9})
+        }
+
+    transport = httpx.ASGITransport(create_app(Editor(Message(Kind.DIGEST)).page, figures=figures))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/stats")
+    assert answer.status_code == 200
+    assert "<td>slack</td><td>3</td><td>2</td>" in answer.text
+    assert "1 failed calls of kind &#39;retry&#39;" in answer.text
+    assert "5 times a search" in answer.text
+
+
+async def test_without_figures_the_page_says_when_they_begin():
+    transport = httpx.ASGITransport(create_app(Editor(Message(Kind.DIGEST)).page))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert "figures begin with the first digest or search" in (await client.get("/stats")).text
