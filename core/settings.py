@@ -7,6 +7,7 @@ What wins: `PAPERBOY_<TABLE>__<KEY>` in the environment, then the file that `PAP
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import time
@@ -267,6 +268,8 @@ def _read_file(environ: Mapping[str, str], origins: dict[tuple[str, ...], str]) 
 
 def _read_text(path: Path) -> str:
     """Return what a file holds; OSError or UnicodeDecodeError where it cannot be read, is too large or has no end."""
+    if path == Path(os.devnull):  # the usual way to name no file at all
+        return ""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise OSError(EINVAL, "it is not a regular file")
     with path.open("rb") as file:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bots.slack.api import Api, proxy_for, sdk_log
 from bots.slack.failures import SlackError
@@ -27,6 +30,19 @@ LONGEST_PAUSE = 60.0
 CLOSE_SECONDS = 3.0
 
 
+class _TimedHandler(AsyncSocketModeHandler):
+    """Notes how long each acknowledgement took, from the frame's arrival until the answer was on the socket."""
+
+    def __init__(self, app: AsyncApp, token: str, acknowledged: Callable[[float], None], **options: Any) -> None:
+        super().__init__(app, token, **options)
+        self._acknowledged = acknowledged
+
+    async def handle(self, client: Any, req: SocketModeRequest) -> None:
+        begun = monotonic()
+        await super().handle(client, req)
+        self._acknowledged(monotonic() - begun)
+
+
 class Connection:
     """Keeps one Socket Mode connection.
 
@@ -35,13 +51,23 @@ class Connection:
         identify: makes sure, before each connection, that the bot token still works.
         ping: seconds between pings; a socket that leaves four of them unanswered is given up.
         sleep: waits between tries.
+        acknowledged: told how many seconds each acknowledgement took.
     """
 
-    def __init__(self, api: Api, *, identify: Callable[[], Awaitable[None]], ping: float, sleep: Sleep) -> None:
+    def __init__(
+        self,
+        api: Api,
+        *,
+        identify: Callable[[], Awaitable[None]],
+        ping: float,
+        sleep: Sleep,
+        acknowledged: Callable[[float], None],
+    ) -> None:
         self._api = api
         self._identify = identify
         self._ping = ping
         self._sleep = sleep
+        self._acknowledged = acknowledged
         self.ready = asyncio.Event()
 
     async def keep(self, app: AsyncApp) -> None:
@@ -67,7 +93,7 @@ class Connection:
 
     async def _hold(self, app: AsyncApp, url: str) -> None:
         """Open one socket and return when it is lost."""
-        handler = AsyncSocketModeHandler(app, self._api.app_token, logger=sdk_log, ping_interval=self._ping)
+        handler = _TimedHandler(app, self._api.app_token, self._acknowledged, logger=sdk_log, ping_interval=self._ping)
         client = handler.client
         client.proxy = proxy_for(url)
         client.default_auto_reconnect_enabled = client.auto_reconnect_enabled = False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +33,8 @@ from core.clock import Clock
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure, SettingsError
 from core.settings import Settings
+
+UNTOLD_AT_MOST = 100
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +68,15 @@ class Slack:
         self._api = Api(
             base_url=api_url, bot_token=bot_token, app_token=app_token, clock=clock, sleep=sleep, timeout=timeout
         )
-        self._connection = Connection(self._api, identify=self._identify, ping=ping, sleep=sleep)
+        # The reply leaves the socket only after the answer was begun, so each measurement travels with a later request.
+        self._acknowledgements: deque[float] = deque(maxlen=UNTOLD_AT_MOST)
+        self._connection = Connection(
+            self._api,
+            identify=self._identify,
+            ping=ping,
+            sleep=sleep,
+            acknowledged=self._acknowledgements.append,
+        )
         self._replies = Replies(self._api, clock)
         self._bot_token = bot_token
         self._posts = Posts(self._api)
@@ -117,7 +129,8 @@ class Slack:
 
         async def answer_here(request: Request) -> Message:
             self._refusals.forget(request.place)
-            return await answer(request)
+            waited = self._acknowledgements.popleft() if self._acknowledgements else None
+            return await answer(replace(request, acknowledged_in=waited))
 
         app = AsyncApp(
             name="paperboy",

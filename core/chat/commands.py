@@ -159,7 +159,8 @@ class Request:
         private: the place is the person's own (a direct message).
         may_manage: whether the platform lets the person manage the place; None where the platform does not know.
         timezone: the person's zone where the platform tells it, IANA name.
-        acknowledged_in: seconds from its arrival until the platform had our acknowledgement, where that was measured.
+        acknowledged_in: seconds from its arrival (or that of one before it) until the platform had our acknowledgement,
+            where that was measured.
     """
 
     command: Command | str

@@ -338,3 +338,7 @@ def test_any_value_is_either_read_or_told_in_plain_words(place, value):
             assert problem.startswith((name, "arxiv.min_interval"))
             assert problem.endswith(".")
             assert not [word for word in JARGON if word in problem.replace(repr(value)[:60], "")]
+
+
+def test_dev_null_is_the_usual_way_to_name_no_file():
+    assert read_settings({"PAPERBOY_CONFIG": os.devnull}) == Settings()
