@@ -93,7 +93,7 @@ class Due:
 def local_instant(day: date, at: time, timezone: str) -> datetime:
     """Return the instant (aware, UTC) of a local time; see rule 2 for times that do not exist or exist twice."""
     zone = zone_of(timezone)
-    wall = datetime.combine(day, at, zone)
+    wall = datetime.combine(day, at.replace(fold=0), zone)
     instant = wall.astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
         return instant

@@ -123,6 +123,7 @@ def test_a_search_leaves_no_reference_behind_or_takes_one_away():
     matrix, query = fill(make_vectors(10)), make_vectors(1, seed=3)[0]
     matrix.nearest(query, 3)
     before = sys.getrefcount(None)
-    for _ in range(500):
+    for _ in range(5_000):
         matrix.nearest(query, 3)
-    assert abs(sys.getrefcount(None) - before) < 100
+    # One at each call would be 5,000; what else runs in this process takes and gives a few hundred.
+    assert abs(sys.getrefcount(None) - before) < 2_500

@@ -107,6 +107,9 @@ def test_when_ready_is_due_from_local_midnight():
         # Lord Howe moves by half an hour only.
         ("Australia/Lord_Howe", date(2026, 10, 4), time(2, 15), "2026-10-03 15:30"),
         ("UTC", date(2026, 3, 29), time(2, 30), "2026-03-29 02:30"),
+        # Whatever says that it means the second 02:23 of a day that has none, or the second 01:30, gets the first.
+        ("America/New_York", date(2026, 3, 8), time(2, 23, fold=1), "2026-03-08 07:00"),
+        ("America/New_York", date(2026, 11, 1), time(1, 30, fold=1), "2026-11-01 05:30"),
     ],
 )
 def test_clock_changes_move_a_time_to_the_first_that_exists(zone, day, wall, instant):
