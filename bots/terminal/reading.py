@@ -21,8 +21,10 @@ from bots.terminal.progress import show_progress
 from bots.terminal.render import render, terminal_width, to_json
 from core.chat.cards import card_of
 from core.chat.message import Card, Kind, Message, text
+from core.chat.render import join_names
 from core.errors import StoreBusy, UsageError
 from core.papers.paper import paper_id
+from core.papers.sources import SOURCES
 from core.search.engine import Found
 from core.search.query import Query, parse, parse_words
 from core.search.wider import search_wider
@@ -64,8 +66,14 @@ async def _fetch_if_stale(settings: Settings) -> None:
 
 
 def no_source(failing: Sequence[str]) -> str:
-    """Return the line that says that nothing real can be shown."""
-    return f"No source could be reached ({'; '.join(failing)}). This is the bundled sample."
+    """Return the line that says that nothing real can be shown; what all sources have in common is said once."""
+    labels = [registered.label for registered in SOURCES.values()]
+    names = [label for label in labels if any(clause.startswith(f"{label} ") for clause in failing)]
+    tails = {clause.removeprefix(f"{name} ") for name in names for clause in failing if clause.startswith(f"{name} ")}
+    told = "; ".join(failing)
+    if len(names) > 1 and len(tails) == 1:
+        told = f"{join_names(names)} {tails.pop().replace('has ', 'have ', 1)}"
+    return f"No source could be reached ({told}). This is the bundled sample."
 
 
 async def _digest_message(house: House, arguments: Namespace) -> Message:

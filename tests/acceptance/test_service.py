@@ -59,7 +59,9 @@ def test_when_no_source_can_be_reached_one_line_says_so_and_the_sample_is_marked
         service.end()
     with shell.start("run") as service:
         service.until(lambda: service.out.count("https://") > 3)
-        assert service.out.startswith("No source could be reached (arXiv has answered 404 since ")
+        assert service.out.startswith(
+            "No source could be reached (Hugging Face, arXiv and Hacker News have answered 404 since "
+        )
     done = shell.run("search", "attention")
     assert "The library is empty" in done.out, "the sample is never mixed with real papers"
 

@@ -15,7 +15,7 @@ from bots.terminal import progress
 from bots.terminal.arguments import make_parser
 from bots.terminal.main import explain, start_logging
 from bots.terminal.progress import show_progress
-from bots.terminal.reading import read_lines
+from bots.terminal.reading import no_source, read_lines
 from bots.terminal.upkeep import read_target
 from core.errors import PaperboyError, QueryError, SettingsError, SourceError, UsageError
 from core.papers.ingest import Outcome
@@ -171,3 +171,14 @@ def test_a_target_of_a_move_is_a_folder(url, path):
 def test_what_is_no_folder_is_refused_with_what_is_allowed(url):
     with pytest.raises(UsageError, match="allowed is a folder, as file:///"):
         read_target(url)
+
+
+def test_what_all_sources_have_in_common_is_said_once():
+    tail = "could not be reached (no way) since 17:39"
+    assert no_source([f"arXiv {tail}", f"Hacker News {tail}", f"Hugging Face {tail}"]) == (
+        f"No source could be reached (Hugging Face, arXiv and Hacker News {tail}). This is the bundled sample."
+    )
+    assert no_source([f"arXiv {tail}", "Hugging Face has answered 503 since 17:39"]) == (
+        f"No source could be reached (arXiv {tail}; Hugging Face has answered 503 since 17:39). "
+        "This is the bundled sample."
+    )
