@@ -16,7 +16,7 @@ run: install
 	$(BIN)/paperboy run
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 check: install
 	$(BIN)/ruff check .

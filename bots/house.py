@@ -34,6 +34,7 @@ from core.store.embedded import EmbeddedStore
 
 if TYPE_CHECKING:
     from core.http import Http
+    from core.keys import Keys
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,16 @@ class House:
     def reader(self, *, background: bool) -> Reader:
         """Return what reads the library for meaning; `background` takes as little of the machine as possible."""
         return Reader(self.library, CachedModels(self.settings), background=background)
+
+    def keys(self) -> Keys:
+        """Return this paperboy's keys; the first call may make its secret.
+
+        Raises:
+            StoreError: the secret cannot be read or kept.
+        """
+        from core.keys import open_keys  # noqa: PLC0415 - what seals and signs nothing loads no cryptography
+
+        return open_keys(self.settings)
 
     def fetcher(self) -> Fetcher:
         """Return what fills the library."""

@@ -10,6 +10,7 @@
     ├── LibraryError               the library of papers cannot be read or written
     │   └── LibraryBroken          its file is damaged, or no database at all
     ├── ModelError                 the model that embeds texts cannot be had or used; search goes on by words
+    ├── LinkError                  a signed link is not ours, was changed, or has ended
     └── DeliveryError              a platform did not take a message; its kind says what follows
 
 Each error carries its data as attributes; `str(error)` is one clear sentence without secrets.
@@ -97,6 +98,10 @@ class LibraryBroken(LibraryError):  # noqa: N818 - the state is the name, as wit
 
 class ModelError(PaperboyError):
     """The model that embeds texts cannot be had or used; search goes on by words."""
+
+
+class LinkError(PaperboyError):
+    """A signed link is not ours, was changed, or has ended."""
 
 
 class DeliveryFailure(StrEnum):

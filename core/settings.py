@@ -38,7 +38,10 @@ from core.allowed import (
 from core.errors import SettingsError
 
 PREFIX = "PAPERBOY_"
-SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN")
+OWN_KEY = "PAPERBOY_SECRET_KEY"
+SHORTEST_KEY = 32  # characters
+SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN", OWN_KEY)
+NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE"})
 MAX_FILE = 1 << 20  # bytes
 RESERVED = frozenset({"secrets", "home"})
 CONFIG_FOLDERS = (Path(__file__).parent / "config", Path(__file__).parents[1] / "config")
@@ -193,6 +196,7 @@ class Secrets(_Table):
     slack_signing_secret: SecretStr | None = None
     discord_token: SecretStr | None = None
     hf_token: SecretStr | None = None
+    paperboy_secret_key: SecretStr | None = None
 
 
 class Settings(_Table):
@@ -284,7 +288,7 @@ def _environment(environ: Mapping[str, str], problems: list[str]) -> dict[tuple[
     if endpoint := environ.get("HF_ENDPOINT"):
         found["huggingface", "endpoint"] = ("HF_ENDPOINT", endpoint)
     for name, value in environ.items():
-        if not name.startswith(PREFIX) or name in {"PAPERBOY_CONFIG", "PAPERBOY_HOME", "PAPERBOY_SECRET_KEY"}:
+        if not name.startswith(PREFIX) or name in NO_SETTINGS:
             continue
         table, separator, key = name.removeprefix(PREFIX).lower().partition("__")
         if not separator:
@@ -321,7 +325,12 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[
                 continue
             if not value:
                 problems.append(f"{name}_FILE: {path} is empty; it must hold the secret.")
-        if not (value.isascii() and value.isprintable() and " " not in value):
+        if name == OWN_KEY:  # any text will do, if there is enough of it
+            if 0 < len(value) < SHORTEST_KEY:
+                problems.append(f"{name}: this is too short; it must be a text of {SHORTEST_KEY} characters or more.")
+            elif value:
+                yield name.lower(), value
+        elif not (value.isascii() and value.isprintable() and " " not in value):
             problems.append(f"{name}: this is no token; it must be one word of plain letters, digits and marks.")
         elif value:
             yield name.lower(), value

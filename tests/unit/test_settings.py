@@ -107,7 +107,7 @@ def test_the_data_folder_has_a_name_of_its_own(tmp_path):
 
 
 def test_variables_of_others_are_left_alone():
-    assert read_settings({"PATH": "/bin", "SLACK_TEAM": "x", "PAPERBOY_SECRET_KEY": "k" * 32}) == read_settings({})
+    assert read_settings({"PATH": "/bin", "SLACK_TEAM": "x"}) == read_settings({})
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_file_of_a_secret_that_holds_none_is_one_sentence(tmp_path, content, t
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_never_shown(name):
-    environ = {"SLACK_BOT_TOKEN": "xoxb-hush", "SLACK_APP_TOKEN": "xapp-hush", name: "very-hush"}
+    environ = {"SLACK_BOT_TOKEN": "xoxb-hush", "SLACK_APP_TOKEN": "xapp-hush", name: "very-hush" * 4}
     settings = read_settings(environ)
     for shown in (
         repr(settings),
@@ -278,7 +278,7 @@ def test_a_secret_is_never_shown(name):
         settings.model_dump_json(),
     ):
         assert "hush" not in shown
-    assert getattr(settings.secrets, name.lower()).get_secret_value() == "very-hush"
+    assert getattr(settings.secrets, name.lower()).get_secret_value() == "very-hush" * 4
 
 
 @pytest.mark.parametrize("bad", ["hush hush", "hush\x00x", "hüsh", '"hush\nhush"'])
