@@ -21,6 +21,7 @@ from bots.house import House, open_house, open_sample
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
 from bots.web.page import create_app
+from bots.web.served import Served
 from bots.web.server import serve
 from core.chat.message import Kind, Message, text
 from core.delivery.amending import amend_deliveries
@@ -88,7 +89,7 @@ def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, 
             continue
         platform_class = getattr(import_module(module), class_name) if _has_token(house.settings, name) else None
         if platform_class is not None:
-            made[name] = platform_class.from_settings(house.settings, house.clock)
+            made[name] = platform_class.from_settings(house.settings, house.clock, house.store)
         elif wanted is not None:
             raise SettingsError(f"--only {name}: its token is not set; README says which one it needs.")
     return made
@@ -282,4 +283,6 @@ class Service:
         def bound(host: str, port: int) -> None:
             log.info("the page is at http://%s:%s", host, port)
 
-        await serve(create_app(self.page, figures=self.figures), web.host, web.port, bound)
+        served = [platform for platform in self._platforms.values() if isinstance(platform, Served)]
+        routes = [route for platform in served for route in platform.routes(self._house)]
+        await serve(create_app(self.page, figures=self.figures, routes=routes), web.host, web.port, bound)

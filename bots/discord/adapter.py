@@ -33,6 +33,7 @@ from core.clock import Clock
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
+from core.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Discord:
         self._refusals = Refusals(time.monotonic)
 
     @classmethod
-    def from_settings(cls, settings: Settings, clock: Clock) -> Self:  # noqa: ARG003 - platforms are made alike
+    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:  # noqa: ARG003 - all are made alike
         """Make it of the settings; `DISCORD_TOKEN` has to be set."""
         token = settings.secrets.discord_token
         assert token is not None

@@ -33,6 +33,7 @@ from core.clock import Clock
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure, SettingsError
 from core.settings import Settings
+from core.store import Store
 
 UNTOLD_AT_MOST = 100
 
@@ -84,7 +85,7 @@ class Slack:
         self._refusals = Refusals(lambda: clock().timestamp())
 
     @classmethod
-    def from_settings(cls, settings: Settings, clock: Clock) -> Slack:
+    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Slack:  # noqa: ARG003 - all are made alike
         """Make it of the settings.
 
         Raises:

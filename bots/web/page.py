@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from bots.terminal.stats import COLUMNS, stats_notes
 from core.chat.cards import is_web_address
@@ -111,6 +111,7 @@ def create_app(
     *,
     figures: Callable[[], Awaitable[Mapping[date, Day]]] = _no_figures,
     clock: Clock = system_clock,
+    routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Make the web application.
 
@@ -118,6 +119,7 @@ def create_app(
         page: composes today's digest; whatever it raises becomes one sentence for the reader.
         figures: reads the service's own figures of the last days.
         clock: for Last-Modified.
+        routes: further ones, of platforms that are served here.
     """
     shown: list[_Edition] = []
 
@@ -149,6 +151,7 @@ def create_app(
             Route("/stats", stats),
             Route("/healthz", _healthz),
             Route(STYLESHEET, _stylesheet),
+            *routes,
         ],
         middleware=[Middleware(GZipMiddleware, minimum_size=500)],
         exception_handlers={HTTPException: _http_error, Exception: _unexpected_error},

@@ -15,6 +15,7 @@ from bots import PLATFORMS
 from core.chat.message import Button, Card, Kind, Link, Message, Span, text
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
+from tests.fakes import MemoryStore
 from tests.servers import discord as discord_parts
 from tests.servers import slack as slack_parts
 from tests.servers.discord import DiscordServer
@@ -53,7 +54,7 @@ def digest(count, **fields):
 
 def make(name, settings=SETTINGS):
     module, _, class_name = PLATFORMS[name].partition(":")
-    return getattr(import_module(module), class_name).from_settings(settings, lambda: NOW)
+    return getattr(import_module(module), class_name).from_settings(settings, lambda: NOW, MemoryStore())
 
 
 @pytest.fixture(params=PLATFORMS)

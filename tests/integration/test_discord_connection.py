@@ -15,6 +15,7 @@ from core.chat.message import Kind, Message, text
 from core.clock import system_clock
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import read_settings
+from tests.fakes import MemoryStore
 from tests.servers.discord import APP, TOKEN, DiscordServer, Fault
 
 REGISTER = f"PUT /applications/{APP}/commands"
@@ -61,7 +62,7 @@ async def test_it_is_made_of_the_settings(server, tmp_path):
         "PAPERBOY_DISCORD__GATEWAY_URL": server.gateway_url,
         "PAPERBOY_HOME": str(tmp_path),
     }
-    discord = Discord.from_settings(read_settings(environment), system_clock)
+    discord = Discord.from_settings(read_settings(environment), system_clock, MemoryStore())
     listening = asyncio.create_task(discord.listen(say_hello))
     await asyncio.wait_for(discord.ready(), 20)
     await answered(server)

@@ -16,6 +16,7 @@ from core.chat.commands import Press, Request
 from core.chat.message import Button, Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure, SettingsError
 from core.settings import Secrets, Settings, read_settings
+from tests.fakes import MemoryStore
 from tests.servers.slack import ALICE, APP_TOKEN, BOT_TOKEN, MEMBER, STRANGE, Fault, SlackServer, Waits
 
 PAGES = (Button("Back", "page", "0 q"), Button("More", "page", "10 q"), Button("Share here", "share", "5 q"))
@@ -350,13 +351,13 @@ def test_both_tokens_are_needed():
         (Secrets(slack_bot_token=SecretStr("xoxb-1")), "SLACK_APP_TOKEN"),
     ):
         with pytest.raises(SettingsError, match=f"^{missing}"):
-            Slack.from_settings(Settings(secrets=secrets), Clock())
+            Slack.from_settings(Settings(secrets=secrets), Clock(), MemoryStore())
 
 
 async def test_the_settings_make_a_platform_that_connects(server, desk):
     environ = {"SLACK_APP_TOKEN": APP_TOKEN, "SLACK_BOT_TOKEN": BOT_TOKEN, "PAPERBOY_SLACK__API_URL": server.api_url}
     settings = read_settings({"PAPERBOY_CONFIG": os.devnull} | environ)
-    async with listening(Slack.from_settings(settings, Clock()), desk):
+    async with listening(Slack.from_settings(settings, Clock(), MemoryStore()), desk):
         await ask(server)
 
 
