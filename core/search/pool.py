@@ -133,6 +133,11 @@ class Pool:
         """Which papers' vectors are known."""
         return self._placed[1]
 
+    def vector(self, number: int) -> Vectors | None:
+        """Return the vector of any paper of the library by its number, of length 1; None where it is not known."""
+        found = self._known.matrix.vector(number) if self._known is not None else None
+        return None if found is None else found / max(float(np.linalg.norm(found)), 1e-9)
+
     def nearness(self, asked: Vectors) -> tuple[Vectors, Vectors]:
         """Return each paper's cosine to what is asked, a vector of length 1, and its nearness (`nearness.py`)."""
         cosines: Vectors = self.vectors @ asked
