@@ -14,6 +14,7 @@ from core.chat.latex import to_unicode
 from core.chat.message import Message, text
 from core.chat.render import Frame, chosen_why, digest_message, join_names, long_day
 from core.clock import zone_of
+from core.digests.backtest import Backtest, backtest
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
 from core.digests.subscription import Subscription, previous_day
@@ -184,11 +185,13 @@ class Newsroom:
         frame = Frame(_heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
         return (await self._edition(order, frame, now)).message
 
-    async def lately(self, interests: str, now: datetime, *, top: int, days: int = 7) -> Digest:
-        """Compose what interests would have been offered over the last days."""
-        return await compose(
-            Order(parse(interests), LastDays(days, now), top), engine=self.engine, library=self.library
-        )
+    async def try_interests(self, interests: str, now: datetime, *, days: int, top: int) -> Backtest:
+        """Return what interests would have delivered over the last days.
+
+        Raises:
+            QueryError: the interests cannot be read.
+        """
+        return await backtest(parse(interests), now, days=days, top=top, engine=self.engine, library=self.library)
 
     async def _order(self, subscription: Subscription, window: Window, now: datetime) -> Order:
         kept = timedelta(days=self._settings.keep.deliveries_days)

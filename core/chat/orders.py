@@ -10,7 +10,8 @@ from core.chat import commands as c
 from core.chat.message import Kind, Message, Text, text
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import parse_days
-from core.chat.render import next_words, subject, subscription_line, title_span, when_words
+from core.chat.render import next_words, subject, subscription_line, when_words
+from core.chat.trials import trial_lines
 from core.digests.subscription import Pause, Subscription, next_due
 from core.errors import UsageError
 from core.search.query import parse
@@ -152,18 +153,8 @@ class Orders:
 
     async def _outlook(self, subscription: Subscription, now: datetime) -> list[Text]:
         """Tell what the subscription would have been offered lately, and when its next digest comes."""
-        lately = await self._newsroom.lately(subscription.interests, now, top=LATELY_TITLES, days=LATELY_DAYS)
-        if not lately.considered:
-            seen = text("No papers were listed in the last days, so there is nothing to show as an example yet.")
-        elif not lately.chosen:
-            seen = text(
-                f"In the last {LATELY_DAYS} days nothing among {lately.considered:,} papers would have matched; "
-                "wider interests would."
-            )
-        else:
-            seen = text(f"In the last {LATELY_DAYS} days {lately.matched:,} of {lately.considered:,} papers matched:")
-        titles = [text("• ", title_span(item.ranked.paper)) for item in lately.chosen]
-        return [seen, *titles, text(f"Next digest: {_next(subscription, now)}.")]
+        trial = await self._newsroom.try_interests(subscription.interests, now, days=LATELY_DAYS, top=LATELY_TITLES)
+        return [*trial_lines(trial), text(f"Next digest: {_next(subscription, now)}.")]
 
 
 def _next(subscription: Subscription, now: datetime) -> str:
