@@ -75,7 +75,7 @@ def _add_reading(commands: Commands) -> None:
     search.add_argument("--batch", metavar="FILE", type=Path, help="one query a line; needs --json")
     search.add_argument("--words", action="store_true", help="take queries as plain words, not as the query language")
     tried = commands.add_parser("backtest", help="what interests would have delivered over the last days")
-    tried.add_argument("--interests", metavar="Q", required=True, help="in the query language")
+    tried.add_argument("--interests", metavar="Q", required=True, help="in the query language, or ready-made")
     tried.add_argument("--days", metavar="N", type=read_limit, default=7, help="over so many days (7)")
     tried.add_argument("--json", action="store_true", help="print one JSON document")
     why = commands.add_parser("why", help="why a paper was or was not delivered")

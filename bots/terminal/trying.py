@@ -9,6 +9,7 @@ from argparse import Namespace
 from bots.house import open_house
 from bots.terminal.reading import write_out
 from bots.terminal.render import render, terminal_width
+from bots.topics import read_topics
 from core.chat.message import Kind, Message
 from core.chat.trials import trial_json, trial_lines
 from core.search.query import parse
@@ -19,7 +20,8 @@ TITLES = 5
 
 async def backtest(arguments: Namespace, settings: Settings) -> int:
     """Print what interests would have delivered over the last days."""
-    parse(arguments.interests)
+    interests = read_topics().expand(arguments.interests)
+    parse(interests)
     async with open_house(settings, owner=False) as house:
         trial = await house.newsroom.try_interests(arguments.interests, house.clock(), days=arguments.days, top=TITLES)
     if arguments.json:

@@ -16,6 +16,7 @@ from core.chat.parsing import FORMS
 from core.chat.render import found_message, hit_card, join_names, title_span
 from core.digests.silence import source_label
 from core.digests.subscription import Subscription
+from core.digests.topics import Topics
 from core.errors import UsageError
 from core.papers.paper import Paper, paper_id
 from core.search.engine import Found, Hit
@@ -48,8 +49,17 @@ EXAMPLES = (
 class Inquiries:
     """Search, today, why, similar, cite, saved, help, and what buttons do."""
 
-    def __init__(self, *, store: Store, newsroom: Newsroom, settings: Settings, outside: Outside | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        newsroom: Newsroom,
+        settings: Settings,
+        outside: Outside | None = None,
+        topics: Topics | None = None,
+    ) -> None:
         self._outside = outside
+        self._topics = topics or Topics()
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
@@ -102,9 +112,14 @@ class Inquiries:
         return Message(
             Kind.ANSWER,
             heading="paperboy delivers the day's papers",
-            lines=(*forms, text("Interests and queries are written alike:"), *examples),
+            lines=(*forms, text("Interests and queries are written alike:"), *examples, *self._ready_made()),
             closing=(text(SENT_OUT if self._settings.search.ask_outside else STAYS_HERE),),
         )
+
+    def _ready_made(self) -> list[Text]:
+        names = ", ".join(topic.name for topic in self._topics)
+        opening = text("Ready-made interests, as in ", Span("/papers subscribe genomics", code=True))
+        return [(*opening, Span(f": {names}."))] if names else []
 
     async def why(self, command: c.Why, request: c.Request, now: datetime) -> Message:
         """Answer whether a paper was fetched, and what each subscription of the place made of it."""

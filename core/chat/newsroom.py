@@ -18,6 +18,7 @@ from core.digests.backtest import Backtest, backtest
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
 from core.digests.subscription import Subscription, previous_day
+from core.digests.topics import Topics
 from core.errors import QueryError
 from core.papers.batches import batch_is_in
 from core.papers.calendar import Calendar
@@ -69,6 +70,7 @@ class Newsroom:
         settings: Settings,
         calendar: Calendar,
         sample: bool = False,
+        topics: Topics | None = None,
     ) -> None:
         self.library = library
         self.engine = engine
@@ -76,6 +78,7 @@ class Newsroom:
         self._settings = settings
         self._calendar = calendar
         self._sample = sample
+        self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
         self._sources = frozenset(enabled_sources(settings))
@@ -85,7 +88,7 @@ class Newsroom:
         last = await self._store.last_sent(subscription.id, day)
         gap = await gap_behind(self._store, subscription.id, last)
         order = await self._order(subscription, _window(subscription, last, gap, now), now)
-        frame = Frame(_heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
         return await self._edition(order, frame, now)
 
     async def unreadable(self, subscription: Subscription, day: date, error: QueryError) -> Edition:
@@ -97,7 +100,7 @@ class Newsroom:
             f"/papers edit {subscription.number} INTERESTS mends it"
         )
         digest = Digest((), 0, 0, 0, upto, parse(""))
-        frame = Frame(_heading(subscription.interests), day, subscription.timezone)
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone)
         message = digest_message(digest, frame, silence=silence, failing=(), now=subscription.active_from)
         return Edition(digest, message, (), silence, upto)
 
@@ -138,7 +141,7 @@ class Newsroom:
         names = join_names([source_label(name) for name in back])
         clock = now.astimezone(zone_of(subscription.timezone))
         note = f"{names} answered again; this was completed at {clock:%H:%M}."
-        frame = Frame(_heading(subscription.interests), delivery.day, subscription.timezone, (note,))
+        frame = Frame(self._heading(subscription.interests), delivery.day, subscription.timezone, (note,))
         return await self._edition(order, frame, now)
 
     async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
@@ -162,7 +165,7 @@ class Newsroom:
         editions = [
             await self._edition(
                 replace(await self._order(item, Newest(), now), leave_out=frozenset()),
-                Frame(_heading(item.interests), _local_day(now, item.timezone), item.timezone),
+                Frame(self._heading(item.interests), _local_day(now, item.timezone), item.timezone),
                 now,
             )
             for item in subscriptions
@@ -182,7 +185,7 @@ class Newsroom:
         limit = top or (self._settings.digest.top if interests else self._settings.digest.everything_top)
         order = Order(parse(interests), window, limit)
         empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
-        frame = Frame(_heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
+        frame = Frame(self._heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
         return (await self._edition(order, frame, now)).message
 
     async def try_interests(self, interests: str, now: datetime, *, days: int, top: int) -> Backtest:
@@ -192,6 +195,9 @@ class Newsroom:
             QueryError: the interests cannot be read.
         """
         return await backtest(parse(interests), now, days=days, top=top, engine=self.engine, library=self.library)
+
+    def _heading(self, interests: str) -> str:
+        return f"Papers for {self._topics.call(interests).strip() or 'everything'}"
 
     async def _order(self, subscription: Subscription, window: Window, now: datetime) -> Order:
         kept = timedelta(days=self._settings.keep.deliveries_days)
@@ -258,10 +264,6 @@ def _gap(subscription: Subscription, last: Delivery | None, day: date) -> tuple[
     if subscription.weekly or last is None or expected is None or last.day >= expected:
         return ()
     return (f"This covers everything since {long_day(last.day)}, when the last digest was sent.",)
-
-
-def _heading(interests: str) -> str:
-    return f"Papers for {interests.strip() or 'everything'}"
 
 
 def _local_day(now: datetime, timezone: str) -> date:

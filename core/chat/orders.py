@@ -13,6 +13,7 @@ from core.chat.parsing import parse_days
 from core.chat.render import next_words, subject, subscription_line, when_words
 from core.chat.trials import trial_lines
 from core.digests.subscription import Pause, Subscription, next_due
+from core.digests.topics import Topics
 from core.errors import UsageError
 from core.search.query import parse
 from core.settings import Settings
@@ -30,8 +31,16 @@ class Orders:
     """Subscribe, list, edit, pause, resume, unsubscribe."""
 
     def __init__(
-        self, *, store: Store, newsroom: Newsroom, settings: Settings, reachable: Reachable, new_id: Callable[[], str]
+        self,
+        *,
+        store: Store,
+        newsroom: Newsroom,
+        settings: Settings,
+        reachable: Reachable,
+        new_id: Callable[[], str],
+        topics: Topics | None = None,
     ) -> None:
+        self._topics = topics or Topics()
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
@@ -41,6 +50,7 @@ class Orders:
     async def subscribe(self, command: c.Subscribe, request: c.Request, now: datetime) -> Message:
         """Keep a new subscription and show what it would have delivered lately."""
         self._require_rights(request)
+        command = replace(command, interests=self._topics.expand(command.interests))
         parse(command.interests)
         mine = await self._store.subscriptions(request.place)
         if len(mine) >= MAX_SUBSCRIPTIONS:
@@ -51,7 +61,8 @@ class Orders:
             raise UsageError(f"This place is subscribed to that already, as #{same.number}.")
         what = f"subscribed to {command.interests or 'everything'}, {when_words(draft)}"
         kept = await self._store.add_subscription(draft, _change(request, now, what))
-        opening = text(f"Subscribed as #{kept.number} to ", *subject(kept.interests), f", {when_words(kept)}.")
+        called = self._called(kept.interests)
+        opening = text(f"Subscribed as #{kept.number} to ", *called, f", {when_words(kept)}.")
         lines = [opening, *await self._outlook(kept, now)]
         if problem := await self._reachable(request.place):
             lines.append(text(problem))
@@ -110,7 +121,8 @@ class Orders:
         self._require_rights(request)
         found = _numbered(await self._store.subscriptions(request.place), command.number)
         if command.interests is not None:
-            parse(command.interests)
+            command = replace(command, interests=self._topics.expand(command.interests))
+            parse(command.interests or "")
         changed = _with_options(found, command.options, command.interests)
         if changed == found:
             raise UsageError(
@@ -122,7 +134,7 @@ class Orders:
         await self._store.replace_subscription(
             changed, _change(request, now, f"changed #{found.number} to {changed.interests}, {when_words(changed)}")
         )
-        opening = text(f"#{changed.number} is now ", *subject(changed.interests), f", {when_words(changed)}.")
+        opening = text(f"#{changed.number} is now ", *self._called(changed.interests), f", {when_words(changed)}.")
         return Message(Kind.ANSWER, lines=(opening, *await self._outlook(changed, now)))
 
     def _require_rights(self, request: c.Request) -> None:
@@ -131,6 +143,11 @@ class Orders:
                 "Changing what this channel receives needs the right to manage the channel.",
                 hint="Ask somebody who has it, or subscribe for yourself in a direct message with me.",
             )
+
+    def _called(self, interests: str) -> Text:
+        """Return interests as they stand in a sentence; ready-made ones by their name, with what they say."""
+        name = self._topics.call(interests)
+        return subject(interests) if name == interests else (*subject(name), *text(" (", *subject(interests), ")"))
 
     def _draft(self, command: c.Subscribe, request: c.Request, now: datetime) -> Subscription:
         defaults = self._settings.digest

@@ -51,3 +51,11 @@ def test_what_cannot_be_tried_is_wrong_usage(shell, words, sentence):
     done = shell.run("backtest", *words)
     assert (done.code, done.out) == (2, "")
     assert sentence in done.err
+
+
+def test_a_ready_made_interest_is_tried_and_subscribed_by_its_name(stocked):
+    document = stocked.run("backtest", "--interests", "Game-Theory", "--json").json
+    assert document["interests"].startswith("cat:cs.GT OR")
+    added = stocked.run("subscriptions", "add", "slack:T1/C2", "game", "theory", "daily")
+    assert (added.code, added.err) == (0, "")
+    assert "Subscribed as #1 to game theory (cat:cs.GT OR" in added.out
