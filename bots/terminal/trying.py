@@ -23,7 +23,7 @@ async def backtest(arguments: Namespace, settings: Settings) -> int:
     interests = read_topics().expand(arguments.interests)
     parse(interests)
     async with open_house(settings, owner=False) as house:
-        trial = await house.newsroom.try_interests(arguments.interests, house.clock(), days=arguments.days, top=TITLES)
+        trial = await house.newsroom.try_interests(interests, house.clock(), days=arguments.days, top=TITLES)
     if arguments.json:
         write_out(json.dumps(trial_json(trial), ensure_ascii=False))
         return 0
