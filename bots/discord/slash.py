@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import discord
 from discord import app_commands
@@ -165,10 +165,11 @@ class Papers(app_commands.Group):
         """`cite ID`."""
         await self._respond(interaction, lambda: c.Cite(paper))
 
-    @app_commands.command(description="The papers you marked 🔖")
-    async def saved(self, interaction: Interaction) -> None:
-        """`saved`."""
-        await self._respond(interaction, c.Saved)
+    @app_commands.command(description="The papers you marked 🔖, or all of them for your reference manager")
+    @app_commands.describe(form="For a reference manager")
+    async def saved(self, interaction: Interaction, form: Literal["bibtex", "ris"] | None = None) -> None:
+        """`saved [bibtex|ris]`."""
+        await self._respond(interaction, lambda: c.Saved(form or ""))
 
     @app_commands.command(description="Every command, and how to write interests and queries")
     async def help(self, interaction: Interaction) -> None:

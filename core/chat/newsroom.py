@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from core.chat.cards import shorten
+from core.chat.follow_ups import FollowUps
 from core.chat.latex import to_unicode
 from core.chat.message import Message, text
 from core.chat.render import Frame, chosen_why, digest_message, join_names, long_day
@@ -22,6 +23,7 @@ from core.digests.topics import Topics
 from core.errors import QueryError
 from core.papers.batches import batch_is_in
 from core.papers.calendar import Calendar
+from core.papers.happenings import Happening
 from core.papers.library import Library
 from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
@@ -48,6 +50,7 @@ class Edition:
         lacking: names of the sources that did not answer when it was composed.
         silence: the reason that is told instead of papers, else empty.
         upto: the listing sequence it covers.
+        told: names of what it tells of papers that are known already.
     """
 
     digest: Digest
@@ -56,6 +59,7 @@ class Edition:
     silence: str
     upto: int
     lacking: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 class Newsroom:
@@ -81,6 +85,8 @@ class Newsroom:
         self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
+        kept = timedelta(days=settings.keep.deliveries_days)
+        self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
 
     async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
@@ -89,7 +95,8 @@ class Newsroom:
         gap = await gap_behind(self._store, subscription.id, last)
         order = await self._order(subscription, _window(subscription, last, gap, now), now)
         frame = Frame(self._heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
-        return await self._edition(order, frame, now)
+        edition = await self._edition(order, frame, now)
+        return await self._with_news(edition, await self._follow_ups.news(subscription.address, now), subscription)
 
     async def unreadable(self, subscription: Subscription, day: date, error: QueryError) -> Edition:
         """Say instead of a digest that its interests cannot be read; what is new waits until they can."""
@@ -142,7 +149,16 @@ class Newsroom:
         clock = now.astimezone(zone_of(subscription.timezone))
         note = f"{names} answered again; this was completed at {clock:%H:%M}."
         frame = Frame(self._heading(subscription.interests), delivery.day, subscription.timezone, (note,))
-        return await self._edition(order, frame, now)
+        edition = await self._edition(order, frame, now)
+        return await self._with_news(edition, await self._follow_ups.told_before(delivery.told, now), subscription)
+
+    async def _with_news(self, edition: Edition, news: Sequence[Happening], subscription: Subscription) -> Edition:
+        """Add below a digest what happened to papers that its readers kept."""
+        line = await self._follow_ups.line(subscription.address, news) if news else ()
+        if not line:
+            return edition
+        message = replace(edition.message, closing=(line, *edition.message.closing))
+        return replace(edition, message=message, told=tuple(one.name for one in news))
 
     async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
         """Rank all that a delivered digest could have shown, best first, by the votes of today."""
