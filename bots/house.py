@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bots.fetching import Fetcher, load_sample
+from bots.topics import read_topics
 from core.chat.desk import Desk, Took
 from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
@@ -96,6 +97,7 @@ class House:
             settings=self.settings,
             reachable=reachable,
             new_id=new_id,
+            topics=read_topics(),
         )
 
     def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took) -> Desk:
@@ -170,9 +172,12 @@ def make_house(settings: Settings, *, library: Library, store: Store, clock: Clo
     calendar = read_calendar()
     meaning = Meaning(library.path.parent, CachedModels(settings)) if settings.model.enabled else None
     engine = Engine(library, meaning)
-    newsroom = Newsroom(library=library, engine=engine, store=store, settings=settings, calendar=calendar)
+    topics = read_topics()
+    newsroom = Newsroom(
+        library=library, engine=engine, store=store, settings=settings, calendar=calendar, topics=topics
+    )
     outside = Outside(create_sources(settings), http, library, clock) if http else None
-    inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings, outside=outside)
+    inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings, outside=outside, topics=topics)
     return House(settings, clock, library, store, newsroom, inquiries, calendar, meaning, http, outside)
 
 

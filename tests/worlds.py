@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from bots.house import LIBRARY_FILE, House, make_house
+from bots.topics import read_topics
 from core.chat import commands as c
 from core.chat.desk import Desk
 from core.chat.inquiries import Inquiries
@@ -71,8 +72,11 @@ class World:
             settings=self.house.settings,
             reachable=self._reachable,
             new_id=lambda: next(self.ids),
+            topics=read_topics(),
         )
-        inquiries = Inquiries(store=self.house.store, newsroom=self.house.newsroom, settings=self.house.settings)
+        inquiries = Inquiries(
+            store=self.house.store, newsroom=self.house.newsroom, settings=self.house.settings, topics=read_topics()
+        )
         self.desk = Desk(inquiries=inquiries, orders=orders, clock=lambda: self.now)
 
     async def _reachable(self, address: str) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import discord
 from discord import app_commands
 
-from bots.discord.suggestions import suggest_days, suggest_times, suggest_timezones
+from bots.discord.suggestions import suggest_days, suggest_times, suggest_timezones, suggest_topics
+from bots.topics import read_topics
 from core.chat import commands as c
 from core.chat.parsing import FORMS, MAX_TOP, options_from
 from core.errors import UsageError
@@ -45,11 +46,16 @@ async def _days(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     return _choices(suggest_days(typed))
 
 
+async def _interests(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    found = suggest_topics(typed, read_topics())
+    return [app_commands.Choice(name=name, value=value) for name, value in found]
+
+
 def _choices(values: list[str]) -> list[app_commands.Choice[str]]:
     return [app_commands.Choice(name=value, value=value) for value in values]
 
 
-_suggest = app_commands.autocomplete(at=_times, timezone=_timezones, days=_days)
+_suggest = app_commands.autocomplete(at=_times, timezone=_timezones, days=_days, interests=_interests)
 
 
 class Papers(app_commands.Group):
@@ -77,7 +83,7 @@ class Papers(app_commands.Group):
 
     @app_commands.command(description="Have the papers that matter delivered here")
     @app_commands.describe(
-        interests="What about, such as: diffusion models -survey; empty means everything", **_OPTIONS
+        interests="Such as: diffusion models -survey, or a ready-made one; empty means everything", **_OPTIONS
     )
     @_suggest
     async def subscribe(  # noqa: PLR0913 - Discord's typed options are arguments
@@ -159,10 +165,11 @@ class Papers(app_commands.Group):
         """`cite ID`."""
         await self._respond(interaction, lambda: c.Cite(paper))
 
-    @app_commands.command(description="The papers you marked 🔖")
-    async def saved(self, interaction: Interaction) -> None:
-        """`saved`."""
-        await self._respond(interaction, c.Saved)
+    @app_commands.command(description="The papers you marked 🔖, or all of them for your reference manager")
+    @app_commands.describe(form="For a reference manager")
+    async def saved(self, interaction: Interaction, form: Literal["bibtex", "ris"] | None = None) -> None:
+        """`saved [bibtex|ris]`."""
+        await self._respond(interaction, lambda: c.Saved(form or ""))
 
     @app_commands.command(description="Every command, and how to write interests and queries")
     async def help(self, interaction: Interaction) -> None:

@@ -114,7 +114,10 @@ class Cite:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """`saved`."""
+    """`saved [bibtex|ris]`; `offset` papers were seen before."""
+
+    form: str = ""
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,20 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from core.chat.cards import shorten
+from core.chat.follow_ups import FollowUps
 from core.chat.latex import to_unicode
 from core.chat.message import Message, text
 from core.chat.render import Frame, chosen_why, digest_message, join_names, long_day
 from core.clock import zone_of
+from core.digests.backtest import Backtest, backtest
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
 from core.digests.subscription import Subscription, previous_day
+from core.digests.topics import Topics
 from core.errors import QueryError
 from core.papers.batches import batch_is_in
 from core.papers.calendar import Calendar
+from core.papers.happenings import Happening
 from core.papers.library import Library
 from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
@@ -46,6 +50,7 @@ class Edition:
         lacking: names of the sources that did not answer when it was composed.
         silence: the reason that is told instead of papers, else empty.
         upto: the listing sequence it covers.
+        told: names of what it tells of papers that are known already.
     """
 
     digest: Digest
@@ -54,6 +59,7 @@ class Edition:
     silence: str
     upto: int
     lacking: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 class Newsroom:
@@ -68,6 +74,7 @@ class Newsroom:
         settings: Settings,
         calendar: Calendar,
         sample: bool = False,
+        topics: Topics | None = None,
     ) -> None:
         self.library = library
         self.engine = engine
@@ -75,8 +82,11 @@ class Newsroom:
         self._settings = settings
         self._calendar = calendar
         self._sample = sample
+        self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
+        kept = timedelta(days=settings.keep.deliveries_days)
+        self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
 
     async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
@@ -84,8 +94,9 @@ class Newsroom:
         last = await self._store.last_sent(subscription.id, day)
         gap = await gap_behind(self._store, subscription.id, last)
         order = await self._order(subscription, _window(subscription, last, gap, now), now)
-        frame = Frame(_heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
-        return await self._edition(order, frame, now)
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
+        edition = await self._edition(order, frame, now)
+        return await self._with_news(edition, await self._follow_ups.news(subscription.address, now), subscription)
 
     async def unreadable(self, subscription: Subscription, day: date, error: QueryError) -> Edition:
         """Say instead of a digest that its interests cannot be read; what is new waits until they can."""
@@ -96,7 +107,7 @@ class Newsroom:
             f"/papers edit {subscription.number} INTERESTS mends it"
         )
         digest = Digest((), 0, 0, 0, upto, parse(""))
-        frame = Frame(_heading(subscription.interests), day, subscription.timezone)
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone)
         message = digest_message(digest, frame, silence=silence, failing=(), now=subscription.active_from)
         return Edition(digest, message, (), silence, upto)
 
@@ -137,8 +148,17 @@ class Newsroom:
         names = join_names([source_label(name) for name in back])
         clock = now.astimezone(zone_of(subscription.timezone))
         note = f"{names} answered again; this was completed at {clock:%H:%M}."
-        frame = Frame(_heading(subscription.interests), delivery.day, subscription.timezone, (note,))
-        return await self._edition(order, frame, now)
+        frame = Frame(self._heading(subscription.interests), delivery.day, subscription.timezone, (note,))
+        edition = await self._edition(order, frame, now)
+        return await self._with_news(edition, await self._follow_ups.told_before(delivery.told, now), subscription)
+
+    async def _with_news(self, edition: Edition, news: Sequence[Happening], subscription: Subscription) -> Edition:
+        """Add below a digest what happened to papers that its readers kept."""
+        line = await self._follow_ups.line(subscription.address, news) if news else ()
+        if not line:
+            return edition
+        message = replace(edition.message, closing=(line, *edition.message.closing))
+        return replace(edition, message=message, told=tuple(one.name for one in news))
 
     async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
         """Rank all that a delivered digest could have shown, best first, by the votes of today."""
@@ -161,7 +181,7 @@ class Newsroom:
         editions = [
             await self._edition(
                 replace(await self._order(item, Newest(), now), leave_out=frozenset()),
-                Frame(_heading(item.interests), _local_day(now, item.timezone), item.timezone),
+                Frame(self._heading(item.interests), _local_day(now, item.timezone), item.timezone),
                 now,
             )
             for item in subscriptions
@@ -181,14 +201,19 @@ class Newsroom:
         limit = top or (self._settings.digest.top if interests else self._settings.digest.everything_top)
         order = Order(parse(interests), window, limit)
         empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
-        frame = Frame(_heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
+        frame = Frame(self._heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
         return (await self._edition(order, frame, now)).message
 
-    async def lately(self, interests: str, now: datetime, *, top: int, days: int = 7) -> Digest:
-        """Compose what interests would have been offered over the last days."""
-        return await compose(
-            Order(parse(interests), LastDays(days, now), top), engine=self.engine, library=self.library
-        )
+    async def try_interests(self, interests: str, now: datetime, *, days: int, top: int) -> Backtest:
+        """Return what interests would have delivered over the last days.
+
+        Raises:
+            QueryError: the interests cannot be read.
+        """
+        return await backtest(parse(interests), now, days=days, top=top, engine=self.engine, library=self.library)
+
+    def _heading(self, interests: str) -> str:
+        return f"Papers for {self._topics.call(interests).strip() or 'everything'}"
 
     async def _order(self, subscription: Subscription, window: Window, now: datetime) -> Order:
         kept = timedelta(days=self._settings.keep.deliveries_days)
@@ -255,10 +280,6 @@ def _gap(subscription: Subscription, last: Delivery | None, day: date) -> tuple[
     if subscription.weekly or last is None or expected is None or last.day >= expected:
         return ()
     return (f"This covers everything since {long_day(last.day)}, when the last digest was sent.",)
-
-
-def _heading(interests: str) -> str:
-    return f"Papers for {interests.strip() or 'everything'}"
 
 
 def _local_day(now: datetime, timezone: str) -> date:

@@ -23,6 +23,7 @@ from core.errors import UsageError
 
 MAX_TEXT = 4000
 MAX_TOP = 50
+EXPORTS = ("", "bibtex", "ris")
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_PREFIX = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*")
 _TIME = re.compile(r"(\d{1,2})[:.](\d{2})")
@@ -40,7 +41,7 @@ FORMS: Mapping[str, str] = {
     "why": "/papers why ID",
     "similar": "/papers similar ID",
     "cite": "/papers cite ID",
-    "saved": "/papers saved",
+    "saved": "/papers saved [bibtex|ris]",
     "help": "/papers help",
 }
 
@@ -248,6 +249,12 @@ def _parse_unsubscribe(rest: str) -> c.Command:
     return c.Unsubscribe(None if rest.lower() == "all" else _number("unsubscribe", rest))
 
 
+def _parse_saved(rest: str) -> c.Command:
+    if (form := rest.lower()) not in EXPORTS:
+        raise UsageError(f"{rest[:40]!r} is no form that saved papers can have.", hint=f"Write: {FORMS['saved']}")
+    return c.Saved(form)
+
+
 def _with_paper(name: str, make: Callable[[str], c.Command]) -> Callable[[str], c.Command]:
     def parse(rest: str) -> c.Command:
         if not rest:
@@ -282,6 +289,6 @@ _PARSERS: Mapping[str, Callable[[str], c.Command]] = {
     "why": _with_paper("why", c.Why),
     "similar": _with_paper("similar", c.Similar),
     "cite": _with_paper("cite", c.Cite),
-    "saved": _Bare("saved", c.Saved()),
+    "saved": _parse_saved,
     "help": lambda _rest: c.Help(),
 }

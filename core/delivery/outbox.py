@@ -134,6 +134,7 @@ def _delivery(due: Due, edition: Edition, now: datetime) -> Delivery:
         silence=edition.silence,
         note="nothing to say, and quiet was asked for" if silent else "",
         lacking=edition.lacking,
+        told=() if silent else edition.told,
     )
 
 

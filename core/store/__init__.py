@@ -98,6 +98,7 @@ class Delivery:
         note: the last failure, or how an unknown was settled.
         silence: the reason that was told instead of papers.
         lacking: names of the sources that did not answer when it was composed.
+        told: names of what it tells of papers that are known already (see `core.papers.happenings`).
     """
 
     subscription: str
@@ -116,6 +117,7 @@ class Delivery:
     note: str = ""
     silence: str = ""
     lacking: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -196,6 +198,9 @@ class Store(Protocol):
 
     async def shown_papers(self, address: str, since: datetime) -> frozenset[str]:
         """Return ids of the papers that a place was shown (or is about to be) in deliveries composed since then."""
+
+    async def told(self, address: str, since: datetime) -> frozenset[str]:
+        """Return names of what a place was told of known papers (or is about to be) in deliveries composed since."""
 
     async def prune(self, before: datetime) -> int:
         """Forget settled deliveries composed before then, save a kept subscription's newest; returns how many."""

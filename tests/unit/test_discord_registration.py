@@ -20,7 +20,7 @@ OPTIONS = {
     "why": ["paper"],
     "similar": ["paper"],
     "cite": ["paper"],
-    "saved": [],
+    "saved": ["form"],
     "help": [],
 }
 
