@@ -121,6 +121,13 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class Taste:
+    """`taste [reset]`."""
+
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """`help`."""
 
@@ -146,6 +153,7 @@ Command: TypeAlias = (
     | Similar
     | Cite
     | Saved
+    | Taste
     | Help
     | Press
 )

@@ -16,7 +16,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, QueryError
-from core.papers.library import Library
+from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.tokens import tokens
@@ -120,6 +120,7 @@ class Engine:
         self._lists = WordLists(library.path.parent)
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
         self._asked: dict[tuple[str, str], Asked] = {}
+        self._last_pool: tuple[object, Pool] | None = None
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
         """Return hits `offset` to `offset + limit`, best first.
@@ -228,9 +229,17 @@ class Engine:
         return await self._library.read(ask)
 
     def pool(self, connection: sqlite3.Connection, window: Window) -> Pool:
-        """Return the papers of a window with what is known of them; for use inside `Library.read`."""
+        """Return the papers of a window with what is known of them; for use inside `Library.read`.
+
+        The last one is kept while nothing changes, since a backtest or a digest with its reasons asks several times.
+        """
         register_functions(connection)
-        return Pool(connection, window, self._meaning.open() if self._meaning else None)
+        known = self._meaning.open() if self._meaning else None
+        (change,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
+        state = (window, change, newest_listing(connection), known and (known.embedder.key, len(known.matrix)))
+        if self._last_pool is None or self._last_pool[0] != state:
+            self._last_pool = (state, Pool(connection, window, known))
+        return self._last_pool[1]
 
     def ask(self, query: Query) -> Asked | None:
         """Return what an interest is about, as the model reads it; None where it has no words, or there is no model.

@@ -21,6 +21,7 @@ OPTIONS = {
     "similar": ["paper"],
     "cite": ["paper"],
     "saved": ["form"],
+    "taste": ["reset"],
     "help": [],
 }
 
