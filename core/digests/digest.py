@@ -129,7 +129,10 @@ def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates:
     slate = slates.get(connection, order.window, lambda: engine.pool(connection, order.window))
     fit = fit_interest(connection, order.query, near, slate.pool, engine.ask(order.query))
     wanted = np.flatnonzero(fit.wanted)
-    fresh = np.array([place for place in wanted.tolist() if slate.pool.ids[place] not in order.leave_out], np.int64)
+    fresh = wanted
+    if order.leave_out:
+        kept = [place for place in wanted.tolist() if slate.pool.ids[place] not in order.leave_out]
+        fresh = np.array(kept, np.int64)
     choice = _score(connection, order, slate, fit, fresh)
     ordered = _ordered(connection, order, slate, choice)
     papers = read_papers(connection, [slate.pool.ids[place] for place, _ in ordered])
@@ -179,7 +182,11 @@ def _ordered(connection: sqlite3.Connection, order: Order, slate: Slate, choice:
     count = sum(place < len(kept) for place in rank)
     first, rest = by_score[: max(LOOKED_AT, count)], by_score[max(LOOKED_AT, count) :]
     alike = slate.alike(connection, choice.places[first].tolist()) if order.varied else None
-    varied = vary(choice.scores[first], alike, count) if alike is not None else enumerate(choice.scores[first].tolist())
+    varied = (
+        vary(choice.scores[first], alike, count, order.top)
+        if alike is not None
+        else enumerate(choice.scores[first].tolist())
+    )
     ordered = [(int(first[at]), score) for at, score in varied]
     ordered += [(int(at), float(choice.scores[at])) for at in rest]
     return [(int(choice.places[at]), round(score, 6)) for at, score in ordered[: max(order.top, count)]]
