@@ -68,8 +68,7 @@ class Likeness:
             fresh = list(dict.fromkeys(papers))
         asked = "SELECT number, id FROM papers WHERE id IN (SELECT value FROM json_each(?))"
         numbers = dict(connection.execute(asked, (json.dumps(fresh),)))
-        texts = _texts(connection, list(numbers))
-        rows = np.array([self._row(number, texts[number]) for number in numbers], np.float32).reshape(-1, len(self))
+        rows = self._look_at(connection, list(numbers))
         start = len(self._at)
         self._make_room(start + len(rows))
         self._plain[start : start + len(rows)] = rows
@@ -99,13 +98,17 @@ class Likeness:
             self._plain = np.concatenate([self._plain, more])
             self._keen = np.concatenate([self._keen, more])
 
-    def _row(self, number: int, text: str) -> Vectors:
-        row = self._words.likeness(text)
-        vector = self._pool.vector(number)
-        if self._vectors is None or self._centre is None or vector is None:
-            return row
-        mixed: Vectors = WORDS_SHARE * row + (1 - WORDS_SHARE) * (self._vectors @ _direction(vector - self._centre))
-        return mixed
+    def _look_at(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
+        """Return the likeness of papers of the library, by number, with those of the pool, (numbers, pool)."""
+        texts = _texts(connection, numbers)
+        rows = np.array([self._words.likeness(texts[number]) for number in numbers], np.float32)
+        vectors = [self._pool.vector(number) for number in numbers]
+        there = [place for place, vector in enumerate(vectors) if vector is not None]
+        if self._vectors is not None and self._centre is not None and there:
+            known = np.array([vectors[place] for place in there], np.float32) - self._centre
+            known /= np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-9)
+            rows[there] = WORDS_SHARE * rows[there] + (1 - WORDS_SHARE) * (known @ self._vectors.T)
+        return rows.reshape(-1, len(self))
 
     def _discern(self, rows: Vectors) -> Vectors:
         """Return (C + r·I)^-1 between marked papers and those of the pool, up to a factor.
@@ -150,7 +153,9 @@ class _Words:
     def __init__(self, texts: Sequence[str]) -> None:
         counted = [_count(text) for text in texts]
         self._size = len(texts)
-        self._frequency = Counter(word for words in counted for word in words)
+        frequency = Counter(word for words in counted for word in words)
+        self._rarity = {word: math.log((self._size + 2) / (papers + 1)) for word, papers in frequency.items()}
+        self._rarest = math.log(self._size + 2)
         postings: dict[str, tuple[list[int], list[float]]] = {}
         for place, words in enumerate(counted):
             for word, weight in self._weigh(words).items():
@@ -162,25 +167,27 @@ class _Words:
         }
 
     def _weigh(self, words: Counter[str]) -> dict[str, float]:
-        raw = {
-            word: (1 + math.log(count)) * math.log((self._size + 2) / (self._frequency[word] + 1))
-            for word, count in words.items()
-        }
+        raw = {word: (1 + math.log(count)) * self._rarity[word] for word, count in words.items()}
         length = math.sqrt(sum(weight * weight for weight in raw.values())) or 1.0
         return {word: weight / length for word, weight in raw.items()}
 
     def likeness(self, text: str) -> Vectors:
         """Return the cosine of a text's words with those of each paper of the pool."""
-        held = [
-            (*self._postings[word], weight)
-            for word, weight in self._weigh(_count(text)).items()
-            if word in self._postings
-        ]
+        holders, held, weights = [], [], []
+        square = 0.0
+        for word, count in _count(text).items():
+            weight = (1 + math.log(count)) * self._rarity.get(word, self._rarest)
+            square += weight * weight
+            if word in self._postings:
+                places, theirs = self._postings[word]
+                holders.append(places)
+                held.append(theirs)
+                weights.append(weight)
         if not held:
             return np.zeros(self._size, np.float32)
-        places = np.concatenate([one for one, _, _ in held])
-        products = np.concatenate([weights * np.float32(weight) for _, weights, weight in held])
-        return np.bincount(places, products, self._size).astype(np.float32)
+        repeated = np.repeat(np.array(weights, np.float32), [len(places) for places in holders])
+        products = np.bincount(np.concatenate(holders), np.concatenate(held) * repeated, self._size)
+        return (products / math.sqrt(square)).astype(np.float32)
 
     def between(self, places: Sequence[int], others: Sequence[int]) -> Vectors:
         """Return the cosines of the words of some papers with those of others, (places, others).
@@ -217,8 +224,3 @@ def _texts(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, 
 
 def _count(text: str) -> Counter[str]:
     return Counter(stem(token) for token in tokens(text) if token not in STOP_WORDS and len(token) > 1)
-
-
-def _direction(vector: Vectors) -> Vectors:
-    found: Vectors = vector / max(float(np.linalg.norm(vector)), 1e-9)
-    return found

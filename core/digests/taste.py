@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from core.search.matrix import Vectors
 
 DISLIKES_COUNT = 0.1
-LIKENESS_TOLD = 0.15
-"""From so much likeness on a marked paper is named as a reason."""
+LIKENESS_TOLD = 0.2
+"""From so much likeness on a marked paper is named as a reason: one of a hundred pairs of papers reaches it."""
 
 
 class Vote(Protocol):

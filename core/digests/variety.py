@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PENALTY = 0.08
 SAME = 0.9
 SAME_PENALTY = 1.0
-LOOKED_AT = 60
+LOOKED_AT = 40
 """Among so many with the highest scores variety is looked for."""
 VARIED = 20
 """So many are picked so; behind them the score alone decides."""
