@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -22,7 +22,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, host: str, port: int, on_bound: Callable[[str, int], None]) -> None:
+async def serve(
+    app: ASGIApp, host: str, port: int, on_bound: Callable[[str, int], None], *, proxies: Sequence[str] = ()
+) -> None:
     """Serve until cancelled; running requests get `GRACE_SECONDS` to end.
 
     Args:
@@ -30,6 +32,7 @@ async def serve(app: ASGIApp, host: str, port: int, on_bound: Callable[[str, int
         host: address or name to listen at.
         port: 0 picks a free one.
         on_bound: told host and port as soon as connections are taken.
+        proxies: addresses and networks of reverse proxies, which are believed what they say of their clients.
 
     Raises:
         PaperboyError: the address cannot be listened at.
@@ -39,6 +42,7 @@ async def serve(app: ASGIApp, host: str, port: int, on_bound: Callable[[str, int
         config = uvicorn.Config(
             app,
             access_log=False,
+            forwarded_allow_ips=list(proxies),
             lifespan="off",
             log_config=None,
             server_header=False,

@@ -171,6 +171,12 @@ class Newsroom:
     async def front_page(
         self, now: datetime, *, interests: str = "", day: date | None = None, top: int | None = None
     ) -> Message:
+        """Compose a digest for nobody in particular, as `front_edition` does."""
+        return (await self.front_edition(now, interests=interests, day=day, top=top)).message
+
+    async def front_edition(
+        self, now: datetime, *, interests: str = "", day: date | None = None, top: int | None = None
+    ) -> Edition:
         """Compose a digest for nobody in particular, of one day or of each source's newest batch.
 
         Raises:
@@ -182,7 +188,7 @@ class Newsroom:
         order = Order(parse(interests), window, limit)
         empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
         frame = Frame(_heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
-        return (await self._edition(order, frame, now)).message
+        return await self._edition(order, frame, now)
 
     async def lately(self, interests: str, now: datetime, *, top: int, days: int = 7) -> Digest:
         """Compose what interests would have been offered over the last days."""
