@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from bots.web import health, stats, today
+from bots.web import about, archive, digests, feed, health, paper, search, stats, today
 from bots.web.safety import Safe
 from bots.web.site import Site, read_static, sentence_page, static_path
 from core.errors import LinkError, PaperboyError
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
-OWN_ROUTES: Sequence[BaseRoute] = (*today.ROUTES, *stats.ROUTES, *health.ROUTES)
+MODULES = (today, archive, paper, search, feed, digests, about, stats, health)
+OWN_ROUTES: Sequence[BaseRoute] = [route for module in MODULES for route in module.ROUTES]
 
 
 def create_app(site: Site, *, routes: Sequence[BaseRoute] = ()) -> ASGIApp:

@@ -100,3 +100,15 @@ def _next_day(connection: sqlite3.Connection, which: str, side: str, day: date) 
     """  # noqa: S608 - words of ours
     (found,) = connection.execute(query, (day.isoformat(),)).fetchone()
     return date.fromisoformat(found) if found else None
+
+
+def read_history(connection: sqlite3.Connection, identifier: str) -> dict[tuple[str, str], list[tuple[date, float]]]:
+    """Return a paper's readings by (signal, source): the last one of each day, oldest first."""
+    query = (
+        "SELECT s.name, s.source, substr(s.at, 1, 10) AS day, s.value, max(s.at) FROM signals s"
+        " JOIN papers p ON p.number = s.paper WHERE p.id = ? GROUP BY s.name, s.source, day ORDER BY day, s.name"
+    )
+    found: dict[tuple[str, str], list[tuple[date, float]]] = {}
+    for name, source, day, value, _ in connection.execute(query, (identifier,)):
+        found.setdefault((name, source), []).append((date.fromisoformat(day), value))
+    return found
