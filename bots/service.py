@@ -21,6 +21,7 @@ from bots.reading_room import ReadingRoom
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
 from bots.web.app import create_app
+from bots.web.metrics import Meters, create_metrics_app
 from bots.web.served import Served
 from bots.web.server import serve
 from bots.web.site import Site
@@ -33,7 +34,7 @@ from core.delivery.recovery import Recovery
 from core.delivery.schedule import make_schedule
 from core.errors import DeliveryError, PaperboyError, SettingsError
 from core.settings import Settings
-from core.store.figures import Day, Figures, read_days
+from core.store.figures import Day, read_days
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class Service:
         self._caught_up = asyncio.Event()
         self._struck_at = house.clock()
         self._recovery = Recovery(store=house.store, newsroom=house.newsroom, platforms=platforms)
-        self._figures = Figures(house.store, house.clock)
+        self._figures = Meters(house.store, house.clock)
         self._courier = Courier(
             store=house.store,
             platforms=platforms,
@@ -140,6 +141,8 @@ class Service:
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:
             loops.append(self._serve_page())
+        if self._house.settings.metrics.enabled:
+            loops.append(self._serve_metrics())
         schedule.start()
         tasks = [asyncio.create_task(loop) for loop in loops]
         stopped = asyncio.create_task(stop.wait())
@@ -291,5 +294,14 @@ class Service:
 
         served = [platform for platform in self._platforms.values() if isinstance(platform, Served)]
         routes = [route for platform in served for route in platform.routes(self._house)]
-        site = Site(self._house, self._room, self.figures, self.unready)
+        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
         await serve(create_app(site, routes=routes), web.host, web.port, bound, proxies=web.proxies)
+
+    async def _serve_metrics(self) -> None:
+        at = self._house.settings.metrics
+
+        def bound(host: str, port: int) -> None:
+            log.info("figures for Prometheus are at http://%s:%s/metrics", host, port)
+
+        app = create_metrics_app(self._house, self._figures, self.unready)
+        await serve(app, at.host, at.port, bound, setting="metrics")

@@ -28,7 +28,8 @@ from core.papers.paper import Paper, arxiv_id
 SIMILAR = 5
 NAMES = {"upvotes": "upvotes", "comments": "comments", "stars": "stars of its code", "points": "points"}
 SHOWN_DAYS = 30
-SHOWN_AUTHORS = 60
+FIRST_AUTHORS = 16
+MOST_AUTHORS = 100  # a page stays small also where an experiment signs with thousands
 WIDTH, HEIGHT = 240, 40
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
@@ -73,7 +74,7 @@ async def paper(request: Request) -> Response:
     whole = await site.room.once(("paper", known.id), lambda: _read(site, shelf, known))
     return render(
         request, "paper.html", whole=whole, card=whole.card, paper=whole.paper, sample=shelf.sample,
-        more=max(len(whole.authors) - SHOWN_AUTHORS, 0), width=WIDTH, height=HEIGHT,
+        first_authors=FIRST_AUTHORS, most_authors=MOST_AUTHORS, width=WIDTH, height=HEIGHT,
     )  # fmt: skip
 
 

@@ -40,12 +40,14 @@ async def search(request: Request) -> Response:
         outside = None if shelf.sample else site.house.outside
         return await search_wider(shelf.newsroom.engine, outside, query, limit=PAGE, offset=(number - 1) * PAGE)
 
+    begun = site.house.clock()
     try:
         query = parse(typed)
         found = await site.room.once(("search", typed, number), lambda: look(query))
     except QueryError as error:
         return query_error_page(request, error)
     now = site.house.clock()
+    site.took("search", (now - begun).total_seconds())
     return render(
         request,
         "search.html",

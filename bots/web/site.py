@@ -65,6 +65,7 @@ class Site:
         room: what the page reads: the library, or the sample while there is nothing else.
         figures: reads the service's own figures of the last days.
         unready: says why the service cannot work right now; nothing when it can.
+        took: told what was done, and how many seconds it took.
         offers: the addresses that are served, to link to none that is not (`/slack/install`, `/subscribe`).
     """
 
@@ -72,6 +73,7 @@ class Site:
     room: ReadingRoom
     figures: Callable[[], Awaitable[Mapping[date, Day]]]
     unready: Callable[[], Awaitable[Sequence[str]]]
+    took: Callable[[str, float], None] = lambda _what, _seconds: None
     offers: frozenset[str] = field(default=frozenset())
 
     @cached_property
