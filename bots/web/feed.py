@@ -101,7 +101,7 @@ async def feed(request: Request) -> Response:
         sample=shelf.sample,
     )
     headers = {"Cache-Control": "public, max-age=600"}
-    return answer(request, body, media_type="application/atom+xml", headers=headers, changed=changed)
+    return answer(request, body, media_type="application/atom+xml; charset=utf-8", headers=headers, changed=changed)
 
 
 def read_wanted(request: Request, site: Site) -> Wanted:

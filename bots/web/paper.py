@@ -85,7 +85,7 @@ async def cite(request: Request) -> Response:
     return answer(
         request,
         bibtex(known),
-        media_type="application/x-bibtex",
+        media_type="application/x-bibtex; charset=utf-8",
         headers={"Cache-Control": "no-cache", "Content-Disposition": f'attachment; filename="{name}.bib"'},
     )
 
