@@ -88,11 +88,11 @@ class ReadingRoom:
         """The day it is where the page's readers are, by setting."""
         return self._house.clock().astimezone(zone_of(self._house.settings.digest.timezone)).date()
 
-    async def once(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """Return what was made for a key; made anew by the day, by the edition, and after ten minutes."""
+    async def once(self, key: Hashable, make: Callable[[], Awaitable[T]], *, kept_for: timedelta = KEPT_FOR) -> T:
+        """Return what was made for a key; made anew by the day, by the edition, and after a time."""
         now, state = self._house.clock(), (self.today, self._edition(), self._filled)
         found = self._kept.get(key)
-        if found is None or found[0] != state or not now - KEPT_FOR < found[1] <= now or _failed(found[2]):
+        if found is None or found[0] != state or not now - kept_for < found[1] <= now or _failed(found[2]):
             found = (state, now, asyncio.ensure_future(make()))
             self._kept[key] = found
             while len(self._kept) > KEPT:

@@ -273,7 +273,8 @@ class Service:
         shelf = await self._room.shelf()
         if shelf.waiting:
             return Message(Kind.DIGEST, lines=(text("The first papers are being fetched; look again in a minute."),))
-        return await shelf.newsroom.front_page(self._house.clock())
+        now = self._house.clock()
+        return await self._room.once("page", lambda: shelf.newsroom.front_page(now), kept_for=timedelta(days=1))
 
     async def _has_tried(self) -> bool:
         return bool(self._fetcher.runs or await self._failing())
