@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-from core.chat.cards import shorten
+from core.chat.cards import card_of, shorten
 from core.chat.follow_ups import FollowUps
 from core.chat.latex import to_unicode
-from core.chat.message import Message, text
+from core.chat.message import Kind, Message, text
 from core.chat.render import Frame, chosen_why, digest_message, join_names, long_day
 from core.chat.tastes import Tastes
 from core.clock import zone_of
@@ -28,6 +28,7 @@ from core.papers.batches import batch_is_in
 from core.papers.calendar import Calendar
 from core.papers.happenings import Happening
 from core.papers.library import Library
+from core.papers.paper import Paper
 from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
 from core.papers.windows import After, LastDays, Newest, OnDay, Window
@@ -42,6 +43,7 @@ read_interests = lru_cache(maxsize=4096)(parse)
 ARXIV = "arxiv"
 NEAREST_TITLE = 80
 RANKED_AT_MOST = 10_000
+WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,27 @@ class Newsroom:
         frame = Frame(self._heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
         edition = await self._edition(order, frame, now, moment.slates if moment else None)
         return await self._with_news(edition, await self._follow_ups.news(subscription.address, now), subscription)
+
+    async def edition_of(self, subscription: Subscription, day: date, now: datetime) -> Edition:
+        """Compose what a past date could have shown: what the sources listed on it, less what the place was shown."""
+        noon = datetime.combine(day, time(12), zone_of(subscription.timezone))
+        window: Window = LastDays(WEEK, noon) if subscription.weekly else OnDay(day)
+        order = await self._order(subscription, window, now)
+        empty = "no source has listed a paper for this day"
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, empty=empty)
+        return await self._edition(order, frame, now)
+
+    async def shown_again(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Message:
+        """Render for everybody what a delivery showed, with today's votes."""
+        papers = await self.library.papers([shown.paper for shown in delivery.shown])
+        cards = tuple(
+            card_of(papers.get(shown.paper) or Paper(id=shown.paper, title=shown.paper), why=shown.why, now=now)
+            for shown in delivery.shown
+        )
+        heading, when = self._heading(subscription.interests), long_day(delivery.day)
+        if not cards:
+            return Message(Kind.DIGEST, lines=(text(f"{heading}, {when}: {delivery.silence}."),), public=True)
+        return Message(Kind.DIGEST, heading=heading, lines=(text(f"{when}, once more"),), cards=cards, public=True)
 
     async def unreadable(self, subscription: Subscription, day: date, error: QueryError) -> Edition:
         """Say instead of a digest that its interests cannot be read; what is new waits until they can."""
@@ -232,6 +255,18 @@ class Newsroom:
         top: int | None = None,
         taste: Taste = NOTHING,
     ) -> Message:
+        """Compose a digest without a subscription, as `front_edition` does."""
+        return (await self.front_edition(now, interests=interests, day=day, top=top, taste=taste)).message
+
+    async def front_edition(
+        self,
+        now: datetime,
+        *,
+        interests: str = "",
+        day: date | None = None,
+        top: int | None = None,
+        taste: Taste = NOTHING,
+    ) -> Edition:
         """Compose a digest without a subscription, of one day or of each source's newest batch.
 
         Raises:
@@ -243,7 +278,7 @@ class Newsroom:
         order = Order(parse(interests), window, limit, taste=taste)
         empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
         frame = Frame(self._heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
-        return (await self._edition(order, frame, now)).message
+        return await self._edition(order, frame, now)
 
     async def try_interests(self, interests: str, now: datetime, *, days: int, top: int) -> Backtest:
         """Return what interests would have delivered over the last days.
@@ -316,7 +351,7 @@ class Newsroom:
 
 def _window(subscription: Subscription, last: Delivery | None, gap: int | None, now: datetime) -> Window:
     if subscription.weekly:
-        return LastDays(7, now, after=None if last is None else last.upto)
+        return LastDays(WEEK, now, after=None if last is None else last.upto)
     if last is None or gap == FROM_THE_FIRST:
         return Newest(since=subscription.created_at.date())
     return After(last.upto if gap is None else min(last.upto, gap))

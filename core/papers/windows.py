@@ -33,6 +33,14 @@ class OnDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """What was listed for the days from the first to the last, both of them included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
 class LastDays:
     """What was listed on the last so many days up to `now`; and, with `after`, what came in behind that number."""
 
@@ -53,7 +61,7 @@ class These:
     ids: tuple[str, ...]
 
 
-Window: TypeAlias = Newest | After | OnDay | LastDays | All | These
+Window: TypeAlias = Newest | After | OnDay | Between | LastDays | All | These
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,8 @@ def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
             return "l.sequence > ?", (sequence,)
         case OnDay(day):
             return "l.day = ?", (day.isoformat(),)
+        case Between(first, last):
+            return "l.day BETWEEN ? AND ?", (first.isoformat(), last.isoformat())
         case LastDays(days, now, after):
             begin = (now.date() - timedelta(days=days)).isoformat()
             return ("l.day > ?", (begin,)) if after is None else ("(l.day > ? OR l.sequence > ?)", (begin, after))
