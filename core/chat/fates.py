@@ -100,15 +100,16 @@ async def _below_the_cut(
     ranking = await newsroom.ranking_for(subscription, delivery, now)
     place = _place(ranking, paper.id)
     if place is None:
-        return f"but it was listed before what the digest of {short_day(delivery.day)} covers"
+        digest = f"the digest of {short_day(delivery.day)}"
+        return f"but it was listed before what {digest} covers, or others in it were much nearer in meaning"
     shown = {item.paper for item in delivery.shown}
     least = min((item.ranked.score for item in ranking if item.ranked.paper.id in shown), default=None)
     own = ranking[place].ranked.score
     told = f"{opening}: rank {place + 1} of {len(ranking)} with a score of {own:.2f}"
     if least is None:
         return told
-    if own > least:  # votes that came in afterwards
-        return f"{told}; by today's votes it would be in, and the last one shown has {least:.2f}"
+    if own > least:  # votes and marks that came in afterwards
+        return f"{told}; by today's votes and marks it would be in, and the last one shown has {least:.2f}"
     return f"{told}, {least - own:.2f} below the last one shown"
 
 
