@@ -100,8 +100,7 @@ async def _below_the_cut(
     ranking = await newsroom.ranking_for(subscription, delivery, now)
     place = _place(ranking, paper.id)
     if place is None:
-        digest = f"the digest of {short_day(delivery.day)}"
-        return f"but it was listed before what {digest} covers, or others in it were much nearer in meaning"
+        return f"but it was listed before what the digest of {short_day(delivery.day)} covers"
     shown = {item.paper for item in delivery.shown}
     least = min((item.ranked.score for item in ranking if item.ranked.paper.id in shown), default=None)
     own = ranking[place].ranked.score
