@@ -4,7 +4,8 @@ A paper is wanted when it meets every filter, and is on topic by word or by mean
 
     by word      the words it holds (in title or abstract, by stem) make up at least 60 % of the weight of all words
                  asked for, each weighed by its inverse document frequency in the library. So the telling words must be
-                 there, and a common one may be missing. Stop-words do not count, and of a long text the 64 rarest do.
+                 there, and a common one may be missing; then it must not be far in meaning, where that is known.
+                 Stop-words do not count, and of a long text the 64 rarest do.
     by meaning   its nearness (`nearness.py`), helped a little by the words that it holds, reaches the least that is on
                  topic: a fixed one, or more where the library holds much nearer papers.
 
@@ -35,6 +36,9 @@ ENOUGH = 0.6
 MOST_WORDS = 64
 DEGREE_SHARES = np.array([0.0, 0.7, 1.0], np.float32)
 """How much of its weight a word counts that is not there, in the abstract, in the title."""
+ALL = 0.999
+FAR = 0.0
+"""What holds some of the words alone, and is farther than this in meaning, is off-topic all the same."""
 WORDS_HELP = 0.05
 """So much nearness holding all words is worth, to be on topic by meaning."""
 WORDS_WORTH = 0.25
@@ -154,6 +158,7 @@ def fit_interest(
         help_of_words = WORDS_HELP * (coverage if soft else 0.0)
         by_meaning = compared & (nearness + help_of_words >= asked.least)
         by_meaning &= (cosines >= asked.least_cosine) | (relevance > 0)
+        wanted &= ~compared | (coverage >= ALL) | (nearness >= FAR)
         wanted |= by_meaning
         relevance = _joined_relevance(relevance, np.where(compared, nearness, asked.least), sum(weights))
     for one in near.values():

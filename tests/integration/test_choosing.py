@@ -84,6 +84,13 @@ async def test_what_is_off_topic_is_dropped_however_few_are_left(read):
     assert digest.considered == 7
 
 
+async def test_a_part_of_the_words_is_not_enough_where_the_meaning_is_another(tmp_path):
+    robots = make_record("2611.00008", "Robots Mind Gaps", abstract="robotics " * 30)
+    for meaning, wanted in ((True, []), (False, ["8"])):
+        async with reading(tmp_path / str(meaning), records=(*PAPERS[:4], robots), meaning=meaning) as read:
+            assert [one for one in ids(await choose(read, "winter gaps")) if one == "8"] == wanted
+
+
 async def test_filters_hold_strictly_whatever_the_meaning(read):
     assert ids(await choose(read, "cars -automobile")) == ["1"]
     assert ids(await choose(read, "whales cat:econ.GN")) == []
