@@ -34,8 +34,8 @@ FEW_SHRINK = 10
 MOST_COMPARED = 1_000
 """The variance of a larger window is reckoned from so many of its papers, evenly picked."""
 BLOCK = 2_048
-MOST_KEPT = 10_000
-"""So many marked papers are kept beside a window; of 1,500 papers that is 120 MB, and more are looked at again."""
+MOST_CELLS = 15_000_000
+"""Marked papers times papers of the window that are kept, 120 MB; beyond, marked papers are looked at again."""
 
 
 class Likeness:
@@ -63,7 +63,7 @@ class Likeness:
         fresh = [paper for paper in dict.fromkeys(papers) if paper not in self._at]
         if not fresh or not len(self):
             return
-        if len(self._at) + len(fresh) > MOST_KEPT:
+        if (len(self._at) + len(fresh)) * len(self) > MOST_CELLS:
             self._forget()
             fresh = list(dict.fromkeys(papers))
         asked = "SELECT number, id FROM papers WHERE id IN (SELECT value FROM json_each(?))"

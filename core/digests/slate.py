@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from core.search.matrix import Vectors
 
 
+MOST_SLATES = 3
+"""Most subscriptions ask for the same window; those that do not shall not fill the memory."""
+
+
 class Slate:
     """A window's papers, each with its trend and, once somebody's taste asks, its likeness to what was marked.
 
@@ -95,6 +99,8 @@ class Slates:
 
     def get(self, connection: sqlite3.Connection, window: Window, make: Callable[[], Pool]) -> Slate:
         """Return the slate of a window; the first who asks has it made."""
-        if window not in self._made:
-            self._made[window] = Slate(connection, make())
-        return self._made[window]
+        slate = self._made.pop(window, None) or Slate(connection, make())
+        self._made[window] = slate  # the one that was used last stands last
+        while len(self._made) > MOST_SLATES:
+            del self._made[next(iter(self._made))]
+        return slate
