@@ -8,13 +8,14 @@ from datetime import datetime
 
 from core.chat import commands as c
 from core.chat.message import Kind, Message, Text, text
+from core.chat.namesakes import people_lines
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import parse_days
 from core.chat.render import next_words, subject, subscription_line, when_words
 from core.chat.trials import trial_lines
 from core.digests.subscription import Pause, Subscription, next_due
 from core.digests.topics import Topics
-from core.errors import UsageError
+from core.errors import QueryError, UsageError
 from core.search.query import parse
 from core.settings import Settings
 from core.store import Change, Store
@@ -59,11 +60,12 @@ class Orders:
         same = next((item for item in mine if _orders_the_same(item, draft)), None)
         if same is not None:
             raise UsageError(f"This place is subscribed to that already, as #{same.number}.")
+        outlook = await self._outlook(draft, now)
         what = f"subscribed to {command.interests or 'everything'}, {when_words(draft)}"
         kept = await self._store.add_subscription(draft, _change(request, now, what))
         called = self._called(kept.interests)
         opening = text(f"Subscribed as #{kept.number} to ", *called, f", {when_words(kept)}.")
-        lines = [opening, *await self._outlook(kept, now)]
+        lines = [opening, *outlook]
         if problem := await self._reachable(request.place):
             lines.append(text(problem))
         return Message(Kind.ANSWER, lines=tuple(lines))
@@ -131,11 +133,17 @@ class Orders:
             )
         if changed.days != found.days:
             changed = replace(changed, active_from=now)
+        try:
+            outlook = await self._outlook(changed, now)
+        except QueryError as error:  # of interests that stay as they are, the library may have lost what they name
+            if command.interests is not None:
+                raise
+            outlook = [text(str(error))]
         await self._store.replace_subscription(
             changed, _change(request, now, f"changed #{found.number} to {changed.interests}, {when_words(changed)}")
         )
         opening = text(f"#{changed.number} is now ", *self._called(changed.interests), f", {when_words(changed)}.")
-        return Message(Kind.ANSWER, lines=(opening, *await self._outlook(changed, now)))
+        return Message(Kind.ANSWER, lines=(opening, *outlook))
 
     def _called(self, interests: str) -> Text:
         """Return interests as they stand in a sentence; ready-made ones by their name, with what they say."""
@@ -162,9 +170,14 @@ class Orders:
         return _with_options(plain, command.options, None)
 
     async def _outlook(self, subscription: Subscription, now: datetime) -> list[Text]:
-        """Tell what the subscription would have been offered lately, and when its next digest comes."""
+        """Tell what the subscription would have been offered lately, and when its next digest comes.
+
+        Raises:
+            QueryError: the interests name a paper that the library does not hold; asked before anything is kept.
+        """
         trial = await self._newsroom.try_interests(subscription.interests, now, days=LATELY_DAYS, top=LATELY_TITLES)
-        return [*trial_lines(trial), text(f"Next digest: {_next(subscription, now)}.")]
+        people = await people_lines(trial.query, self._newsroom.engine)
+        return [*trial_lines(trial), *people, text(f"Next digest: {_next(subscription, now)}.")]
 
 
 def _next(subscription: Subscription, now: datetime) -> str:
