@@ -179,6 +179,12 @@ class Papers(app_commands.Group):
         """`saved [bibtex|ris]`."""
         await self._respond(interaction, lambda: c.Saved(form or ""))
 
+    @app_commands.command(description="What the 👍 and 👎 of this channel have taught")
+    @app_commands.describe(reset="Forget all of it")
+    async def taste(self, interaction: Interaction, *, reset: bool = False) -> None:
+        """`taste [reset]`."""
+        await self._respond(interaction, lambda: c.Taste(reset))
+
     @app_commands.command(description="Every command, and how to write interests and queries")
     async def help(self, interaction: Interaction) -> None:
         """`help`."""

@@ -130,6 +130,13 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class Taste:
+    """`taste [reset]`."""
+
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """`help`."""
 
@@ -156,6 +163,7 @@ Command: TypeAlias = (
     | Similar
     | Cite
     | Saved
+    | Taste
     | Help
     | Press
 )

@@ -43,6 +43,7 @@ class Desk:
             c.Similar: inquiries.similar,
             c.Cite: inquiries.cite,
             c.Saved: inquiries.saved,
+            c.Taste: inquiries.taste,
             c.Help: inquiries.help,
             c.Press: inquiries.press,
             c.Subscribe: orders.subscribe,

@@ -43,6 +43,7 @@ FORMS: Mapping[str, str] = {
     "similar": "/papers similar ID",
     "cite": "/papers cite ID",
     "saved": "/papers saved [bibtex|ris]",
+    "taste": "/papers taste [reset]",
     "help": "/papers help",
 }
 
@@ -273,6 +274,12 @@ def _parse_saved(rest: str) -> c.Command:
     return c.Saved(form)
 
 
+def _parse_taste(rest: str) -> c.Command:
+    if rest.lower() not in {"", "reset"}:
+        raise UsageError(f"{rest[:40]!r} is nothing that taste can do.", hint=f"Write: {FORMS['taste']}")
+    return c.Taste(reset=bool(rest))
+
+
 def _with_paper(name: str, make: Callable[[str], c.Command]) -> Callable[[str], c.Command]:
     def parse(rest: str) -> c.Command:
         if not rest:
@@ -309,5 +316,6 @@ _PARSERS: Mapping[str, Callable[[str], c.Command]] = {
     "similar": _with_paper("similar", c.Similar),
     "cite": _with_paper("cite", c.Cite),
     "saved": _parse_saved,
+    "taste": _parse_taste,
     "help": lambda _rest: c.Help(),
 }

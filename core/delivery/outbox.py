@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from core.chat.message import Message, plain, text
-from core.chat.newsroom import Edition, Newsroom
+from core.chat.newsroom import Edition, Moment, Newsroom
 from core.chat.render import next_words
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
@@ -68,12 +68,13 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     waiting = await waiting_deliveries(store)
     late = [due.at for due in found if not due.subscription.when_ready and now - due.at > LATE_AFTER]
     changed = await _times_of_changes(store, min(late)) if late else {}
+    moment = await newsroom.begin()
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue
         for older in waiting.get(due.subscription.id, ()):
             await give_up(older, due, store, now)
-        delivery = await compose_delivery(due, newsroom, now)
+        delivery = await compose_delivery(due, newsroom, now, moment)
         asked_at = changed.get((due.subscription.address, due.subscription.number), due.at)
         delivery = replace(delivery, due_at=max(delivery.due_at, min(asked_at, now)))
         if await store.enqueue(delivery):
@@ -106,11 +107,11 @@ async def _times_of_changes(store: Store, since: datetime) -> dict[tuple[str, in
     return found
 
 
-async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime) -> Delivery:
+async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime, moment: Moment | None = None) -> Delivery:
     """Compose the delivery of a due date; where its interests cannot be read any more, it says that."""
     subscription = due.subscription
     try:
-        edition = await newsroom.edition_for(subscription, due.day, now)
+        edition = await newsroom.edition_for(subscription, due.day, now, moment)
     except QueryError as error:
         # Interests are checked when they are kept; a new library or an upgrade of the language can bring us here.
         log.error("subscription %s cannot be read: %s", subscription.id, error)

@@ -22,6 +22,7 @@ OPTIONS = {
     "similar": ["paper"],
     "cite": ["paper"],
     "saved": ["form"],
+    "taste": ["reset"],
     "help": [],
 }
 
