@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-from core.chat.cards import card_of, shorten
+from core.chat.beside import Beside
+from core.chat.cards import WHY_LENGTH, card_of, shorten
 from core.chat.follow_ups import FollowUps
 from core.chat.latex import to_unicode
 from core.chat.message import Kind, Message, text
@@ -104,6 +105,7 @@ class Newsroom:
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
         kept = timedelta(days=settings.keep.deliveries_days)
+        self._beside = Beside(store)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
         everyone = settings.chat.everyone_may_subscribe
@@ -131,7 +133,9 @@ class Newsroom:
         gap = await gap_behind(self._store, subscription.id, last)
         window = _window(subscription, last, gap, now)
         order = await self._order(subscription, window, now, moment.marks if moment else None)
-        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
+        notes = _gap(subscription, last, day)
+        seen_by = "this place, or one beside it," if subscription.no_repeats else "this place"
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, notes, seen_by=seen_by)
         edition = await self._edition(order, frame, now, moment.slates if moment else None)
         return await self._with_news(edition, await self._follow_ups.news(subscription.address, now), subscription)
 
@@ -244,7 +248,7 @@ class Newsroom:
             )
             for item in subscriptions
         ]
-        return _joined(editions)
+        return _joined(editions, [item.number for item in subscriptions])
 
     async def front_page(
         self,
@@ -298,12 +302,13 @@ class Newsroom:
         now: datetime,
         marks: Mapping[str, Sequence[Mark]] | None = None,
     ) -> Order:
-        kept = timedelta(days=self._settings.keep.deliveries_days)
+        since = now - timedelta(days=self._settings.keep.deliveries_days)
+        shown = await self._store.shown_papers(subscription.address, since)
         return Order(
             query=read_interests(subscription.interests),
             window=window,
             top=subscription.top,
-            leave_out=await self._store.shown_papers(subscription.address, now - kept),
+            leave_out=shown | await self._beside.shown(subscription, since, now),
             others=await self._others(subscription),
             taste=await self.tastes.of(subscription.address, marks),
         )
@@ -324,7 +329,14 @@ class Newsroom:
         if not digest.chosen:
             nearest = await self._nearest_title(digest, order.window)
             silence = explain_silence(
-                digest, states, self._calendar, now=now, timezone=frame.timezone, nearest=nearest, empty=frame.empty
+                digest,
+                states,
+                self._calendar,
+                now=now,
+                timezone=frame.timezone,
+                nearest=nearest,
+                empty=frame.empty,
+                seen_by=frame.seen_by,
             )
         message = digest_message(
             digest,
@@ -369,12 +381,16 @@ def _local_day(now: datetime, timezone: str) -> date:
     return now.astimezone(zone_of(timezone)).date()
 
 
-def _joined(editions: Sequence[Edition]) -> Message:
-    """Join the digests of one place into one message; a paper wanted by several is shown once, in the first."""
+def _joined(editions: Sequence[Edition], numbers: Sequence[int]) -> Message:
+    """Join the digests of one place into one message; a paper wanted by several is shown once, and names them all."""
     first = editions[0].message
     if len(editions) == 1:
         return first
-    cards = {card.paper: card for edition in reversed(editions) for card in edition.message.cards}
+    cards = {
+        card.paper: replace(card, why=shorten(f"#{number} {card.why}", WHY_LENGTH))
+        for edition, number in reversed(list(zip(editions, numbers, strict=True)))
+        for card in edition.message.cards
+    }
     ordered = dict.fromkeys(card.paper for edition in editions for card in edition.message.cards)
     lines = tuple(
         text(f"{edition.message.heading}: ", *line) if edition.message.cards else line

@@ -163,6 +163,7 @@ class Orders:
             days=days,
             weekly=weekly,
             top=defaults.top,
+            no_repeats=defaults.no_repeats,
             created_by=request.person,
             created_at=now,
             active_from=now,
@@ -196,6 +197,7 @@ def _with_options(subscription: Subscription, options: c.Options, interests: str
         weekly=subscription.weekly if options.weekly is None else options.weekly,
         top=options.top or subscription.top,
         quiet=subscription.quiet if options.quiet is None else options.quiet,
+        no_repeats=subscription.no_repeats if options.no_repeats is None else options.no_repeats,
     )
     if options.when_ready:
         return replace(changed, when_ready=True, at=options.by)
