@@ -37,7 +37,7 @@ def failures(states: Mapping[str, SourceState], timezone: str, now: datetime | N
     ]
 
 
-def explain_silence(
+def explain_silence(  # noqa: PLR0913 - one sentence is made of all of these
     digest: Digest,
     states: Mapping[str, SourceState],
     calendar: Calendar,
