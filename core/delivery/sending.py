@@ -19,9 +19,10 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from core.chat import commands as c
+from core.chat.editions import Edition
 from core.chat.fates import short_day
 from core.chat.message import Button, Kind, Message, Span, text
-from core.chat.newsroom import Edition, Newsroom
+from core.chat.newsroom import Newsroom
 from core.chat.orders import Reachable, numbered, require_rights
 from core.clock import zone_of
 from core.delivery.outbox import delivery_of, give_up, waiting_deliveries
