@@ -30,12 +30,16 @@ from core.digests.subscription import Due, Subscription, next_due
 from core.errors import UsageError
 from core.settings import Settings
 from core.store import OPEN, Delivery, State, Store
+from core.store.figures import DUE, Count, ignore
 
 
 class Sending:
     """Answers `send`."""
 
-    def __init__(self, *, store: Store, newsroom: Newsroom, settings: Settings, reachable: Reachable) -> None:
+    def __init__(
+        self, *, store: Store, newsroom: Newsroom, settings: Settings, reachable: Reachable, count: Count = ignore
+    ) -> None:
+        self._count = count
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
@@ -94,6 +98,7 @@ class Sending:
             kept = await self._store.move(delivery, expected=State.DEAD)
         if not kept:
             return _say(f"{_name(subscription, day)} is on its way already.")
+        self._count(delivery.address.partition(":")[0], DUE)
         return _queued(subscription, delivery, now)
 
     async def _give_up_waiting(self, due: Due, now: datetime) -> bool:
