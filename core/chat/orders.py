@@ -53,14 +53,14 @@ class Orders:
         require_rights(request, self._settings)
         command = replace(command, interests=self._topics.expand(command.interests))
         parse(command.interests)
+        draft = self._draft(command, request, now)
+        outlook = await self._outlook(draft, now)  # takes its time, so what is there already is asked afterwards
         mine = await self._store.subscriptions(request.place)
         if len(mine) >= MAX_SUBSCRIPTIONS:
             raise UsageError(f"A place can have {MAX_SUBSCRIPTIONS} subscriptions, and this one has {len(mine)}.")
-        draft = self._draft(command, request, now)
         same = next((item for item in mine if _orders_the_same(item, draft)), None)
         if same is not None:
             raise UsageError(f"This place is subscribed to that already, as #{same.number}.")
-        outlook = await self._outlook(draft, now)
         what = f"subscribed to {command.interests or 'everything'}, {when_words(draft)}"
         kept = await self._store.add_subscription(draft, _change(request, now, what))
         called = self._called(kept.interests)
@@ -121,29 +121,33 @@ class Orders:
     async def edit(self, command: c.Edit, request: c.Request, now: datetime) -> Message:
         """Change a subscription's interests or options; what is not said stays."""
         require_rights(request, self._settings)
-        found = numbered(await self._store.subscriptions(request.place), command.number)
         if command.interests is not None:
             command = replace(command, interests=self._topics.expand(command.interests))
             parse(command.interests or "")
-        changed = _with_options(found, command.options, command.interests)
-        if changed == found:
-            raise UsageError(
-                "Nothing was named to change.",
-                hint=f"Write, for example: /papers edit {found.number} at 09:00 top 3",
-            )
-        if changed.days != found.days:
-            changed = replace(changed, active_from=now)
+        changed = await self._edited(command, request, now)
         try:
             outlook = await self._outlook(changed, now)
         except QueryError as error:  # of interests that stay as they are, the library may have lost what they name
             if command.interests is not None:
                 raise
             outlook = [text(str(error))]
+        changed = await self._edited(command, request, now)  # meanwhile it may have been paused
         await self._store.replace_subscription(
             changed, _change(request, now, f"changed #{found.number} to {changed.interests}, {when_words(changed)}")
         )
         opening = text(f"#{changed.number} is now ", *self._called(changed.interests), f", {when_words(changed)}.")
         return Message(Kind.ANSWER, lines=(opening, *outlook))
+
+    async def _edited(self, command: c.Edit, request: c.Request, now: datetime) -> Subscription:
+        """Return a subscription as it stands now, changed; UsageError when nothing would change."""
+        found = numbered(await self._store.subscriptions(request.place), command.number)
+        changed = _with_options(found, command.options, command.interests)
+        if changed == found:
+            raise UsageError(
+                "Nothing was named to change.",
+                hint=f"Write, for example: /papers edit {found.number} at 09:00 top 3",
+            )
+        return replace(changed, active_from=now) if changed.days != found.days else changed
 
     def _called(self, interests: str) -> Text:
         """Return interests as they stand in a sentence; ready-made ones by their name, with what they say."""

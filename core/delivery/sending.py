@@ -87,8 +87,9 @@ class Sending:
         is_late = latest is not None and latest.day > day
         given_up = False if is_late else await self._give_up_waiting(due, now)
         edition = await self._compose(subscription, day, latest if is_late else None, now)
+        nothing = f"There is nothing to send for {short_day(day)}: {edition.silence}."
         if not edition.shown and not given_up:
-            return _say(f"There is nothing to send for {short_day(day)}: {edition.silence}.")
+            return _say(nothing)
         delivery = replace(delivery_of(due, edition, now), due_at=now)
         if is_late:
             delivery = replace(delivery, lacking=())  # completing it would bring in what later digests cover
@@ -99,7 +100,7 @@ class Sending:
         if not kept:
             return _say(f"{_name(subscription, day)} is on its way already.")
         self._count(delivery.address.partition(":")[0], DUE)
-        return _queued(subscription, delivery, now)
+        return _queued(subscription, delivery, now) if edition.shown else _say(nothing)
 
     async def _give_up_waiting(self, due: Due, now: datetime) -> bool:
         """Give up what waits of earlier dates, as a due digest does that covers it; tells whether there was some."""
