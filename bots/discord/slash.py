@@ -26,6 +26,7 @@ _OPTIONS = {
     "days": "daily, weekdays, weekly, or names such as mon,thu",
     "top": "How many papers at most",
     "quiet": "Say nothing on a day without papers",
+    "no_repeats": "Leave out what other channels beside this one have shown",
 }
 _PAPER = "Its id, DOI or address, such as 2310.01234"
 _NUMBER = "Its number in /papers list"
@@ -97,10 +98,11 @@ class Papers(app_commands.Group):
         days: str | None = None,
         top: Top | None = None,
         quiet: bool | None = None,
+        no_repeats: bool | None = None,
     ) -> None:
         """`subscribe INTERESTS [options]`."""
         said: dict[str, Any] = {"at": at, "when_ready": when_ready, "timezone": timezone, "days": days}
-        said |= {"top": top, "quiet": quiet}
+        said |= {"top": top, "quiet": quiet, "no_repeats": no_repeats}
         await self._respond(interaction, lambda: c.Subscribe(interests.strip(), options_from(**said)))
 
     @app_commands.command(name="list", description="The subscriptions of this channel, with their numbers")
@@ -141,10 +143,11 @@ class Papers(app_commands.Group):
         days: str | None = None,
         top: Top | None = None,
         quiet: bool | None = None,
+        no_repeats: bool | None = None,
     ) -> None:
         """`edit N [INTERESTS] [options]`."""
         said: dict[str, Any] = {"at": at, "when_ready": when_ready, "timezone": timezone, "days": days}
-        said |= {"top": top, "quiet": quiet}
+        said |= {"top": top, "quiet": quiet, "no_repeats": no_repeats}
         await self._respond(interaction, lambda: c.Edit(number, interests or None, options_from(**said)))
 
     @app_commands.command(description="Send a subscription's digest now, or a missed day's")

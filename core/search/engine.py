@@ -19,7 +19,8 @@ from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.tokens import tokens
-from core.papers.windows import These, Window
+from core.papers.windows import OnDay, These, Window
+from core.search.authors import Person, find_people, person_of
 from core.search.hybrid import (
     Ranked,
     aim,
@@ -48,7 +49,7 @@ from core.search.postings import Postings, WordLists
 from core.search.query import Query
 from core.search.ranking import find_near, matching_titles, rank_by_words
 from core.search.reasons import MAX_REASON, TITLE_MATCHES, held_words, reasons, telling_leaves
-from core.search.tree import Word
+from core.search.tree import Author, Word, all_leaves
 
 if TYPE_CHECKING:
     from core.search.model import Vectors
@@ -290,6 +291,19 @@ class Engine:
 
         return await self._library.read(ask)
 
+    async def people(self, name: str) -> Sequence[Person]:
+        """Return the people of a name among the works of the library, whoever has the most first; see `authors.py`.
+
+        Raises:
+            LibraryError: the library cannot be read.
+        """
+
+        def ask(connection: sqlite3.Connection) -> Sequence[Person]:
+            register_functions(connection)
+            return find_people(connection, name)
+
+        return await self._library.read(ask)
+
     async def similar(self, paper_id: str, *, limit: int) -> Found:
         """Return the papers nearest to one, itself left out.
 
@@ -332,6 +346,19 @@ def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Nea
             place = max(query.text.lower().find("like:"), 0)
             raise QueryError(f"like: the library does not hold {identifier}.", query=query.text, position=place)
         found[identifier] = near
+    return found | _resolve_people(connection, query)
+
+
+def _resolve_people(connection: sqlite3.Connection, query: Query) -> dict[str, Near]:
+    """Look up the works of each author who is told from others of the name by a paper."""
+    found: dict[str, Near] = {}
+    for author in (leaf for leaf in all_leaves(query.tree) if isinstance(leaf, Author) and leaf.of):
+        person = person_of(find_people(connection, author.name), author.of)
+        if person is None:
+            place = max(query.text.lower().find("au:"), 0)
+            told = f"au: the library holds no {author.of} by {author.name}."
+            raise QueryError(told, query=query.text, position=place)
+        found[author.key] = Near("", dict.fromkeys((work.number for work in person.works), 0.0))
     return found
 
 
