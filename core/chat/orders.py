@@ -56,6 +56,11 @@ class Orders:
             lines.append(text(problem))
         return Message(Kind.ANSWER, lines=tuple(lines))
 
+    async def preview(self, command: c.Preview, _request: c.Request, now: datetime) -> Message:
+        """Show what interests would have delivered lately; QueryError where they cannot be read."""
+        parse(command.interests)
+        return Message(Kind.ANSWER, lines=tuple(await self._lately(command.interests, now)))
+
     async def list_all(self, _command: c.ListAll, request: c.Request, now: datetime) -> Message:
         """List the subscriptions of the place."""
         mine = await self._store.subscriptions(request.place)
@@ -152,7 +157,11 @@ class Orders:
 
     async def _outlook(self, subscription: Subscription, now: datetime) -> list[Text]:
         """Tell what the subscription would have been offered lately, and when its next digest comes."""
-        lately = await self._newsroom.lately(subscription.interests, now, top=LATELY_TITLES, days=LATELY_DAYS)
+        seen = await self._lately(subscription.interests, now)
+        return [*seen, text(f"Next digest: {_next(subscription, now)}.")]
+
+    async def _lately(self, interests: str, now: datetime) -> list[Text]:
+        lately = await self._newsroom.lately(interests, now, top=LATELY_TITLES, days=LATELY_DAYS)
         if not lately.considered:
             seen = text("No papers were listed in the last days, so there is nothing to show as an example yet.")
         elif not lately.chosen:
@@ -163,7 +172,7 @@ class Orders:
         else:
             seen = text(f"In the last {LATELY_DAYS} days {lately.matched:,} of {lately.considered:,} papers matched:")
         titles = [text("• ", title_span(item.ranked.paper)) for item in lately.chosen]
-        return [seen, *titles, text(f"Next digest: {_next(subscription, now)}.")]
+        return [seen, *titles]
 
 
 def _next(subscription: Subscription, now: datetime) -> str:
