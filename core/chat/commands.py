@@ -126,6 +126,21 @@ class Help:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """What interests would have delivered lately; asked by forms while they are filled in."""
+
+    interests: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """The card of one paper, as under a link to it; with `whole`, everything about it."""
+
+    paper: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Press:
     """A button was pressed; see `message.Button`."""
 
@@ -147,6 +162,8 @@ Command: TypeAlias = (
     | Cite
     | Saved
     | Help
+    | Preview
+    | Show
     | Press
 )
 

@@ -68,6 +68,11 @@ class Orders:
             lines.append(text(problem))
         return Message(Kind.ANSWER, lines=tuple(lines))
 
+    async def preview(self, command: c.Preview, _request: c.Request, now: datetime) -> Message:
+        """Show what interests would have delivered lately; QueryError where they cannot be read."""
+        parse(command.interests)
+        return Message(Kind.ANSWER, lines=tuple(await self._lately(command.interests, now)))
+
     async def list_all(self, _command: c.ListAll, request: c.Request, now: datetime) -> Message:
         """List the subscriptions of the place."""
         mine = await self._store.subscriptions(request.place)
@@ -170,8 +175,11 @@ class Orders:
 
     async def _outlook(self, subscription: Subscription, now: datetime) -> list[Text]:
         """Tell what the subscription would have been offered lately, and when its next digest comes."""
-        trial = await self._newsroom.try_interests(subscription.interests, now, days=LATELY_DAYS, top=LATELY_TITLES)
-        return [*trial_lines(trial), text(f"Next digest: {_next(subscription, now)}.")]
+        seen = await self._lately(subscription.interests, now)
+        return [*seen, text(f"Next digest: {_next(subscription, now)}.")]
+
+    async def _lately(self, interests: str, now: datetime) -> list[Text]:
+        return [*trial_lines(await self._newsroom.try_interests(interests, now, days=LATELY_DAYS, top=LATELY_TITLES))]
 
 
 def _next(subscription: Subscription, now: datetime) -> str:

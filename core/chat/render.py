@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from core.chat.cards import card_of, page_address, signal_words, why_line
 from core.chat.latex import to_unicode
-from core.chat.message import Button, Card, Kind, Message, Span, Text, text
+from core.chat.message import Button, Card, Kind, Message, Span, Text, plain, text
 from core.chat.parsing import days_text
 from core.digests.digest import Chosen, Digest
 from core.digests.subscription import Subscription
@@ -20,6 +20,7 @@ from core.search.query import point_at
 
 ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
 BUTTON_VALUE = 80
+LISTED_AUTHORS = 60
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -116,6 +117,24 @@ def hit_card(hit: Hit, now: datetime) -> Card:
     """Render one hit of a search: the why is its reason, and of the buttons those that help a searcher."""
     card = card_of(hit.paper, why=why_line([hit.why] if hit.why else []), now=now)
     return replace(card, buttons=tuple(button for button in card.buttons if button.action in {"save", "more"}))
+
+
+def whole_message(paper: Paper, card: Card) -> Message:
+    """Render everything about a paper: all its authors (of hundreds the first), its whole abstract, its links."""
+    names = list(dict.fromkeys(filter(None, map(to_unicode, paper.authors))))
+    rest = len(names) - LISTED_AUTHORS
+    authors = ", ".join(names[:LISTED_AUTHORS]) + (f" + {rest:,} more" if rest > 0 else "")
+    links: Text = ()
+    for link in card.links:
+        links += (*text(" · " if links else ""), Span(link.label, url=link.url))
+    lines = (
+        (title_span(paper),),
+        text(Span(authors or card.byline, italic=True)),
+        text(" · ".join(filter(None, (card.facts, card.why)))),
+        text(to_unicode(paper.abstract) or "No source gave an abstract."),
+        links,
+    )
+    return Message(Kind.ANSWER, lines=tuple(line for line in lines if plain(line)))
 
 
 def found_message(found: Found, *, heading: str, offset: int, buttons: Sequence[Button], now: datetime) -> Message:
