@@ -104,13 +104,8 @@ class Discord:
 
         self._replies = Replies(rest=self._rest, answer=answer_here, render=self.payload)
         while not self._closing:
-            self._listener = self._places.listener = Listener(
-                self._replies,
-                on_connect=self._is_connected,
-                gateway_url=self._gateway_url,
-                trace=self._rest.invalid.trace,
-            )
             try:
+                self._listener = self._places.listener = await self._new_listener(self._replies)
                 await self._register(self._listener)
                 await self._listener.run_once(self._token)
                 reason = "Discord ended the connection."
@@ -122,6 +117,15 @@ class Discord:
             self._pauses += 1
             log.warning("Discord: %s Trying again in %.0f s.", reason, pause)
             await asyncio.sleep(pause)
+
+    async def _new_listener(self, replies: Replies) -> Listener:
+        return Listener(
+            replies,
+            on_connect=self._is_connected,
+            gateway_url=self._gateway_url,
+            shards=int((await self._rest.call("GET", "/gateway/bot")).get("shards") or 1),
+            trace=self._rest.invalid.trace,
+        )
 
     def _is_connected(self) -> None:
         self._pauses = 0

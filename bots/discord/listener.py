@@ -1,6 +1,6 @@
-"""The gateway: one connection of discord.py, which hands interactions on; no privileged intent.
+"""The gateway: as many connections of discord.py as Discord asks for, which hand interactions on; no privileged intent.
 
-A Listener lives for one connection. discord.py resumes it by itself when Discord asks for it or the socket breaks; what
+A Listener lives as long as its connections do. discord.py resumes it by itself when Discord asks for it or the socket breaks; what
 discord.py gives up on ends `run`, and whoever runs it starts a new one. (Its own `reconnect=True` cannot: without any
 connection yet it fails on a missing socket, and its pauses grow to a quarter of an hour.)
 """
@@ -43,13 +43,15 @@ class _Tree(app_commands.CommandTree[discord.Client]):
             await self._replies.refuse(interaction, OUTDATED)
 
 
-class Listener(discord.Client):
-    """One connection to Discord.
+class Listener(discord.AutoShardedClient):
+    """The connections to Discord, one a shard: https://docs.discord.com/developers/events/gateway#sharding .
 
     Args:
         replies: answers interactions; None for a client that never connects and only knows its commands.
         on_connect: called each time that a connection is up.
         gateway_url: where to resume instead of where Discord says; empty means as Discord says.
+        shards: over how many connections Discord spreads our servers. discord.py would ask by itself, but then connect
+            where the answer says, past an address that was set.
         trace: sees every call to the REST API.
     """
 
@@ -59,6 +61,7 @@ class Listener(discord.Client):
         *,
         on_connect: Callable[[], object] = bool,
         gateway_url: str = "",
+        shards: int = 1,
         trace: aiohttp.TraceConfig | None = None,
     ) -> None:
         # paperboy has no voice; discord.py would warn about missing libraries for it.
@@ -67,6 +70,7 @@ class Listener(discord.Client):
         intents.guilds = True
         super().__init__(
             intents=intents,
+            shard_count=shards,
             max_messages=None,
             guild_ready_timeout=GUILDS_WAIT,
             http_trace=trace or aiohttp.TraceConfig(),
@@ -96,12 +100,15 @@ class Listener(discord.Client):
         if self._replies is not None and interaction.type is discord.InteractionType.component:
             await self._replies.press(interaction)
 
+    async def on_shard_ready(self, shard: int) -> None:
+        """Stay with the address that was set: READY names Discord's own one for resuming."""
+        if self._gateway_url:
+            self._get_websocket(shard_id=shard).gateway = yarl.URL(self._gateway_url)
+
     async def on_ready(self) -> None:
         """Say that we are connected."""
-        if self._gateway_url:
-            # READY names Discord's own address for resuming, which a stand-in does not want used.
-            self.ws.gateway = yarl.URL(self._gateway_url)
-        log.info("Discord: connected as %s, in %d server(s)", self.user, len(self.guilds))
+        connections = f", over {self.shard_count} connections" if (self.shard_count or 1) > 1 else ""
+        log.info("Discord: connected as %s, in %d server(s)%s", self.user, len(self.guilds), connections)
         self._on_connect()
 
     async def run_once(self, token: str) -> None:
@@ -140,4 +147,5 @@ def quieten() -> None:
     logging.getLogger("discord").setLevel(logging.WARNING)
     # Its warnings about rate limits show addresses that hold the tokens of interactions; we log those waits ourselves.
     logging.getLogger("discord.http").setLevel(logging.ERROR)
-    logging.getLogger("discord.client").addFilter(_ONE_LINE)
+    for name in ("discord.client", "discord.shard"):
+        logging.getLogger(name).addFilter(_ONE_LINE)

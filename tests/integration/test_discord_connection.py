@@ -256,3 +256,15 @@ async def test_listing_works_while_a_command_is_answered_slowly(server):
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await discord.close()
+
+
+async def test_a_discord_that_asks_for_several_connections_gets_them_and_answers_on_each(server):
+    server.shards = 3
+    async with Running(server) as discord:
+        await asyncio.wait_for(discord.ready(), 20)
+        assert server.identified == 3
+        await answered(server)
+        await server.ask_to_reconnect()
+        await server.connected()
+        await answered(server)
+    assert (server.identified, server.resumed) == (3, 1)

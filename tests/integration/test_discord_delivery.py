@@ -34,7 +34,7 @@ LONG = Message(
     Kind.DIGEST,
     heading="Digest",
     cards=tuple(
-        Card(f"2310.{n:05}", f"Paper {n}", f"https://arxiv.org/abs/2310.{n:05}", summary="x " * 400) for n in range(40)
+        Card(f"2310.{n:05}", f"Paper {n}", f"https://arxiv.org/abs/2310.{n:05}", summary="x " * 400) for n in range(60)
     ),
 )
 POSTS = f"POST /channels/{CHANNEL}/messages"

@@ -97,6 +97,7 @@ class DiscordServer:
         self.valid_token = TOKEN
         self.last_seen: dict[str, Any] = {}
         self.identified = self.resumed = 0
+        self.shards = 1
         # POST /channels/{id}/messages: so many in so many seconds, by channel; None for as many as anybody likes.
         self.bucket: tuple[int, float] | None = None
         self.global_wait = 0.0
@@ -214,7 +215,7 @@ class DiscordServer:
             case "GET", [*_, "applications", "@me"]:
                 return 200, self._application()
             case "GET", ["gateway", "bot"]:
-                return 200, {"url": self.gateway_url, "session_start_limit": {"remaining": 998, "total": 1000}}
+                return 200, self._gateway_bot()
             case "GET", ["applications", _, "commands"]:
                 return 200, self.commands
             case "PUT", ["applications", _, "commands"]:
@@ -237,6 +238,10 @@ class DiscordServer:
             case "POST", ["webhooks", _, token]:
                 return 200, self._follow_up(self._asked[token], body)
         raise RefusedError(404, 0, "404: Not Found")
+
+    def _gateway_bot(self) -> dict[str, Any]:
+        left = {"remaining": 998, "total": 1000}
+        return {"url": self.gateway_url, "shards": self.shards, "session_start_limit": left}
 
     def _application(self) -> dict[str, Any]:
         known = {"id": APP, "name": "paperboy", "icon": None, "description": "", "rpc_origins": [], "bot_public": True}
@@ -483,13 +488,20 @@ class DiscordServer:
             await socket.send_json({"op": 0, "t": "RESUMED", "s": next(self._sequence), "d": {}})
         else:
             self.identified += 1
-            ready = {"v": 10, "user": _user(BOT, "paperboy", bot=True), "session_id": "session", "shard": [0, 1]}
-            ready |= {"guilds": [{"id": GUILD, "unavailable": True}], "application": {"id": APP, "flags": 0}}
+            shard, shards = said["d"].get("shard", [0, 1])
+            guilds = self._guilds() if shard == (int(GUILD) >> 22) % shards else []
+            ready = {"v": 10, "user": _user(BOT, "paperboy", bot=True), "session_id": "session"}
+            ready |= {"shard": [shard, shards], "application": {"id": APP, "flags": 0}}
+            ready |= {"guilds": [{"id": guild["id"], "unavailable": True} for guild in guilds]}
             # Not where we listen: a client that was given an address has to stay with it.
             ready |= {"resume_gateway_url": "ws://127.0.0.1:9/elsewhere", "private_channels": []}
             await socket.send_json({"op": 0, "t": "READY", "s": next(self._sequence), "d": ready})
-            await socket.send_json({"op": 0, "t": "GUILD_CREATE", "s": next(self._sequence), "d": self._guild()})
+            for guild in guilds:
+                await socket.send_json({"op": 0, "t": "GUILD_CREATE", "s": next(self._sequence), "d": guild})
         self._connected.set()
+
+    def _guilds(self) -> list[dict[str, Any]]:
+        return [self._guild()] if self.in_guild else []
 
     def _guild(self) -> dict[str, Any]:
         member = {"user": _user(BOT, "paperboy", bot=True), "roles": [], "deaf": False, "mute": False, "flags": 0}
