@@ -141,6 +141,28 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What somebody wants to know about a message that stands in a chat.
+
+    Attributes:
+        papers: ids of the papers in it, in order.
+        words: what it says.
+        action: `more` for papers like it, `why` for why one is there; the word of the button that does the same.
+    """
+
+    papers: tuple[str, ...]
+    words: str = ""
+    action: str = "more"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggest:
+    """Papers for what was typed of a title or an id so far; asked while it is being typed."""
+
+    typed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Press:
     """A button was pressed; see `message.Button`."""
 
@@ -164,6 +186,8 @@ Command: TypeAlias = (
     | Help
     | Preview
     | Show
+    | About
+    | Suggest
     | Press
 )
 

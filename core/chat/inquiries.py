@@ -20,6 +20,7 @@ from core.digests.silence import source_label
 from core.digests.subscription import Subscription
 from core.digests.topics import Topics
 from core.errors import UsageError
+from core.papers.library import Library
 from core.papers.paper import Paper, paper_id
 from core.search.engine import Found
 from core.search.outside import Outside
@@ -66,6 +67,11 @@ class Inquiries:
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
+
+    @property
+    def library(self) -> Library:
+        """Where the papers are."""
+        return self._newsroom.library
 
     async def search(self, command: c.Search, _request: c.Request, now: datetime, *, replaces: bool = False) -> Message:
         """Answer with one page of the best papers."""
@@ -151,6 +157,8 @@ class Inquiries:
             return await self._saved.press(press, request, now)
         if press.action == "more":
             return await self.similar(c.Similar(press.value), request, now)
+        if press.action == "why":
+            return await self.why(c.Why(press.value), request, now)
         if press.action == "details":
             return await self.show(c.Show(press.value, whole=True), request, now)
         if press.action in {"page", "share"}:

@@ -21,6 +21,7 @@ from core.search.query import point_at
 ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
 BUTTON_VALUE = 80
 LISTED_AUTHORS = 60
+FOR_SEARCHERS = frozenset({"save", "more", "details"})
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -116,7 +117,7 @@ def digest_message(
 def hit_card(hit: Hit, now: datetime) -> Card:
     """Render one hit of a search: the why is its reason, and of the buttons those that help a searcher."""
     card = card_of(hit.paper, why=why_line([hit.why] if hit.why else []), now=now)
-    return replace(card, buttons=tuple(button for button in card.buttons if button.action in {"save", "more"}))
+    return replace(card, buttons=tuple(button for button in card.buttons if button.action in FOR_SEARCHERS))
 
 
 def whole_message(paper: Paper, card: Card) -> Message:
