@@ -12,11 +12,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Self
+from uuid import uuid4
 
 import discord
 
 from bots.discord import doctor
+from bots.discord.completions import Completions
+from bots.discord.dialogs import Dialogs
 from bots.discord.failures import SHOWN, DiscordError
+from bots.discord.forms import Fields
 from bots.discord.invalid import MOST_INVALID, InvalidRequests
 from bots.discord.listener import Listener, quieten
 from bots.discord.marks import parts_among
@@ -29,7 +33,7 @@ from bots.discord.rest import DELAYS, Rest, point_at
 from bots.refusals import Refusals
 from core.chat.commands import Request
 from core.chat.message import Message
-from core.clock import Clock
+from core.clock import Clock, system_clock
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
@@ -37,6 +41,7 @@ from core.store import Store
 
 log = logging.getLogger(__name__)
 
+DEFAULTS = Fields(when="08:00", timezone="UTC", days="weekdays", size="5")
 _PERSON = "discord:@"
 _LAST_ANSWERS = 5.0  # seconds that answers under way get at the end
 _LONGEST_PAUSE = 60.0
@@ -48,26 +53,34 @@ class Discord:
 
     Args:
         token: the bot's.
+        store: what forms show, and which servers were greeted.
         api_url: of the REST API; empty means Discord's own.
         gateway_url: of the gateway; empty means Discord's own.
         delays: seconds before each repetition of a call, and of a failed start, whose pauses go on doubling.
         most_invalid: refusals in ten minutes from which on nothing is sent; see `bots.discord.invalid`.
+        defaults: what the form of a new subscription shows.
+        clock: where the time comes from.
     """
 
     name = "discord"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has its default, and `from_settings` is what most call
         self,
         token: str,
         *,
+        store: Store,
         api_url: str = "",
         gateway_url: str = "",
         delays: Sequence[float] = DELAYS,
         most_invalid: int = MOST_INVALID,
+        defaults: Fields = DEFAULTS,
+        clock: Clock = system_clock,
     ) -> None:
         quieten()
         point_at(api_url, gateway_url)
         self._token = token
+        self._store = store
+        self._clock = clock
         self._gateway_url = gateway_url
         self._first_pause = delays[0]
         self._rest = Rest(token, delays=delays, invalid=InvalidRequests(most=most_invalid))
@@ -78,14 +91,23 @@ class Discord:
         self._pauses = 0
         self._places = Places(self._rest)
         self._posts = Posts(self._rest)
+        self._dialogs = Dialogs(rest=self._rest, store=store, defaults=defaults)
         self._refusals = Refusals(time.monotonic)
 
     @classmethod
-    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:  # noqa: ARG003 - all are made alike
+    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:
         """Make it of the settings; `DISCORD_TOKEN` has to be set."""
         token = settings.secrets.discord_token
         assert token is not None
-        return cls(token.get_secret_value(), api_url=settings.discord.api_url, gateway_url=settings.discord.gateway_url)
+        digest = settings.digest
+        return cls(
+            token.get_secret_value(),
+            store=store,
+            api_url=settings.discord.api_url,
+            gateway_url=settings.discord.gateway_url,
+            defaults=Fields("", f"{digest.at:%H:%M}", digest.timezone, digest.days, str(digest.top)),
+            clock=clock,
+        )
 
     def payload(self, message: Message) -> Sequence[Payload]:
         """Render a message as bodies of Discord messages; see `bots.discord.payload`."""
@@ -102,10 +124,17 @@ class Discord:
             self._refusals.forget(request.place)
             return await answer(request)
 
-        self._replies = Replies(rest=self._rest, answer=answer_here, render=self.payload)
+        completions = Completions(store=self._store, answer=answer)
+        self._replies = Replies(
+            rest=self._rest,
+            answer=answer_here,
+            render=self.payload,
+            dialogs=self._dialogs,
+            elsewhere=self._post_elsewhere,
+        )
         while not self._closing:
             try:
-                self._listener = self._places.listener = await self._new_listener(self._replies)
+                self._listener = self._places.listener = await self._new_listener(self._replies, completions)
                 await self._register(self._listener)
                 await self._listener.run_once(self._token)
                 reason = "Discord ended the connection."
@@ -118,9 +147,13 @@ class Discord:
             log.warning("Discord: %s Trying again in %.0f s.", reason, pause)
             await asyncio.sleep(pause)
 
-    async def _new_listener(self, replies: Replies) -> Listener:
+    async def _post_elsewhere(self, address: str, bodies: Sequence[Payload]) -> None:
+        await self._posts.send(await self._places.channel(address), bodies, key=uuid4().hex, done=(), sent=None)
+
+    async def _new_listener(self, replies: Replies, completions: Completions) -> Listener:
         return Listener(
             replies,
+            completions=completions,
             on_connect=self._is_connected,
             gateway_url=self._gateway_url,
             shards=int((await self._rest.call("GET", "/gateway/bot")).get("shards") or 1),

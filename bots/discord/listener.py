@@ -1,8 +1,8 @@
 """The gateway: as many connections of discord.py as Discord asks for, which hand interactions on; no privileged intent.
 
-A Listener lives as long as its connections do. discord.py resumes it by itself when Discord asks for it or the socket breaks; what
-discord.py gives up on ends `run`, and whoever runs it starts a new one. (Its own `reconnect=True` cannot: without any
-connection yet it fails on a missing socket, and its pauses grow to a quarter of an hour.)
+A Listener lives as long as its connections do. discord.py resumes them by itself when Discord asks for it or the socket
+breaks; what discord.py gives up on ends `run_once`, and whoever runs it starts a new one. (Its own `reconnect=True`
+cannot: without any connection yet it fails on a missing socket, and its pauses grow to a quarter of an hour.)
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import discord
 import yarl
 from discord import app_commands
 
+from bots.discord.completions import Completions
 from bots.discord.failures import NETWORK_ERRORS, explain
 from bots.discord.replies import Replies
-from bots.discord.slash import Interaction, Make, Papers
+from bots.discord.slash import Desk, Interaction, Make, Papers, about_messages
 from core.delivery.platform import Payload
 from core.errors import DeliveryError, DeliveryFailure
 
@@ -48,6 +49,7 @@ class Listener(discord.AutoShardedClient):
 
     Args:
         replies: answers interactions; None for a client that never connects and only knows its commands.
+        completions: what is offered while an option is typed.
         on_connect: called each time that a connection is up.
         gateway_url: where to resume instead of where Discord says; empty means as Discord says.
         shards: over how many connections Discord spreads our servers. discord.py would ask by itself, but then connect
@@ -59,6 +61,7 @@ class Listener(discord.AutoShardedClient):
         self,
         replies: Replies | None = None,
         *,
+        completions: Completions | None = None,
         on_connect: Callable[[], object] = bool,
         gateway_url: str = "",
         shards: int = 1,
@@ -77,10 +80,14 @@ class Listener(discord.AutoShardedClient):
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self._replies = replies
+        self._completions = completions
         self._on_connect = on_connect
         self._gateway_url = gateway_url
         self._tree = _Tree(self, replies)
-        self._tree.add_command(Papers(self._respond))
+        desk = Desk(self._respond, self._open_form, self._papers, self._numbers)
+        self._tree.add_command(Papers(desk))
+        for menu in about_messages(desk):
+            self._tree.add_command(menu)
 
     def commands(self) -> list[Payload]:
         """Return our commands in the words of the API."""
@@ -90,15 +97,29 @@ class Listener(discord.AutoShardedClient):
         if self._replies is not None:
             await self._replies.respond(interaction, make)
 
+    async def _open_form(self, interaction: Interaction, value: str) -> None:
+        if self._replies is not None:
+            await self._replies.open_form(interaction, value)
+
+    async def _papers(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        return [] if self._completions is None else await self._completions.papers(interaction, typed)
+
+    async def _numbers(self, interaction: Interaction, typed: str) -> list[tuple[str, int]]:
+        return [] if self._completions is None else await self._completions.numbers(interaction, typed)
+
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Drop what comes after the end: discord.py calls itself ready a moment later than it let go of its loop."""
         if self.loop is not discord.utils.MISSING:
             super().dispatch(event, *args, **kwargs)
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Answer buttons; commands reach the tree without us."""
-        if self._replies is not None and interaction.type is discord.InteractionType.component:
+        """Answer buttons and forms; commands reach the tree without us."""
+        if self._replies is None:
+            return
+        if interaction.type is discord.InteractionType.component:
             await self._replies.press(interaction)
+        elif interaction.type is discord.InteractionType.modal_submit:
+            await self._replies.submit(interaction)
 
     async def on_shard_ready(self, shard: int) -> None:
         """Stay with the address that was set: READY names Discord's own one for resuming."""

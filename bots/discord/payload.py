@@ -171,16 +171,21 @@ def _rows(buttons: Sequence[Button], taken: set[str]) -> Iterator[Component]:
 
 
 def _button(button: Button, taken: set[str]) -> Component:
-    names = (f"p{mark}:{button.action}:{button.value}" for mark in _MARKS)
+    names = (custom_id(button.action, button.value, mark) for mark in _MARKS)
     name = next(name for name in names if name not in taken)
     taken.add(name)
     label = shorten(one_line(button.label), _LABEL) or button.action
     return {"type": BUTTON, "style": _STYLES[button.look], "label": label, "custom_id": name}
 
 
-def read_custom_id(custom_id: str) -> tuple[str, str] | None:
+def custom_id(action: str, value: str, mark: str = _MARKS[0]) -> str:
+    """Return the name of a button, which is all that an answer to it needs."""
+    return f"p{mark}:{action}:{value}"
+
+
+def read_custom_id(named: str) -> tuple[str, str] | None:
     """Return (action, value) of a button of ours, or None; the mark before them only keeps twins in a message apart."""
-    mark, _, rest = custom_id.partition(":")
+    mark, _, rest = named.partition(":")
     action, colon, value = rest.partition(":")
     if len(mark) != 2 or mark[0] != "p" or mark[1] not in _MARKS or not action or not colon:
         return None

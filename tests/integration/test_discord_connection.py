@@ -26,7 +26,9 @@ async def say_hello(_):
 
 
 def make(server, *, token=TOKEN):
-    return Discord(token, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02))
+    return Discord(
+        token, store=MemoryStore(), api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02)
+    )
 
 
 class Running:
@@ -193,7 +195,7 @@ async def test_closing_what_never_started_is_fine(server):
 
 async def test_without_addresses_in_the_settings_it_is_discord_itself(server):
     make(server)
-    Discord(TOKEN)
+    Discord(TOKEN, store=MemoryStore())
     assert Route.BASE == "https://discord.com/api/v10"
     assert str(DiscordWebSocket.DEFAULT_GATEWAY) == "wss://gateway.discord.gg/"
 

@@ -11,6 +11,7 @@ from bots.discord import Discord
 from bots.discord.marks import component_id
 from core.chat.message import Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
+from tests.fakes import MemoryStore
 from tests.servers.discord import (
     ALICE,
     BOB,
@@ -49,7 +50,12 @@ async def server():
 @pytest.fixture
 async def discord(server):
     running = Discord(
-        TOKEN, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02), most_invalid=6
+        TOKEN,
+        store=MemoryStore(),
+        api_url=server.api_url,
+        gateway_url=server.gateway_url,
+        delays=(0.01, 0.02),
+        most_invalid=6,
     )
     yield running
     await running.close()

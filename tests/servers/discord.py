@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
-from tests.servers.discord_limits import COMPONENTS_V2, problems, walk
+from tests.servers.discord_limits import COMPONENTS_V2, modal_problems, problems, walk
 
 EPHEMERAL, LOADING = 1 << 6, 1 << 7
 TOKEN = "loopback-bot-token"
@@ -60,6 +60,7 @@ class Asked:
     original: dict[str, Any] | None = None
     followups: list[dict[str, Any]] = field(default_factory=list)
     choices: list[dict[str, Any]] = field(default_factory=list)
+    modal: dict[str, Any] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -94,6 +95,8 @@ class DiscordServer:
         self.everyone = READ_SEND_HISTORY
         self.endpoint: str | None = None
         self.in_guild = True
+        # For whom paperboy is installed where commands are used: "0" for a server, "1" for a person.
+        self.installed = {"0": GUILD}
         self.valid_token = TOKEN
         self.last_seen: dict[str, Any] = {}
         self.identified = self.resumed = 0
@@ -336,13 +339,17 @@ class DiscordServer:
         if asked.acknowledged is not None:
             raise RefusedError(400, 40060, "Interaction has already been acknowledged.")
         kind = body["type"]
-        if kind not in {2: {5}, 3: {6}, 4: {8}}[asked.payload["type"]]:
+        if kind not in {2: {5, 9}, 3: {6, 9}, 4: {8}, 5: {5}}[asked.payload["type"]]:
             raise RefusedError(400, 50035, "Invalid Form Body")
         asked.acknowledged = kind
         if kind == 8:
             asked.choices = body["data"]["choices"]
             if len(asked.choices) > 25:
                 raise RefusedError(400, 50035, "Must be 25 or fewer in length.")
+        elif kind == 9:
+            asked.modal = body["data"]
+            if found := list(modal_problems(asked.modal)):
+                raise RefusedError(400, 50035, f"Invalid Form Body: {'; '.join(found)}")
         else:
             flags = (body.get("data") or {}).get("flags", 0)
             loading = {"flags": flags | LOADING}
@@ -377,6 +384,24 @@ class DiscordServer:
         """Type `/papers SUB` with options, of those that are registered."""
         return await self._ask(2, {"name": "papers", **self._typed(sub, options)}, user=user, channel=channel)
 
+    async def about(self, name: str, message: dict[str, Any], *, user: str = ALICE) -> Asked:
+        """Choose a command from the menu of a message."""
+        known = next(command for command in self.commands if command["name"] == name)
+        data = {"id": known["id"], "name": name, "type": 3, "target_id": message["id"]}
+        data |= {"resolved": {"messages": {message["id"]: message}}}
+        return await self._ask(2, data, user=user, channel=message["channel_id"])
+
+    async def submit(self, asked: Asked, *, user: str = ALICE, **typed: str) -> Asked:
+        """Send the form that an interaction opened, with what it shows except for what is typed or chosen."""
+        await asked.until(lambda asked: asked.modal is not None)
+        assert asked.modal is not None
+        filled = [
+            {"type": 18, "id": number, "component": _filled(part["component"], typed)}
+            for number, part in enumerate(asked.modal["components"], 1)
+        ]
+        data = {"custom_id": asked.modal["custom_id"], "components": filled}
+        return await self._ask(5, data, user=user, channel=asked.payload["channel_id"])
+
     async def complete(self, sub: str, option: str, typed: str) -> Asked:
         """Type into an option that has autocompletion."""
         data = self._typed(sub, {option: typed})
@@ -392,7 +417,7 @@ class DiscordServer:
         return await self._ask(3, data, user=user, channel=message["channel_id"], source=message)
 
     def _typed(self, sub: str, options: dict[str, Any]) -> dict[str, Any]:
-        command = self.commands[0]
+        command = next(command for command in self.commands if command["name"] == "papers")
         known = next(option for option in command["options"] if option["name"] == sub)
         types = {option["name"]: option["type"] for option in known.get("options", [])}
         given = [{"name": name, "type": types[name], "value": value} for name, value in options.items()]
@@ -405,6 +430,7 @@ class DiscordServer:
         direct = channel in self.direct.values()
         payload = {"id": number, "application_id": APP, "type": kind, "token": f"token-{number}", "version": 1}
         payload |= {"data": data, "channel_id": channel, "channel": {"id": channel, "type": 1 if direct else 0}}
+        payload |= {"authorizing_integration_owners": {"0": "0"} if direct else self.installed}
         payload |= {"locale": "en-US", "entitlements": [], "attachment_size_limit": 10485760, "app_permissions": "0"}
         who = _user(user, "somebody")
         if direct:
@@ -531,7 +557,16 @@ def _registered(command: dict[str, Any], number: str) -> dict[str, Any]:
     """Return a command as Discord gives it back: with more than was sent, and without what is a default."""
     kept = {key: value for key, value in command.items() if value is not None}
     kept |= {"id": number, "application_id": APP, "version": number, "dm_permission": True, "nsfw": False}
-    return kept | {"options": [_stored(option) for option in command["options"]]}
+    return kept | {"options": [_stored(option) for option in command.get("options", [])]}
+
+
+def _filled(component: dict[str, Any], typed: dict[str, str]) -> dict[str, Any]:
+    """Return a field as it comes back from a form."""
+    kept = {"type": component["type"], "id": 1, "custom_id": component["custom_id"]}
+    if component["type"] == 3:
+        chosen = [option["value"] for option in component["options"] if option.get("default")]
+        return kept | {"values": [typed[kept["custom_id"]]] if kept["custom_id"] in typed else chosen}
+    return kept | {"value": typed.get(kept["custom_id"], component.get("value", ""))}
 
 
 def _stored(option: dict[str, Any]) -> dict[str, Any]:
