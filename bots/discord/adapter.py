@@ -21,6 +21,7 @@ from bots.discord.completions import Completions
 from bots.discord.dialogs import Dialogs
 from bots.discord.failures import SHOWN, DiscordError
 from bots.discord.forms import Fields
+from bots.discord.forums import NO_TEXT, Forums
 from bots.discord.invalid import MOST_INVALID, InvalidRequests
 from bots.discord.listener import Listener, quieten
 from bots.discord.marks import parts_among
@@ -30,6 +31,7 @@ from bots.discord.posts import Posts
 from bots.discord.registration import same_commands
 from bots.discord.replies import Replies
 from bots.discord.rest import DELAYS, Rest, point_at
+from bots.discord.servers import Servers, care_for
 from bots.refusals import Refusals
 from core.chat.commands import Request
 from core.chat.message import Message
@@ -43,6 +45,7 @@ log = logging.getLogger(__name__)
 
 DEFAULTS = Fields(when="08:00", timezone="UTC", days="weekdays", size="5")
 _PERSON = "discord:@"
+_CARE_EVERY = 3600.0  # seconds
 _LAST_ANSWERS = 5.0  # seconds that answers under way get at the end
 _LONGEST_PAUSE = 60.0
 _SKEW = timedelta(minutes=1)
@@ -91,6 +94,8 @@ class Discord:
         self._pauses = 0
         self._places = Places(self._rest)
         self._posts = Posts(self._rest)
+        self._forums = Forums(self._rest, self._posts)
+        self._servers = Servers(store=store, clock=clock, tell=self._tell)
         self._dialogs = Dialogs(rest=self._rest, store=store, defaults=defaults)
         self._refusals = Refusals(time.monotonic)
 
@@ -132,6 +137,18 @@ class Discord:
             dialogs=self._dialogs,
             elsewhere=self._post_elsewhere,
         )
+        care = asyncio.create_task(self._care())
+        try:
+            await self._keep_connected(completions)
+        finally:
+            care.cancel()
+
+    async def _care(self) -> None:
+        await self._connected.wait()
+        await care_for(self._servers, self._guilds, _CARE_EVERY)
+
+    async def _keep_connected(self, completions: Completions) -> None:
+        assert self._replies is not None
         while not self._closing:
             try:
                 self._listener = self._places.listener = await self._new_listener(self._replies, completions)
@@ -147,6 +164,13 @@ class Discord:
             log.warning("Discord: %s Trying again in %.0f s.", reason, pause)
             await asyncio.sleep(pause)
 
+    async def _tell(self, address: str, message: Message, key: str) -> Receipt:
+        return await self.deliver(address, message, key=key)
+
+    def _guilds(self) -> Sequence[discord.Guild] | None:
+        listener = self._listener
+        return listener.guilds if listener is not None and listener.is_ready() and not listener.is_closed() else None
+
     async def _post_elsewhere(self, address: str, bodies: Sequence[Payload]) -> None:
         await self._posts.send(await self._places.channel(address), bodies, key=uuid4().hex, done=(), sent=None)
 
@@ -154,6 +178,7 @@ class Discord:
         return Listener(
             replies,
             completions=completions,
+            servers=self._servers,
             on_connect=self._is_connected,
             gateway_url=self._gateway_url,
             shards=int((await self._rest.call("GET", "/gateway/bot")).get("shards") or 1),
@@ -191,8 +216,17 @@ class Discord:
         """Post a message; see `core.delivery.platform.Platform.deliver`."""
         async with self._noting(address):
             channel = await self._places.channel(address)
-            parts = await self._posts.send(channel, self.payload(message), key=key, done=done, sent=sent)
-        return Receipt(parts, await self._places.link(channel, parts[0]))
+            bodies = self.payload(message)
+            if not self._places.is_forum(channel):
+                try:
+                    parts = await self._posts.send(channel, bodies, key=key, done=done, sent=sent)
+                    return Receipt(parts, await self._places.link(channel, parts[0]))
+                except DiscordError as error:
+                    if error.code != NO_TEXT:
+                        raise
+                    self._places.remember_forum(channel)
+            parts = await self._forums.send(channel, message, bodies, key=key, done=done, sent=sent)
+        return Receipt(parts, await self._places.link(parts[0], parts[0], within=channel))
 
     async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
         """Put another message in the place of a delivery; further parts go below it, surplus ones become "…".
@@ -202,11 +236,13 @@ class Discord:
                 the further ones are there already.
         """
         async with self._noting(address):
-            channel = await self._places.channel(address)
+            forum = channel = await self._places.channel(address)
+            if parts and self._places.is_forum(forum):
+                channel = parts[0]
             names = await self._posts.change(
                 channel, self.payload(message), key=key, parts=parts, may_look=self._places.may_read(channel)
             )
-        return Receipt(names, await self._places.link(channel, names[0]))
+        return Receipt(names, await self._places.link(channel, names[0], within=forum))
 
     @asynccontextmanager
     async def _noting(self, address: str) -> AsyncIterator[None]:
@@ -235,8 +271,16 @@ class Discord:
         channel = await self._places.channel(address)
         if not self._places.may_read(channel):
             return None
-        messages = await self._posts.since(channel, discord.utils.time_snowflake(since - _SKEW))
-        return None if messages is None else parts_among(messages, key)
+        after = discord.utils.time_snowflake(since - _SKEW)
+        if not self._places.is_forum(channel):
+            try:
+                messages = await self._posts.since(channel, after)
+                return None if messages is None else parts_among(messages, key)
+            except DiscordError as error:
+                if error.code != NO_TEXT:
+                    raise
+                self._places.remember_forum(channel)
+        return await self._forums.find(await self._places.server(channel), channel, key, after)
 
     async def reachable(self, address: str) -> str | None:
         """Return None when paperboy can post there, else why not and how to mend it.

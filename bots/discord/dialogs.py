@@ -108,16 +108,16 @@ class Dialogs:
         buttons: Sequence[Button] = ()
         if isinstance(request.command, ListAll):
             mine = await self._store.subscriptions(request.place)
-            buttons = (_NEW, *map(_change, mine))
+            buttons = (NEW, *map(_change, mine))
         elif isinstance(request.command, Subscribe):
             newest = _newest(await self._store.subscriptions(request.place))
             buttons = () if newest is None else (_change(newest),)
         elif isinstance(request.command, Help):
-            buttons = (_NEW,)
+            buttons = (NEW,)
         return replace(said, buttons=(*said.buttons, *buttons)[:MOST_BUTTONS]) if buttons else said
 
 
-_NEW = Button("Subscribe…", ACTION, SUBSCRIBE, Look.PRIMARY)
+NEW = Button("Subscribe…", ACTION, SUBSCRIBE, Look.PRIMARY)
 
 
 def _change(subscription: Subscription) -> Button:

@@ -19,9 +19,10 @@ from discord import app_commands
 from bots.discord.completions import Completions
 from bots.discord.failures import NETWORK_ERRORS, explain
 from bots.discord.replies import Replies
+from bots.discord.servers import Servers
 from bots.discord.slash import Desk, Interaction, Make, Papers, about_messages
 from core.delivery.platform import Payload
-from core.errors import DeliveryError, DeliveryFailure
+from core.errors import DeliveryError, DeliveryFailure, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Listener(discord.AutoShardedClient):
     Args:
         replies: answers interactions; None for a client that never connects and only knows its commands.
         completions: what is offered while an option is typed.
+        servers: told which servers paperboy joins and leaves.
         on_connect: called each time that a connection is up.
         gateway_url: where to resume instead of where Discord says; empty means as Discord says.
         shards: over how many connections Discord spreads our servers. discord.py would ask by itself, but then connect
@@ -62,6 +64,7 @@ class Listener(discord.AutoShardedClient):
         replies: Replies | None = None,
         *,
         completions: Completions | None = None,
+        servers: Servers | None = None,
         on_connect: Callable[[], object] = bool,
         gateway_url: str = "",
         shards: int = 1,
@@ -81,6 +84,7 @@ class Listener(discord.AutoShardedClient):
         )
         self._replies = replies
         self._completions = completions
+        self._servers = servers
         self._on_connect = on_connect
         self._gateway_url = gateway_url
         self._tree = _Tree(self, replies)
@@ -120,6 +124,26 @@ class Listener(discord.AutoShardedClient):
             await self._replies.press(interaction)
         elif interaction.type is discord.InteractionType.modal_submit:
             await self._replies.submit(interaction)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Greet."""
+        await self._keep(guild, joined=True)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Greet as well where Discord told of it before it was whole."""
+        await self._keep(guild, joined=True)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Pause what the server receives."""
+        await self._keep(guild, joined=False)
+
+    async def _keep(self, guild: discord.Guild, *, joined: bool) -> None:
+        if self._servers is None:
+            return
+        try:
+            await (self._servers.seen(guild) if joined else self._servers.left(guild))
+        except StoreError as error:
+            log.error("Discord: a server that was joined or left could not be kept: %s", error)
 
     async def on_shard_ready(self, shard: int) -> None:
         """Stay with the address that was set: READY names Discord's own one for resuming."""

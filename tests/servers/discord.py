@@ -11,6 +11,7 @@ import itertools
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from tests.servers.discord_limits import COMPONENTS_V2, modal_problems, problems
 EPHEMERAL, LOADING = 1 << 6, 1 << 7
 TOKEN = "loopback-bot-token"
 BOT, APP, GUILD, CHANNEL, OTHER_CHANNEL, ALICE, BOB, CAROL = "100", "101", "200", "300", "301", "400", "401", "402"
+FORUM = "302"
 MANAGER = str((1 << 4) | (1 << 5) | (1 << 10) | (1 << 11))
 MEMBER = str((1 << 10) | (1 << 11))
 VIEW, SEND, READ_HISTORY = 1 << 10, 1 << 11, 1 << 16
@@ -93,6 +95,9 @@ class DiscordServer:
         self.direct: dict[str, str] = {}
         self.threads: dict[str, dict[str, Any]] = {}
         self.everyone = READ_SEND_HISTORY
+        self.with_forum = False
+        self.forum_flags = 0
+        self.tags: list[dict[str, Any]] = []
         self.endpoint: str | None = None
         self.in_guild = True
         # For whom paperboy is installed where commands are used: "0" for a server, "1" for a person.
@@ -228,6 +233,10 @@ class DiscordServer:
                 return 200, self._channel(channel)
             case "GET", ["channels", channel, "messages"]:
                 return 200, self._history(channel, request.query)
+            case "POST", ["channels", channel, "threads"]:
+                return 201, self._begin_post(channel, body)
+            case "GET", ["guilds", _, "threads", "active"]:
+                return 200, {"threads": list(self.threads.values()), "members": []}
             case "POST", ["channels", channel, "messages"]:
                 return 200, self._post(channel, body)
             case "PATCH", ["channels", channel, "messages", message]:
@@ -260,6 +269,9 @@ class DiscordServer:
         if channel in {CHANNEL, OTHER_CHANNEL}:
             self._require(VIEW, 50001)
             return _text_channel(channel)
+        if channel == FORUM:
+            self._require(VIEW, 50001)
+            return self.forum()
         if channel in self.direct.values():
             return {"id": channel, "type": 1}
         raise RefusedError(404, 10003, "Unknown Channel")
@@ -296,8 +308,30 @@ class DiscordServer:
         }
         return known
 
+    def forum(self) -> dict[str, Any]:
+        return _text_channel(FORUM) | {"type": 15, "flags": self.forum_flags, "available_tags": self.tags}
+
+    def _begin_post(self, channel: str, body: dict[str, Any]) -> dict[str, Any]:
+        if self._channel(channel)["type"] != 15 or set(body) - {"name", "message", "applied_tags"}:
+            raise RefusedError(400, 50035, "Invalid Form Body")
+        if not 1 <= len(body["name"]) <= 100 or "nonce" in body["message"]:
+            raise RefusedError(400, 50035, "Invalid Form Body: the name, or a nonce")
+        tags = body.get("applied_tags", [])
+        if (self.forum_flags & 1 << 4 and not tags) or set(tags) - {tag["id"] for tag in self.tags}:
+            raise RefusedError(400, 40067, "A tag is required to create a forum post in this channel")
+        self._require(SEND, 50013)
+        _check(body["message"])
+        number = self.new_id()
+        thread = {"id": number, "type": 11, "name": body["name"], "parent_id": channel, "guild_id": GUILD}
+        thread |= {"owner_id": BOT, "applied_tags": tags, "thread_metadata": {"archived": False, "locked": False}}
+        self.threads[number] = thread
+        first = self._message(number, body["message"]) | {"id": number}
+        self.messages[number] = [first]
+        return thread | {"message": first}
+
     def _post(self, channel: str, body: dict[str, Any]) -> dict[str, Any]:
-        self._channel(channel)
+        if self._channel(channel)["type"] == 15:
+            raise RefusedError(400, 50008, "Cannot send messages in a non-text channel")
         if channel not in self.direct.values():
             self._require(SEND, 50013)
         _check(body)
@@ -311,7 +345,8 @@ class DiscordServer:
         return message
 
     def _history(self, channel: str, query: Any) -> list[dict[str, Any]]:
-        self._channel(channel)
+        if self._channel(channel)["type"] == 15:
+            raise RefusedError(400, 50008, "Cannot send messages in a non-text channel")
         if not self.everyone & READ_HISTORY and channel not in self.direct.values():
             return []
         after, limit = int(query.get("after", 0)), int(query.get("limit", 50))
@@ -380,9 +415,18 @@ class DiscordServer:
         asked.changed.set()
         return message
 
-    async def slash(self, sub: str, *, user: str = ALICE, channel: str = CHANNEL, **options: Any) -> Asked:
-        """Type `/papers SUB` with options, of those that are registered."""
-        return await self._ask(2, {"name": "papers", **self._typed(sub, options)}, user=user, channel=channel)
+    async def slash(
+        self,
+        sub: str,
+        *,
+        user: str = ALICE,
+        channel: str = CHANNEL,
+        shown: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Asked:
+        """Type `/papers SUB` with options, of those that are registered; `shown` is what Discord tells of the place."""
+        data = {"name": "papers", **self._typed(sub, options)}
+        return await self._ask(2, data, user=user, channel=channel, shown=shown)
 
     async def about(self, name: str, message: dict[str, Any], *, user: str = ALICE) -> Asked:
         """Choose a command from the menu of a message."""
@@ -424,12 +468,23 @@ class DiscordServer:
         return {"id": command["id"], "type": 1, "options": [{"name": sub, "type": 1, "options": given}]}
 
     async def _ask(
-        self, kind: int, data: dict[str, Any], *, user: str = ALICE, channel: str = CHANNEL, source: Any = None
+        self,
+        kind: int,
+        data: dict[str, Any],
+        *,
+        user: str = ALICE,
+        channel: str = CHANNEL,
+        source: Any = None,
+        shown: dict[str, Any] | None = None,
     ) -> Asked:
         number = self.new_id()
         direct = channel in self.direct.values()
         payload = {"id": number, "application_id": APP, "type": kind, "token": f"token-{number}", "version": 1}
-        payload |= {"data": data, "channel_id": channel, "channel": {"id": channel, "type": 1 if direct else 0}}
+        payload |= {
+            "data": data,
+            "channel_id": channel,
+            "channel": shown or {"id": channel, "type": 1 if direct else 0},
+        }
         payload |= {"authorizing_integration_owners": {"0": "0"} if direct else self.installed}
         payload |= {"locale": "en-US", "entitlements": [], "attachment_size_limit": 10485760, "app_permissions": "0"}
         who = _user(user, "somebody")
@@ -471,7 +526,10 @@ class DiscordServer:
         """Invite paperboy again."""
         self.in_guild = True
         self.access.clear()
-        await self.dispatch("GUILD_CREATE", self._guild())
+        guild = self._guild()
+        guild["members"][0]["joined_at"] = datetime.now(UTC).isoformat()
+        del guild["unavailable"]
+        await self.dispatch("GUILD_CREATE", guild)
 
     async def ask_to_reconnect(self) -> None:
         """Op 7: connect anew and resume."""
@@ -535,6 +593,7 @@ class DiscordServer:
         role = {"id": GUILD, "name": "@everyone", "permissions": str(self.everyone), "position": 0, "color": 0}
         role |= {"colors": {"primary_color": 0}, "hoist": False, "managed": False, "mentionable": False, "flags": 0}
         channels = [_text_channel(channel) for channel in (CHANNEL, OTHER_CHANNEL)]
+        channels += [self.forum()] if self.with_forum else []
         guild = {"id": GUILD, "name": "Lab", "owner_id": ALICE, "roles": [role], "channels": channels}
         return guild | {"members": [member], "member_count": 2, "emojis": [], "features": [], "unavailable": False}
 
