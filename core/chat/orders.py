@@ -70,6 +70,11 @@ class Orders:
             lines.append(text(problem))
         return Message(Kind.ANSWER, lines=tuple(lines))
 
+    async def preview(self, command: c.Preview, _request: c.Request, now: datetime) -> Message:
+        """Show what interests would have delivered lately; QueryError where they cannot be read."""
+        parse(command.interests)
+        return Message(Kind.ANSWER, lines=tuple(await self._lately(command.interests, now)))
+
     async def list_all(self, _command: c.ListAll, request: c.Request, now: datetime) -> Message:
         """List the subscriptions of the place."""
         mine = await self._store.subscriptions(request.place)
@@ -180,9 +185,12 @@ class Orders:
         Raises:
             QueryError: the interests name a paper that the library does not hold; asked before anything is kept.
         """
-        trial = await self._newsroom.try_interests(subscription.interests, now, days=LATELY_DAYS, top=LATELY_TITLES)
-        people = await people_lines(trial.query, self._newsroom.engine)
-        return [*trial_lines(trial), *people, text(f"Next digest: {_next(subscription, now)}.")]
+        seen = await self._lately(subscription.interests, now)
+        return [*seen, text(f"Next digest: {_next(subscription, now)}.")]
+
+    async def _lately(self, interests: str, now: datetime) -> list[Text]:
+        trial = await self._newsroom.try_interests(interests, now, days=LATELY_DAYS, top=LATELY_TITLES)
+        return [*trial_lines(trial), *await people_lines(trial.query, self._newsroom.engine)]
 
 
 def _next(subscription: Subscription, now: datetime) -> str:

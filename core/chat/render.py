@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from core.chat.cards import WHY_LENGTH, card_of, page_address, shorten, trend_words, why_line
 from core.chat.latex import to_unicode
-from core.chat.message import Button, Card, Kind, Message, Span, Text, text
+from core.chat.message import Button, Card, Kind, Message, Span, Text, plain, text
 from core.chat.parsing import days_text
 from core.digests.digest import Chosen, Digest
 from core.digests.silence import source_label
@@ -24,6 +24,8 @@ ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
 BUTTON_VALUE = 80
 ALSO = 40
 NAMED_FIRST = 8  # the blanks and the point between two reasons, and "#12 " before them where digests are joined
+LISTED_AUTHORS = 60
+FOR_SEARCHERS = frozenset({"save", "more", "details"})
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -128,7 +130,25 @@ def digest_message(
 def hit_card(hit: Hit, now: datetime) -> Card:
     """Render one hit of a search: the why is its reason, and of the buttons those that help a searcher."""
     card = card_of(hit.paper, why=why_line([hit.why] if hit.why else []), now=now)
-    return replace(card, buttons=tuple(button for button in card.buttons if button.action in {"save", "more"}))
+    return replace(card, buttons=tuple(button for button in card.buttons if button.action in FOR_SEARCHERS))
+
+
+def whole_message(paper: Paper, card: Card) -> Message:
+    """Render everything about a paper: all its authors (of hundreds the first), its whole abstract, its links."""
+    names = list(dict.fromkeys(filter(None, map(to_unicode, paper.authors))))
+    rest = len(names) - LISTED_AUTHORS
+    authors = ", ".join(names[:LISTED_AUTHORS]) + (f" + {rest:,} more" if rest > 0 else "")
+    links: Text = ()
+    for link in card.links:
+        links += (*text(" · " if links else ""), Span(link.label, url=link.url))
+    lines = (
+        (title_span(paper),),
+        text(Span(authors or card.byline, italic=True)),
+        text(" · ".join(filter(None, (card.facts, card.why)))),
+        text(to_unicode(paper.abstract) or "No source gave an abstract."),
+        links,
+    )
+    return Message(Kind.ANSWER, lines=tuple(line for line in lines if plain(line)))
 
 
 def found_message(found: Found, *, heading: str, offset: int, buttons: Sequence[Button], now: datetime) -> Message:

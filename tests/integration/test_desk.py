@@ -336,3 +336,27 @@ async def test_a_list_does_not_promise_an_hour_to_what_waits_for_its_batch(world
 async def test_a_day_that_nobody_listed_says_so(world):
     page = await world.house.newsroom.front_page(MONDAY, day=MONDAY.date() - timedelta(days=400))
     assert "no source has listed a paper for this day" in words(page)
+
+
+async def test_a_preview_shows_what_interests_would_have_delivered_and_keeps_nothing(world):
+    answer = await world.ask(c.Preview("grokking"))
+    assert "2 of 15 papers" in words(answer)
+    assert "Grokking" in words(answer)
+    assert list(await world.house.store.subscriptions()) == []
+    assert (await world.ask(c.Preview('"open'))).kind is Kind.ERROR
+
+
+async def test_the_details_of_a_paper_hold_its_whole_abstract_and_all_its_authors(world):
+    paper = (await world.ask(c.Search("grokking"))).cards[0].paper
+    kept = await world.house.library.paper(paper)
+    answer = await world.ask(c.Press("details", paper))
+    assert kept.abstract in words(answer)
+    assert all(name in words(answer) for name in kept.authors)
+    assert answer.cards == ()
+
+
+async def test_the_card_of_a_paper_can_be_asked_for_by_its_address(world):
+    paper = (await world.ask(c.Search("grokking"))).cards[0].paper
+    (card,) = (await world.ask(c.Show(f"https://arxiv.org/pdf/{paper}v2"))).cards
+    assert (card.paper, card.buttons) == (paper, ())
+    assert (await world.ask(c.Show("https://arxiv.org/abs/1901.00001"))).kind is Kind.ERROR
