@@ -174,6 +174,19 @@ class Web(_Table):
     host: str = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
     base_url: Url = "http://127.0.0.1:8080"
+    proxies: Annotated[tuple[str, ...], BeforeValidator(split_commas)] = ("127.0.0.1", "::1")
+    contact: Annotated[str, AfterValidator(check_line)] = ""
+    discord_url: OptionalUrl = ""
+    searches_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 60
+    subscribes_per_hour: Annotated[Whole, Field(ge=1, le=100_000)] = 20
+
+
+class Metrics(_Table):
+    """Figures for Prometheus, at an address that is not the page's."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[Whole, Field(ge=0, le=65535)] = 9464
 
 
 class Keep(_Table):
@@ -213,6 +226,7 @@ class Settings(_Table):
     slack: Slack = Slack()
     discord: Discord = Discord()
     web: Web = Web()
+    metrics: Metrics = Metrics()
     keep: Keep = Keep()
     log: Log = Log()
     secrets: Secrets = Field(default=Secrets(), exclude=True, repr=False)

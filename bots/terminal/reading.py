@@ -96,7 +96,7 @@ def _formatted(message: Message, form: str) -> str:
     if form == "json":
         return to_json(message)
     if form == "html":
-        from bots.web.page import render_html  # noqa: PLC0415 - a search need not load a web framework
+        from bots.web.document import render_html  # noqa: PLC0415 - a search need not load a web framework
 
         return render_html(message)
     return render(message, width=terminal_width(), color=sys.stdout.isatty())

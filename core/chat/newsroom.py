@@ -191,6 +191,12 @@ class Newsroom:
     async def front_page(
         self, now: datetime, *, interests: str = "", day: date | None = None, top: int | None = None
     ) -> Message:
+        """Compose a digest for nobody in particular, as `front_edition` does."""
+        return (await self.front_edition(now, interests=interests, day=day, top=top)).message
+
+    async def front_edition(
+        self, now: datetime, *, interests: str = "", day: date | None = None, top: int | None = None
+    ) -> Edition:
         """Compose a digest for nobody in particular, of one day or of each source's newest batch.
 
         Raises:
@@ -202,7 +208,7 @@ class Newsroom:
         order = Order(parse(interests), window, limit)
         empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
         frame = Frame(self._heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
-        return (await self._edition(order, frame, now)).message
+        return await self._edition(order, frame, now)
 
     async def try_interests(self, interests: str, now: datetime, *, days: int, top: int) -> Backtest:
         """Return what interests would have delivered over the last days.

@@ -32,6 +32,14 @@ class OnDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """What was listed for the days from the first to the last, both of them included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
 class LastDays:
     """What was listed on the last so many days up to `now`; and, with `after`, what came in behind that number."""
 
@@ -45,7 +53,7 @@ class All:
     """Every paper of the library, listed or not."""
 
 
-Window: TypeAlias = Newest | After | OnDay | LastDays | All
+Window: TypeAlias = Newest | After | OnDay | Between | LastDays | All
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,8 @@ def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
             return "l.sequence > ?", (sequence,)
         case OnDay(day):
             return "l.day = ?", (day.isoformat(),)
+        case Between(first, last):
+            return "l.day BETWEEN ? AND ?", (first.isoformat(), last.isoformat())
         case LastDays(days, now, after):
             begin = (now.date() - timedelta(days=days)).isoformat()
             return ("l.day > ?", (begin,)) if after is None else ("(l.day > ? OR l.sequence > ?)", (begin, after))
