@@ -55,6 +55,7 @@ class Discord:
     """
 
     name = "discord"
+    edits = True
 
     def __init__(
         self,
@@ -79,6 +80,11 @@ class Discord:
         self._places = Places(self._rest)
         self._posts = Posts(self._rest)
         self._refusals = Refusals(time.monotonic)
+
+    @classmethod
+    def is_configured(cls, settings: Settings) -> bool:
+        """Whether the token is set."""
+        return settings.secrets.discord_token is not None
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:  # noqa: ARG003 - all are made alike

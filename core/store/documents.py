@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 from tinydb import where
@@ -19,6 +19,7 @@ from tinydb.table import Document
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import Change, Mark
+from core.store.correspondents import Correspondent
 from core.store.journal import JournalStorage
 from core.store.tables import Log, NamedTable, Shelf
 
@@ -39,6 +40,8 @@ class Documents:
         self._facts = NamedTable(storage, "facts")
         self._removals = NamedTable(storage, "removals")
         self._changes = Log(storage, "changes", CHANGES_KEPT)
+        self._correspondents = Shelf(storage, "correspondents")
+        self._letters = Shelf(storage, "letters")
 
     def subscriptions(self, address: str | None) -> list[Subscription]:
         """Return all subscriptions, or those of one place, by address and number."""
@@ -82,7 +85,7 @@ class Documents:
         return len(known)
 
     def removals(self) -> list[str]:
-        """Return ids of removed subscriptions whose deliveries may still be there."""
+        """Return ids of removed subscriptions, and erased addresses, whose deliveries may still be there."""
         return self._removals.names()
 
     def settle_removals(self, identifiers: Collection[str]) -> None:
@@ -139,6 +142,56 @@ class Documents:
     def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
         self._facts.put(name, {"value": value})
+
+    def correspondents(self) -> list[Correspondent]:
+        """Return everybody who is known by mail, by name."""
+        found = [msgspec.convert(document, Correspondent) for document in self._correspondents]
+        return sorted(found, key=lambda correspondent: correspondent.name)
+
+    def correspondent(self, name: str) -> Correspondent | None:
+        """Return one."""
+        document = self._correspondents.find(name)
+        return None if document is None else msgspec.convert(document, Correspondent)
+
+    def keep_correspondent(self, correspondent: Correspondent, expected: Correspondent | None) -> bool:
+        """Keep another state of one that stands as expected."""
+        if self.correspondent(correspondent.name) != expected:
+            return False
+        self._correspondents.put(correspondent.name, msgspec.to_builtins(correspondent))
+        return True
+
+    def erase_place(self, address: str, name: str, left: Correspondent | None) -> int:
+        """Forget a place, and note that its deliveries are to be forgotten; returns how many subscriptions it had."""
+        identifiers = [document["id"] for document in self._at(address)]
+        with self._storage.batch():
+            for identifier in identifiers:
+                self._subscriptions.cut(identifier)
+                self._removals.put(identifier, {})
+            self._removals.put(address, {})
+            for document in self._marks.search((where("person") == address) | (where("place") == address)):
+                self._marks.cut(str(document.doc_id))
+            self._changes.cut_where(where("address") == address)
+            if left is None:
+                self._correspondents.cut(name)
+            else:
+                self._correspondents.put(name, msgspec.to_builtins(left))
+        return len(identifiers)
+
+    def note_letter(self, key: str, step: str, at: datetime) -> None:
+        """Note how far a delivery has come."""
+        self._letters.put(key, {"step": step, "at": at.isoformat()})
+
+    def letter(self, key: str) -> str | None:
+        """Return what was noted last."""
+        document = self._letters.find(key)
+        return None if document is None else document["step"]
+
+    def prune_letters(self, before: datetime) -> None:
+        """Forget the notes from before then."""
+        old = [document for document in self._letters if datetime.fromisoformat(document["at"]) < before]
+        with self._storage.batch():
+            for document in old:
+                self._letters.cut(str(document.doc_id))
 
     def _at(self, address: str) -> Sequence[Document]:
         return self._subscriptions.search(where("address") == address)

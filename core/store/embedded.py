@@ -24,6 +24,7 @@ from core.clock import Clock, system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import Change, Delivery, Mark, State
+from core.store.correspondents import Correspondent
 from core.store.documents import Documents
 from core.store.folder import FolderLock
 from core.store.generations import FORMAT
@@ -72,7 +73,16 @@ class _Files:
             _log.warning("%s Deliveries of removed subscriptions are forgotten later.", error)
         return count
 
+    def erase_place(self, address: str, name: str, left: Correspondent | None) -> int:
+        count = self.documents.erase_place(address, name, left)
+        try:
+            self.outbox()
+        except StoreError as error:  # as above
+            _log.warning("%s Deliveries of an erased place are forgotten later.", error)
+        return count
+
     def prune(self, before: datetime) -> int:
+        self.documents.prune_letters(before)
         outbox = self.changing_outbox()
         count = outbox.prune(before, [subscription.id for subscription in self.documents.subscriptions(None)])
         outbox.copy()
@@ -220,6 +230,30 @@ class EmbeddedStore:
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
         await self._run(self._files.documents.set_fact, name, value)
+
+    async def correspondents(self) -> Sequence[Correspondent]:
+        """Return everybody who is, was or must not be written to by mail, by name."""
+        return await self._run(self._files.documents.correspondents)
+
+    async def correspondent(self, name: str) -> Correspondent | None:
+        """Return one by the keyed hash of the address."""
+        return await self._run(self._files.documents.correspondent, name)
+
+    async def keep_correspondent(self, correspondent: Correspondent, *, expected: Correspondent | None) -> bool:
+        """Keep another state of one that stands as `expected`; False otherwise."""
+        return await self._run(self._files.documents.keep_correspondent, correspondent, expected)
+
+    async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
+        """Forget a place wholly, its deliveries too."""
+        return await self._run(self._files.erase_place, address, name, left)
+
+    async def note_letter(self, key: str, step: str, at: datetime) -> None:
+        """Note how far a delivery has come on its way to a mail server."""
+        await self._run(self._files.documents.note_letter, key, step, at)
+
+    async def letter(self, key: str) -> str | None:
+        """Return what was noted last of a delivery."""
+        return await self._run(self._files.documents.letter, key)
 
     async def close(self) -> None:
         """Let go of files and lock, after what was begun has ended."""

@@ -82,8 +82,12 @@ class Outbox:
         return moved
 
     def forget_open(self, subscriptions: Collection[str]) -> None:
-        """Forget the open deliveries of subscriptions."""
+        """Forget the open deliveries of subscriptions, and every delivery of an address among them."""
         with self._transaction() as database:
+            database.execute(
+                "DELETE FROM deliveries WHERE address IN (SELECT value FROM json_each(?) WHERE value LIKE '%:%')",
+                (json.dumps(list(subscriptions)),),
+            )
             database.execute(
                 f"DELETE FROM deliveries WHERE state IN ({_OPEN_STATES})"  # noqa: S608 - the states are constants
                 " AND subscription IN (SELECT value FROM json_each(?))",

@@ -110,6 +110,13 @@ class Log:
                 told += 1
                 yield document
 
+    def cut_where(self, condition: QueryLike) -> None:
+        """Forget the documents for which a condition holds."""
+        for name in self._pages():
+            page = self._page(name)
+            if page.contains(condition):
+                page.remove(condition)
+
     def _pages(self) -> list[str]:
         return sorted(name for name in self._storage.read() or {} if name.startswith(self._prefix))
 
