@@ -94,7 +94,7 @@ def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, 
         if platform_class.is_configured(house.settings):
             made[name] = platform_class.from_settings(house.settings, house.clock, house.store)
         elif wanted is not None:
-            raise SettingsError(f"--only {name}: it is not set up; README says which token or setting it needs.")
+            raise SettingsError(f"--only {name}: its token is not set, or another setting it needs; README says which.")
     return made
 
 

@@ -53,7 +53,7 @@ def check_mailbox(value: str) -> str:
     """Return a mail address, with or without a name before it, as it is."""
     _, address = parseaddr(value)
     known = MAIL_ADDRESS.fullmatch(address) and value.isprintable()
-    if value and not (known and value in {address, f"<{address}>"} or (known and value.endswith(f" <{address}>"))):
+    if value and not ((known and value in {address, f"<{address}>"}) or (known and value.endswith(f" <{address}>"))):
         raise ValueError("a mail address such as paperboy@example.org or Papers <paperboy@example.org>")
     return value
 

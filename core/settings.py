@@ -23,8 +23,8 @@ from pydantic_core import ErrorDetails
 from core.allowed import (
     Category,
     Hash,
-    OptionalMailbox,
     OptionalHash,
+    OptionalMailbox,
     OptionalUrl,
     SmtpUrl,
     TimeOfDay,
@@ -177,7 +177,7 @@ class Email(_Table):
     """Mail: the server that takes it, and who sends."""
 
     smtp_url: SmtpUrl = ""
-    sender: OptionalMailbox = Field("", alias="from")
+    sender: OptionalMailbox = Field(default="", alias="from")
     ca_file: str = ""
     operator: Annotated[str, AfterValidator(check_line)] = ""
     postal_address: Annotated[str, AfterValidator(check_line)] = ""
@@ -367,13 +367,15 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[
                 problems.append(f"{name}: this is too short; it must be a text of {SHORTEST_KEY} characters or more.")
             elif value:
                 yield name.lower(), value
-        elif name == PASSWORD and value.isprintable():  # those of some providers have blanks
-            if value:
-                yield name.lower(), value
-        elif not (value.isascii() and value.isprintable() and " " not in value):
+        elif not _is_token(name, value):
             problems.append(f"{name}: this is no token; it must be one word of plain letters, digits and marks.")
         elif value:
             yield name.lower(), value
+
+
+def _is_token(name: str, value: str) -> bool:
+    """Whether a secret looks like one; a password may hold blanks, as those of some providers do."""
+    return value.isprintable() and (name == PASSWORD or (value.isascii() and " " not in value))
 
 
 def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:
