@@ -32,11 +32,19 @@ class _Fit:
 
     summary: int
     title: int
+    byline: int
     line: int
     marks: bool = True
+    links: bool = True
 
 
-FITS = (_Fit(400, 300, 4_000), _Fit(160, 300, 2_000), _Fit(0, 200, 1_000), _Fit(0, 100, 300, marks=False))
+FITS = (
+    _Fit(400, 300, 300, 4_000),
+    _Fit(160, 300, 200, 2_000),
+    _Fit(0, 200, 100, 1_000),
+    _Fit(0, 100, 60, 300, marks=False),
+    _Fit(0, 60, 0, 300, marks=False, links=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +91,16 @@ class Letter:
     def body(self) -> EmailMessage:
         """Return it as a mail without addresses, text first, as RFC 2046 wants what is best to come last."""
         mail = EmailMessage(POLICY)
-        mail.set_content(self.text)
-        mail.add_alternative(self.html, subtype="html")
+        mail.set_content(self.text, cte=_shorter_encoding(self.text))
+        mail.add_alternative(self.html, subtype="html", cte=_shorter_encoding(self.html))
         return mail
+
+
+def _shorter_encoding(text: str) -> str:
+    """Return how a text takes less room: base64 for most scripts, quoted-printable for what is mostly ASCII."""
+    body = text.encode("utf-8", "replace")
+    costly = sum(byte > 126 or byte == 61 for byte in body)  # three characters each instead of one
+    return "quoted-printable" if 2 * costly + len(body) // 40 < len(body) // 3 else "base64"
 
 
 def _make_environment() -> Environment:
@@ -145,8 +160,10 @@ def _fitted(message: Message, fit: _Fit) -> Message:
                 title=shorten(card.title, fit.title),
                 summary=shorten(card.summary, fit.summary),
                 summary_by=card.summary_by if fit.summary else "",
-                byline=shorten(card.byline, fit.title),
-                facts=shorten(card.facts, fit.title),
+                byline=shorten(card.byline, fit.byline),
+                facts=shorten(card.facts, fit.byline),
+                why=shorten(card.why, 2 * fit.byline),
+                links=card.links if fit.links else (),
             )
             for card in message.cards
         ),
