@@ -20,6 +20,7 @@ from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
+from core.delivery.sending import Sending
 from core.errors import LibraryBroken
 from core.papers.calendar import Calendar
 from core.papers.library import Library, set_aside
@@ -102,7 +103,14 @@ class House:
 
     def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took) -> Desk:
         """Return the desk that answers commands, and tells how long it took."""
-        return Desk(inquiries=self.inquiries, orders=self.orders(reachable), clock=self.clock, took=took)
+        sending = Sending(store=self.store, newsroom=self.newsroom, settings=self.settings, reachable=reachable)
+        return Desk(
+            inquiries=self.inquiries,
+            orders=self.orders(reachable),
+            send=sending.send,
+            clock=self.clock,
+            took=took,
+        )
 
 
 def new_id() -> str:

@@ -18,6 +18,7 @@ from core.chat.message import Message, plain
 from core.chat.orders import Orders
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
+from core.delivery.sending import Sending
 from core.papers.library import Library
 from core.papers.paper import Listing, Record, Signal
 from core.settings import Settings
@@ -77,7 +78,13 @@ class World:
         inquiries = Inquiries(
             store=self.house.store, newsroom=self.house.newsroom, settings=self.house.settings, topics=read_topics()
         )
-        self.desk = Desk(inquiries=inquiries, orders=orders, clock=lambda: self.now)
+        sending = Sending(
+            store=self.house.store,
+            newsroom=self.house.newsroom,
+            settings=self.house.settings,
+            reachable=self._reachable,
+        )
+        self.desk = Desk(inquiries=inquiries, orders=orders, send=sending.send, clock=lambda: self.now)
 
     async def _reachable(self, address: str) -> str | None:
         return self.problems.get(address)

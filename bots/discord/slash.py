@@ -11,7 +11,7 @@ from discord import app_commands
 from bots.discord.suggestions import suggest_days, suggest_times, suggest_timezones, suggest_topics
 from bots.topics import read_topics
 from core.chat import commands as c
-from core.chat.parsing import FORMS, MAX_TOP, options_from
+from core.chat.parsing import FORMS, MAX_TOP, options_from, parse_date
 from core.errors import UsageError
 
 Interaction: TypeAlias = discord.Interaction[discord.Client]
@@ -147,6 +147,14 @@ class Papers(app_commands.Group):
         said |= {"top": top, "quiet": quiet}
         await self._respond(interaction, lambda: c.Edit(number, interests or None, options_from(**said)))
 
+    @app_commands.command(description="Send a subscription's digest now, or a missed day's")
+    @app_commands.describe(number=_NUMBER, date="A missed day, such as 2026-11-23", again="Show it though it was sent")
+    async def send(
+        self, interaction: Interaction, number: Number, date: str | None = None, again: bool | None = None
+    ) -> None:
+        """`send N [DATE] [again]`."""
+        await self._respond(interaction, lambda: c.Send(number, parse_date(date) if date else None, bool(again)))
+
     @app_commands.command(description="Why a paper was delivered here, or was not")
     @app_commands.describe(paper=_PAPER)
     async def why(self, interaction: Interaction, paper: str) -> None:
@@ -170,6 +178,12 @@ class Papers(app_commands.Group):
     async def saved(self, interaction: Interaction, form: Literal["bibtex", "ris"] | None = None) -> None:
         """`saved [bibtex|ris]`."""
         await self._respond(interaction, lambda: c.Saved(form or ""))
+
+    @app_commands.command(description="What the 👍 and 👎 of this channel have taught")
+    @app_commands.describe(reset="Forget all of it")
+    async def taste(self, interaction: Interaction, *, reset: bool = False) -> None:
+        """`taste [reset]`."""
+        await self._respond(interaction, lambda: c.Taste(reset))
 
     @app_commands.command(description="Every command, and how to write interests and queries")
     async def help(self, interaction: Interaction) -> None:

@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, str] = {
     "subscriptions": "bots.terminal.subscriptions:subscriptions",
     "doctor": "bots.terminal.doctor:doctor",
     "stats": "bots.terminal.stats:stats",
+    "backup": "bots.terminal.backup:backup",
+    "restore": "bots.terminal.backup:restore",
     "migrate": "bots.terminal.upkeep:migrate",
     "move": "bots.terminal.upkeep:move",
 }

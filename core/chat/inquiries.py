@@ -101,6 +101,10 @@ class Inquiries:
         """Answer with the papers the person marked 🔖, newest first."""
         return await self._saved.answer(command, request, now)
 
+    async def taste(self, command: c.Taste, request: c.Request, now: datetime) -> Message:
+        """Answer with what this place's marks have taught, or forget it."""
+        return await self._newsroom.tastes.answer(command, request, now)
+
     async def help(self, _command: c.Help, _request: c.Request, _now: datetime) -> Message:
         """Answer with every command and the query language by example."""
         forms = [text(Span(form, code=True)) for form in FORMS.values()]

@@ -49,7 +49,7 @@ class Orders:
 
     async def subscribe(self, command: c.Subscribe, request: c.Request, now: datetime) -> Message:
         """Keep a new subscription and show what it would have delivered lately."""
-        self._require_rights(request)
+        require_rights(request, self._settings)
         command = replace(command, interests=self._topics.expand(command.interests))
         parse(command.interests)
         mine = await self._store.subscriptions(request.place)
@@ -81,10 +81,10 @@ class Orders:
 
     async def unsubscribe(self, command: c.Unsubscribe, request: c.Request, now: datetime) -> Message:
         """Forget one subscription of the place, or all."""
-        self._require_rights(request)
+        require_rights(request, self._settings)
         mine = await self._store.subscriptions(request.place)
         if command.number is not None:
-            chosen: Sequence[Subscription] = [_numbered(mine, command.number)]
+            chosen: Sequence[Subscription] = [numbered(mine, command.number)]
         elif mine:
             chosen = mine
         else:
@@ -96,8 +96,8 @@ class Orders:
 
     async def pause(self, command: c.Pause, request: c.Request, now: datetime) -> Message:
         """Stop a subscription's digests until it is resumed."""
-        self._require_rights(request)
-        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        require_rights(request, self._settings)
+        found = numbered(await self._store.subscriptions(request.place), command.number)
         if found.pause is not None and found.pause.by_hand:
             return _say(f"#{found.number} is paused already.")
         paused = replace(found, pause=Pause("by request", now))
@@ -106,8 +106,8 @@ class Orders:
 
     async def resume(self, command: c.Resume, request: c.Request, now: datetime) -> Message:
         """Continue a paused subscription."""
-        self._require_rights(request)
-        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        require_rights(request, self._settings)
+        found = numbered(await self._store.subscriptions(request.place), command.number)
         if found.pause is None:
             return _say(f"#{found.number} is not paused.")
         resumed = replace(found, pause=None, active_from=now)
@@ -118,8 +118,8 @@ class Orders:
 
     async def edit(self, command: c.Edit, request: c.Request, now: datetime) -> Message:
         """Change a subscription's interests or options; what is not said stays."""
-        self._require_rights(request)
-        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        require_rights(request, self._settings)
+        found = numbered(await self._store.subscriptions(request.place), command.number)
         if command.interests is not None:
             command = replace(command, interests=self._topics.expand(command.interests))
             parse(command.interests or "")
@@ -136,13 +136,6 @@ class Orders:
         )
         opening = text(f"#{changed.number} is now ", *self._called(changed.interests), f", {when_words(changed)}.")
         return Message(Kind.ANSWER, lines=(opening, *await self._outlook(changed, now)))
-
-    def _require_rights(self, request: c.Request) -> None:
-        if request.may_manage is False and not self._settings.chat.everyone_may_subscribe:
-            raise UsageError(
-                "Changing what this channel receives needs the right to manage the channel.",
-                hint="Ask somebody who has it, or subscribe for yourself in a direct message with me.",
-            )
 
     def _called(self, interests: str) -> Text:
         """Return interests as they stand in a sentence; ready-made ones by their name, with what they say."""
@@ -206,7 +199,17 @@ def _orders_the_same(one: Subscription, other: Subscription) -> bool:
     )
 
 
-def _numbered(subscriptions: Sequence[Subscription], number: int) -> Subscription:
+def require_rights(request: c.Request, settings: Settings) -> None:
+    """Raise UsageError when the asker may not change what a place receives."""
+    if request.may_manage is False and not settings.chat.everyone_may_subscribe:
+        raise UsageError(
+            "Changing what this channel receives needs the right to manage the channel.",
+            hint="Ask somebody who has it, or subscribe for yourself in a direct message with me.",
+        )
+
+
+def numbered(subscriptions: Sequence[Subscription], number: int) -> Subscription:
+    """Return the subscription with a number; UsageError with those that there are otherwise."""
     for item in subscriptions:
         if item.number == number:
             return item

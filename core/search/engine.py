@@ -12,14 +12,15 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, QueryError
-from core.papers.library import Library, measure_window
+from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.tokens import tokens
-from core.papers.windows import Window
+from core.papers.windows import OnDay, These, Window
 from core.search.hybrid import (
     Ranked,
     aim,
@@ -30,9 +31,19 @@ from core.search.hybrid import (
     paper_numbers,
     rank_by_both,
 )
-from core.search.interests import ENOUGH, Match, Verdict, explain_paper, match_window, nearest_in_window
+from core.search.interests import (
+    ENOUGH,
+    NEAR_IN_MEANING,
+    Asked,
+    Match,
+    Verdict,
+    explain_paper,
+    match_pool,
+    nearest_in_pool,
+)
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
+from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
 from core.search.ranking import find_near, matching_titles, rank_by_words
@@ -48,7 +59,8 @@ POOL = 50
 SPARE = 20
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 FEW = 5
-NEAR_IN_MEANING = "near in meaning"
+QUERIES_KEPT = 20_000
+"""So many standing interests need not be read again for each digest; one takes 1.5 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,8 @@ class Engine:
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
+        self._asked: dict[tuple[str, str], Asked] = {}
+        self._last_pool: tuple[object, Pool] | None = None
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
         """Return hits `offset` to `offset + limit`, best first.
@@ -209,10 +223,39 @@ class Engine:
 
         def ask(connection: sqlite3.Connection) -> Matches:
             near = resolve_likes(connection, query)
-            size = measure_window(connection, window)
-            return Matches(size.count, size.upto, match_window(connection, query, near, window))
+            pool = self.pool(connection, window)
+            return Matches(len(pool), pool.upto, match_pool(connection, query, near, pool, self.ask(query)))
 
         return await self._library.read(ask)
+
+    def pool(self, connection: sqlite3.Connection, window: Window) -> Pool:
+        """Return the papers of a window with what is known of them; for use inside `Library.read`.
+
+        The last one is kept while nothing changes, since a backtest or a digest with its reasons asks several times.
+        """
+        register_functions(connection)
+        known = self._meaning.open() if self._meaning else None
+        (change,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
+        state = (window, change, newest_listing(connection), known and (known.embedder.key, len(known.matrix)))
+        if self._last_pool is None or self._last_pool[0] != state:
+            self._last_pool = (state, Pool(connection, window, known))
+        return self._last_pool[1]
+
+    def ask(self, query: Query) -> Asked | None:
+        """Return what an interest is about, as the model reads it; None where it has no words, or there is no model.
+
+        For use in a thread. Interests stand for long, so that each is read once.
+        """
+        text = asked_text(query)
+        known = self._known(query, text, ())
+        if known is None or not tokens(text):
+            return None
+        key = (known.embedder.key, text)
+        if key not in self._asked:
+            if len(self._asked) >= QUERIES_KEPT:
+                self._asked.clear()
+            self._asked[key] = Asked(known.embedder.embed_query(text), known.embedder.least_cosine)
+        return self._asked[key]
 
     async def nearest(self, query: Query, window: Window) -> Match | None:
         """Return the paper of a window that comes nearest to an interest without being wanted; None where none does.
@@ -223,12 +266,13 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Match | None:
-            return nearest_in_window(connection, query, resolve_likes(connection, query), window)
+            pool = self.pool(connection, window)
+            return nearest_in_pool(connection, query, resolve_likes(connection, query), pool, self.ask(query))
 
         return await self._library.read(ask)
 
     async def explain(self, query: Query, paper_id: str) -> Verdict:
-        """Say whether an interest wants a paper, and by what.
+        """Say whether an interest wants a paper among those that were listed with it, and by what.
 
         Raises:
             QueryError: `like:` names a paper that the library does not hold.
@@ -236,7 +280,9 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Verdict:
-            return explain_paper(connection, query, resolve_likes(connection, query), paper_id)
+            near = resolve_likes(connection, query)
+            pool = self.pool(connection, _listed_with(connection, paper_id))
+            return explain_paper(connection, query, near, (pool, paper_id), self.ask(query))
 
         return await self._library.read(ask)
 
@@ -283,6 +329,13 @@ def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Nea
             raise QueryError(f"like: the library does not hold {identifier}.", query=query.text, position=place)
         found[identifier] = near
     return found
+
+
+def _listed_with(connection: sqlite3.Connection, paper_id: str) -> Window:
+    """Return the window of the day on which a paper was listed last; of itself alone where it never was."""
+    query = "SELECT max(l.day) FROM listings l JOIN papers p ON p.number = l.paper WHERE p.id = ?"
+    (day,) = connection.execute(query, (paper_id,)).fetchone()
+    return OnDay(date.fromisoformat(day)) if day else These((paper_id,))
 
 
 def _page_by_words(

@@ -10,7 +10,8 @@ The outbox holds one Delivery per (subscription, local date):
        └──────── not there ──────┴─ reply lost, crash ─────> unknown ── found ──> sent
                                                                      └─ nobody can look ──> dead
 
-`ARROWS` says the same as data. A dead digest of today whose place can be posted to again is queued anew.
+`ARROWS` says the same as data. A dead digest of today whose place can be posted to again is queued anew, and
+so is one that somebody asks for.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ ARROWS = frozenset(
         (State.UNKNOWN, State.PENDING),  # surely not there, or not all of it
         (State.UNKNOWN, State.DEAD),  # nobody can look, so never again
         (State.SENT, State.SENT),  # completed, when a source came back
-        (State.DEAD, State.PENDING),  # its place is back, and its day is not over
+        (State.DEAD, State.PENDING),  # its place is back, and its day is not over; or somebody asks for it
         (State.DEAD, State.SENT),  # the same, with nothing to say
     }
 )
