@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from core.search.matrix import Vectors
 
-PENALTY = 0.08
+PENALTY = 0.06
 SAME = 0.9
 SAME_PENALTY = 1.0
 LOOKED_AT = 40

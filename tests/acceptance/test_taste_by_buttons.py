@@ -78,7 +78,7 @@ class Town:
         tokens = {"bot_token": slack_parts.BOT_TOKEN, "app_token": slack_parts.APP_TOKEN}
         self.platforms = {
             "slack": Slack(**tokens, api_url=slack.api_url, sleep=slack_parts.Waits(), clock=self.clock),
-            "discord": Discord(discord_parts.TOKEN, **addresses, delays=(0.01, 0.02)),
+            "discord": Discord(discord_parts.TOKEN, store=self.house.store, **addresses, delays=(0.01, 0.02)),
         }
         self.courier = Courier(store=self.house.store, platforms=self.platforms, clock=self.clock, jitter=lambda: 0.5)
 
