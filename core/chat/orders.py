@@ -133,7 +133,7 @@ class Orders:
             outlook = [text(str(error))]
         changed = await self._edited(command, request, now)  # meanwhile it may have been paused
         await self._store.replace_subscription(
-            changed, _change(request, now, f"changed #{found.number} to {changed.interests}, {when_words(changed)}")
+            changed, _change(request, now, f"changed #{changed.number} to {changed.interests}, {when_words(changed)}")
         )
         opening = text(f"#{changed.number} is now ", *self._called(changed.interests), f", {when_words(changed)}.")
         return Message(Kind.ANSWER, lines=(opening, *outlook))
