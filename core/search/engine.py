@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, QueryError
@@ -20,7 +19,7 @@ from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.tokens import tokens
-from core.papers.windows import OnDay, These, Window
+from core.papers.windows import These, Window
 from core.search.authors import Person, find_people, person_of
 from core.search.hybrid import (
     Ranked,
@@ -44,6 +43,7 @@ from core.search.interests import (
 )
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
+from core.search.nearness import least_nearness
 from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
@@ -60,6 +60,8 @@ POOL = 50
 SPARE = 20
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 FEW = 5
+MUCH_NEW = 1_000
+"""After so many new papers an interest is read again, since the nearest may be others now."""
 QUERIES_KEPT = 20_000
 """So many standing interests need not be read again for each digest; one takes 1.5 kB."""
 
@@ -120,7 +122,7 @@ class Engine:
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
-        self._asked: dict[tuple[str, str], Asked] = {}
+        self._asked: dict[tuple[str, str, int], Asked] = {}
         self._last_pool: tuple[object, Pool] | None = None
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
@@ -251,11 +253,13 @@ class Engine:
         known = self._known(query, text, ())
         if known is None or not tokens(text):
             return None
-        key = (known.embedder.key, text)
+        key = (known.embedder.key, text, len(known.matrix) // MUCH_NEW)
         if key not in self._asked:
             if len(self._asked) >= QUERIES_KEPT:
                 self._asked.clear()
-            self._asked[key] = Asked(known.embedder.embed_query(text), known.embedder.least_cosine)
+            vector = known.embedder.embed_query(text)
+            least = least_nearness(vector, known.matrix, known.subjects)
+            self._asked[key] = Asked(vector, least, known.embedder.least_cosine)
         return self._asked[key]
 
     async def nearest(self, query: Query, window: Window) -> Match | None:
@@ -273,7 +277,7 @@ class Engine:
         return await self._library.read(ask)
 
     async def explain(self, query: Query, paper_id: str) -> Verdict:
-        """Say whether an interest wants a paper among those that were listed with it, and by what.
+        """Say whether an interest wants a paper, and by what.
 
         Raises:
             QueryError: `like:` names a paper that the library does not hold.
@@ -282,7 +286,7 @@ class Engine:
 
         def ask(connection: sqlite3.Connection) -> Verdict:
             near = resolve_likes(connection, query)
-            pool = self.pool(connection, _listed_with(connection, paper_id))
+            pool = self.pool(connection, These((paper_id,)))
             return explain_paper(connection, query, near, (pool, paper_id), self.ask(query))
 
         return await self._library.read(ask)
@@ -356,13 +360,6 @@ def _resolve_people(connection: sqlite3.Connection, query: Query) -> dict[str, N
             raise QueryError(told, query=query.text, position=place)
         found[author.key] = Near("", dict.fromkeys((work.number for work in person.works), 0.0))
     return found
-
-
-def _listed_with(connection: sqlite3.Connection, paper_id: str) -> Window:
-    """Return the window of the day on which a paper was listed last; of itself alone where it never was."""
-    query = "SELECT max(l.day) FROM listings l JOIN papers p ON p.number = l.paper WHERE p.id = ?"
-    (day,) = connection.execute(query, (paper_id,)).fetchone()
-    return OnDay(date.fromisoformat(day)) if day else These((paper_id,))
 
 
 def _page_by_words(
