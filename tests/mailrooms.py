@@ -84,14 +84,16 @@ def path_in(letter: Received, kind: str) -> str:
 
 
 @asynccontextmanager
-async def open_mailroom(folder: Path, *, records: Any = RECORDS, **settings: Any) -> AsyncIterator[MailRoom]:
+async def open_mailroom(
+    folder: Path, *, records: Any = RECORDS, base: str = BASE, **settings: Any
+) -> AsyncIterator[MailRoom]:
     """Open one; a setting is a table by its name."""
     async with MailServer() as server:
         email = server.settings(
             operator="Ada Lovelace", postal_address="1 Main Street, London", **settings.pop("email", {})
         )
         tables = {"home": folder, "model": {"enabled": False}, "email": email, **settings}
-        tables["web"] = {"base_url": BASE, "subscribes_per_hour": 1_000, **settings.get("web", {})}
+        tables["web"] = {"base_url": base, "subscribes_per_hour": 1_000, **settings.get("web", {})}
         async with open_world(folder, records, **tables) as world:
             house = world.house
             platform = Email(house.settings, lambda: world.now, house.store)

@@ -68,6 +68,9 @@ class MailServer:
         answers: what is said to the next DATA, in order; `drop` closes the connection before the mail is taken,
             `drop after` once it is.
         password: what is accepted now.
+        asked: recipients that were named, whether taken or not.
+        held: where set, the reply to a mail that was taken waits for it.
+        held_before: the same for the reply to a recipient, before the mail itself.
     """
 
     def __init__(self, *, tls: str = "", certificate: Path | None = None, login: bool = False) -> None:
@@ -79,6 +82,8 @@ class MailServer:
         self.password = PASSWORD
         self.connections = 0
         self.held: asyncio.Event | None = None
+        self.held_before: asyncio.Event | None = None
+        self.asked: list[str] = []
         self._changed = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._open: set[Any] = set()
@@ -165,6 +170,10 @@ class Handler:
         return "250 OK"
 
     async def handle_RCPT(self, _server, _session, envelope, address, options):  # noqa: N802 - its name
+        self._server.asked.append(address)
+        self._server._changed.set()
+        if self._server.held_before is not None:
+            await self._server.held_before.wait()
         if answer := self._server.refuse.get(address):
             return answer
         envelope.rcpt_tos.append(address)
