@@ -14,6 +14,7 @@ from core.digests.silence import failures, source_label
 from core.errors import QueryError, UsageError
 from core.papers.calendar import Calendar
 from core.papers.completing import note_completion, plan_completion
+from core.papers.following import note_following, plan_following
 from core.papers.ingest import Outcome, Progress, fetch
 from core.papers.library import Library
 from core.papers.plan import plan_fetch, source_states
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SAMPLE = "sample"
 COMPLETES = "arxiv"
+FOLLOWS = ("arxiv", "huggingface")
 
 
 class Fetcher:
@@ -88,6 +90,8 @@ class Fetcher:
                 sources, plan, http=http, library=self._library, clock=self._clock, progress=progress
             )
             await self._complete([source for source in sources if source.name == COMPLETES], http)
+            if only is None:
+                await self._follow([source for source in sources if source.name in FOLLOWS], http)
         finally:
             self.runs += 1
             if http is not self._shared:
@@ -103,6 +107,19 @@ class Fetcher:
         (outcome,) = await fetch(sources, {COMPLETES: (lookup,)}, http=http, library=self._library, clock=self._clock)
         if outcome.failure is None:
             await note_completion(self._library, lookup, self._clock())
+
+    async def _follow(self, sources: Sequence[Source], http: Http) -> None:
+        """Ask what became of papers that somebody saved or liked."""
+        states = await source_states(self._library)
+        answering = [source for source in sources if states[source.name].failing_since is None]
+        kept = [(mark.paper, mark.at) for mark in await self._store.marks() if mark.kind != "down"]
+        lookup = await plan_following(self._library, kept, self._clock())
+        if lookup is None or not answering:
+            return
+        wanted = {source.name: (lookup,) for source in answering}
+        outcomes = await fetch(answering, wanted, http=http, library=self._library, clock=self._clock)
+        if all(outcome.failure is None for outcome in outcomes):
+            await note_following(self._library, lookup, self._clock())
 
     def is_older_than(self, age: timedelta) -> bool:
         """Whether the last run of this process began longer ago than that, or there was none."""

@@ -14,11 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bots.fetching import Fetcher, load_sample
+from bots.topics import read_topics
 from core.chat.desk import Desk, Took
 from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
+from core.delivery.sending import Sending
 from core.errors import LibraryBroken
 from core.papers.calendar import Calendar
 from core.papers.library import Library, set_aside
@@ -96,11 +98,19 @@ class House:
             settings=self.settings,
             reachable=reachable,
             new_id=new_id,
+            topics=read_topics(),
         )
 
     def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took) -> Desk:
         """Return the desk that answers commands, and tells how long it took."""
-        return Desk(inquiries=self.inquiries, orders=self.orders(reachable), clock=self.clock, took=took)
+        sending = Sending(store=self.store, newsroom=self.newsroom, settings=self.settings, reachable=reachable)
+        return Desk(
+            inquiries=self.inquiries,
+            orders=self.orders(reachable),
+            send=sending.send,
+            clock=self.clock,
+            took=took,
+        )
 
 
 def new_id() -> str:
@@ -170,9 +180,12 @@ def make_house(settings: Settings, *, library: Library, store: Store, clock: Clo
     calendar = read_calendar()
     meaning = Meaning(library.path.parent, CachedModels(settings)) if settings.model.enabled else None
     engine = Engine(library, meaning)
-    newsroom = Newsroom(library=library, engine=engine, store=store, settings=settings, calendar=calendar)
+    topics = read_topics()
+    newsroom = Newsroom(
+        library=library, engine=engine, store=store, settings=settings, calendar=calendar, topics=topics
+    )
     outside = Outside(create_sources(settings), http, library, clock) if http else None
-    inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings, outside=outside)
+    inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings, outside=outside, topics=topics)
     return House(settings, clock, library, store, newsroom, inquiries, calendar, meaning, http, outside)
 
 

@@ -180,6 +180,15 @@ class MemoryStore:
             for shown in delivery.shown
         )
 
+    async def told(self, address: str, since: datetime) -> frozenset[str]:
+        return frozenset(
+            name
+            for delivery in self._deliveries.values()
+            if delivery.address == address and delivery.composed_at >= since
+            if delivery.state is not State.DEAD or delivery.parts
+            for name in delivery.told
+        )
+
     async def prune(self, before: datetime) -> int:
         latest = await self.latest_deliveries(self._subscriptions)
         old = [

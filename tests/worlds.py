@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from bots.house import LIBRARY_FILE, House, make_house
+from bots.topics import read_topics
 from core.chat import commands as c
 from core.chat.desk import Desk
 from core.chat.inquiries import Inquiries
@@ -17,6 +18,7 @@ from core.chat.message import Message, plain
 from core.chat.orders import Orders
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
+from core.delivery.sending import Sending
 from core.papers.library import Library
 from core.papers.paper import Listing, Record, Signal
 from core.settings import Settings
@@ -71,9 +73,18 @@ class World:
             settings=self.house.settings,
             reachable=self._reachable,
             new_id=lambda: next(self.ids),
+            topics=read_topics(),
         )
-        inquiries = Inquiries(store=self.house.store, newsroom=self.house.newsroom, settings=self.house.settings)
-        self.desk = Desk(inquiries=inquiries, orders=orders, clock=lambda: self.now)
+        inquiries = Inquiries(
+            store=self.house.store, newsroom=self.house.newsroom, settings=self.house.settings, topics=read_topics()
+        )
+        sending = Sending(
+            store=self.house.store,
+            newsroom=self.house.newsroom,
+            settings=self.house.settings,
+            reachable=self._reachable,
+        )
+        self.desk = Desk(inquiries=inquiries, orders=orders, send=sending.send, clock=lambda: self.now)
 
     async def _reachable(self, address: str) -> str | None:
         return self.problems.get(address)

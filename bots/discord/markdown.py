@@ -80,7 +80,12 @@ def link(words: str, url: str) -> str:
 
 def markdown(text: Text) -> str:
     """Return a Text in Discord's markdown."""
-    return "".join(_span(span) for span in text)
+    marked = ""
+    for span in text:
+        part = _span(span)
+        # Where one code ends right before another, their backticks would be read as one longer mark.
+        marked += f"\u200b{part}" if marked.endswith("`") and part.startswith("`") else part
+    return marked
 
 
 def _span(span: Span) -> str:
@@ -99,8 +104,8 @@ def _code(text: str) -> str:
     clean = _EVERYBODY.sub("@\u200b", _INVISIBLE.sub("", text)).strip("\n")
     if not clean.strip():
         return ""
-    # A space without width between two backticks keeps them from ending the code early.
-    apart = clean.replace("``", "`\u200b`")
+    # A space without width between any two backticks keeps them from ending the code early.
+    apart = re.sub("`(?=`)", "`\u200b", clean)
     if "\n" in clean:
         return f"```\n{apart}\n```"
     return f"`` {apart} ``" if "`" in clean else f"`{clean}`"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import discord
 from discord import app_commands
 
-from bots.discord.suggestions import suggest_days, suggest_times, suggest_timezones
+from bots.discord.suggestions import suggest_days, suggest_times, suggest_timezones, suggest_topics
+from bots.topics import read_topics
 from core.chat import commands as c
-from core.chat.parsing import FORMS, MAX_TOP, options_from
+from core.chat.parsing import FORMS, MAX_TOP, options_from, parse_date
 from core.errors import UsageError
 
 Interaction: TypeAlias = discord.Interaction[discord.Client]
@@ -45,11 +46,16 @@ async def _days(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     return _choices(suggest_days(typed))
 
 
+async def _interests(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    found = suggest_topics(typed, read_topics())
+    return [app_commands.Choice(name=name, value=value) for name, value in found]
+
+
 def _choices(values: list[str]) -> list[app_commands.Choice[str]]:
     return [app_commands.Choice(name=value, value=value) for value in values]
 
 
-_suggest = app_commands.autocomplete(at=_times, timezone=_timezones, days=_days)
+_suggest = app_commands.autocomplete(at=_times, timezone=_timezones, days=_days, interests=_interests)
 
 
 class Papers(app_commands.Group):
@@ -77,7 +83,7 @@ class Papers(app_commands.Group):
 
     @app_commands.command(description="Have the papers that matter delivered here")
     @app_commands.describe(
-        interests="What about, such as: diffusion models -survey; empty means everything", **_OPTIONS
+        interests="Such as: diffusion models -survey, or a ready-made one; empty means everything", **_OPTIONS
     )
     @_suggest
     async def subscribe(  # noqa: PLR0913 - Discord's typed options are arguments
@@ -141,6 +147,14 @@ class Papers(app_commands.Group):
         said |= {"top": top, "quiet": quiet}
         await self._respond(interaction, lambda: c.Edit(number, interests or None, options_from(**said)))
 
+    @app_commands.command(description="Send a subscription's digest now, or a missed day's")
+    @app_commands.describe(number=_NUMBER, date="A missed day, such as 2026-11-23", again="Show it though it was sent")
+    async def send(
+        self, interaction: Interaction, number: Number, date: str | None = None, again: bool | None = None
+    ) -> None:
+        """`send N [DATE] [again]`."""
+        await self._respond(interaction, lambda: c.Send(number, parse_date(date) if date else None, bool(again)))
+
     @app_commands.command(description="Why a paper was delivered here, or was not")
     @app_commands.describe(paper=_PAPER)
     async def why(self, interaction: Interaction, paper: str) -> None:
@@ -159,10 +173,17 @@ class Papers(app_commands.Group):
         """`cite ID`."""
         await self._respond(interaction, lambda: c.Cite(paper))
 
-    @app_commands.command(description="The papers you marked 🔖")
-    async def saved(self, interaction: Interaction) -> None:
-        """`saved`."""
-        await self._respond(interaction, c.Saved)
+    @app_commands.command(description="The papers you marked 🔖, or all of them for your reference manager")
+    @app_commands.describe(form="For a reference manager")
+    async def saved(self, interaction: Interaction, form: Literal["bibtex", "ris"] | None = None) -> None:
+        """`saved [bibtex|ris]`."""
+        await self._respond(interaction, lambda: c.Saved(form or ""))
+
+    @app_commands.command(description="What the 👍 and 👎 of this channel have taught")
+    @app_commands.describe(reset="Forget all of it")
+    async def taste(self, interaction: Interaction, *, reset: bool = False) -> None:
+        """`taste [reset]`."""
+        await self._respond(interaction, lambda: c.Taste(reset))
 
     @app_commands.command(description="Every command, and how to write interests and queries")
     async def help(self, interaction: Interaction) -> None:

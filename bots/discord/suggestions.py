@@ -8,7 +8,11 @@ from functools import cache
 from itertools import islice
 from zoneinfo import available_timezones
 
+from core.chat.cards import shorten
+from core.digests.topics import Topics
+
 MOST = 25
+LONGEST = 100
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_SETS = ("weekdays", "daily", "weekly", "mon,thu", "mon,wed,fri")
 _TIMES = tuple(f"{hour:02}:{minute}" for hour in range(24) for minute in ("00", "30"))
@@ -64,6 +68,11 @@ def suggest_days(typed: str) -> list[str]:
         return []
     named = (",".join((*done, day)) for day in _DAYS if day.startswith(last[:3]) and day not in done)
     return _first((*(days for days in _DAY_SETS if days.startswith(wanted)), *named))
+
+
+def suggest_topics(typed: str, topics: Topics) -> list[tuple[str, str]]:
+    """Return (what the picker shows, its value) of ready-made interests for what was typed; none once it is more."""
+    return [(shorten(f"{topic.name}: {topic.about}", LONGEST), topic.name) for topic in topics.suggest(typed)][:MOST]
 
 
 def _first(found: Iterable[str]) -> list[str]:

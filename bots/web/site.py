@@ -250,9 +250,9 @@ def limit(request: Request, what: str) -> None:
 
 
 def paper_path(identifier: str) -> str:
-    """Return the path of a paper's page; dots that a browser would take for folders stand in one piece."""
-    dotted = {".", ".."} & set(identifier.split("/")) or "//" in identifier
-    return f"/paper/{quote(identifier.encode('utf-8', 'replace'), safe=':' if dotted else ':/')}"
+    """Return the path of a paper's page; what a browser would take for other folders stands in one piece."""
+    folders = {"", ".", ".."} & set(identifier.split("/"))
+    return f"/paper/{quote(identifier.encode('utf-8', 'replace'), safe=':' if folders else ':/')}"
 
 
 def _is_thanks(line: Text) -> bool:

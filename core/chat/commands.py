@@ -6,7 +6,7 @@ Slack's words behind `/papers` are parsed in `parsing.py`; Discord brings typed 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import date, time
 from typing import TypeAlias
 
 
@@ -92,6 +92,15 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """`send N [DATE] [again]`; day None means today, on the subscription's calendar."""
+
+    number: int
+    day: date | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """`why ID`."""
 
@@ -114,7 +123,17 @@ class Cite:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """`saved`."""
+    """`saved [bibtex|ris]`; `offset` papers were seen before."""
+
+    form: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """`taste [reset]`."""
+
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +158,12 @@ Command: TypeAlias = (
     | Pause
     | Resume
     | Edit
+    | Send
     | Why
     | Similar
     | Cite
     | Saved
+    | Taste
     | Help
     | Press
 )

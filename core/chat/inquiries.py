@@ -13,12 +13,14 @@ from core.chat.latex import to_unicode
 from core.chat.message import Button, Kind, Message, Span, Text, text
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import FORMS
-from core.chat.render import found_message, hit_card, join_names, title_span
+from core.chat.render import found_message, join_names, title_span
+from core.chat.saved import SavedList
 from core.digests.silence import source_label
 from core.digests.subscription import Subscription
+from core.digests.topics import Topics
 from core.errors import UsageError
 from core.papers.paper import Paper, paper_id
-from core.search.engine import Found, Hit
+from core.search.engine import Found
 from core.search.outside import Outside
 from core.search.query import parse
 from core.search.wider import search_wider
@@ -48,8 +50,18 @@ EXAMPLES = (
 class Inquiries:
     """Search, today, why, similar, cite, saved, help, and what buttons do."""
 
-    def __init__(self, *, store: Store, newsroom: Newsroom, settings: Settings, outside: Outside | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        newsroom: Newsroom,
+        settings: Settings,
+        outside: Outside | None = None,
+        topics: Topics | None = None,
+    ) -> None:
         self._outside = outside
+        self._topics = topics or Topics()
+        self._saved = SavedList(library=newsroom.library, store=store)
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
@@ -85,15 +97,13 @@ class Inquiries:
         paper = await self._known_paper(command.paper)
         return Message(Kind.ANSWER, lines=(text(Span(bibtex(paper), code=True)),))
 
-    async def saved(self, _command: c.Saved, request: c.Request, now: datetime) -> Message:
+    async def saved(self, command: c.Saved, request: c.Request, now: datetime) -> Message:
         """Answer with the papers the person marked 🔖, newest first."""
-        marks = [mark for mark in await self._store.marks(person=request.person) if mark.kind == "saved"]
-        papers = await self._newsroom.library.papers([mark.paper for mark in marks])
-        kept = [papers[mark.paper] for mark in reversed(marks) if mark.paper in papers]
-        if not kept:
-            return _say("Nothing saved yet; 🔖 below a paper keeps it here.")
-        cards = tuple(hit_card(Hit(paper, 0.0, ""), now) for paper in kept)
-        return Message(Kind.ANSWER, heading=f"Saved: {len(kept)}", cards=cards)
+        return await self._saved.answer(command, request, now)
+
+    async def taste(self, command: c.Taste, request: c.Request, now: datetime) -> Message:
+        """Answer with what this place's marks have taught, or forget it."""
+        return await self._newsroom.tastes.answer(command, request, now)
 
     async def help(self, _command: c.Help, _request: c.Request, _now: datetime) -> Message:
         """Answer with every command and the query language by example."""
@@ -102,9 +112,14 @@ class Inquiries:
         return Message(
             Kind.ANSWER,
             heading="paperboy delivers the day's papers",
-            lines=(*forms, text("Interests and queries are written alike:"), *examples),
+            lines=(*forms, text("Interests and queries are written alike:"), *examples, *self._ready_made()),
             closing=(text(SENT_OUT if self._settings.search.ask_outside else STAYS_HERE),),
         )
+
+    def _ready_made(self) -> list[Text]:
+        names = ", ".join(topic.name for topic in self._topics)
+        opening = text("Ready-made interests, as in ", Span("/papers subscribe genomics", code=True))
+        return [(*opening, Span(f": {names}."))] if names else []
 
     async def why(self, command: c.Why, request: c.Request, now: datetime) -> Message:
         """Answer whether a paper was fetched, and what each subscription of the place made of it."""
@@ -126,6 +141,8 @@ class Inquiries:
         """Do what a button says."""
         if press.action in MARKS:
             return await self._mark(press, request, now)
+        if press.action in {"saved", "export"}:
+            return await self._saved.press(press, request, now)
         if press.action == "more":
             return await self.similar(c.Similar(press.value), request, now)
         if press.action in {"page", "share"}:

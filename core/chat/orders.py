@@ -10,8 +10,10 @@ from core.chat import commands as c
 from core.chat.message import Kind, Message, Text, text
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import parse_days
-from core.chat.render import next_words, subject, subscription_line, title_span, when_words
+from core.chat.render import next_words, subject, subscription_line, when_words
+from core.chat.trials import trial_lines
 from core.digests.subscription import Pause, Subscription, next_due
+from core.digests.topics import Topics
 from core.errors import UsageError
 from core.search.query import parse
 from core.settings import Settings
@@ -29,8 +31,16 @@ class Orders:
     """Subscribe, list, edit, pause, resume, unsubscribe."""
 
     def __init__(
-        self, *, store: Store, newsroom: Newsroom, settings: Settings, reachable: Reachable, new_id: Callable[[], str]
+        self,
+        *,
+        store: Store,
+        newsroom: Newsroom,
+        settings: Settings,
+        reachable: Reachable,
+        new_id: Callable[[], str],
+        topics: Topics | None = None,
     ) -> None:
+        self._topics = topics or Topics()
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
@@ -39,7 +49,8 @@ class Orders:
 
     async def subscribe(self, command: c.Subscribe, request: c.Request, now: datetime) -> Message:
         """Keep a new subscription and show what it would have delivered lately."""
-        self._require_rights(request)
+        require_rights(request, self._settings)
+        command = replace(command, interests=self._topics.expand(command.interests))
         parse(command.interests)
         mine = await self._store.subscriptions(request.place)
         if len(mine) >= MAX_SUBSCRIPTIONS:
@@ -50,7 +61,8 @@ class Orders:
             raise UsageError(f"This place is subscribed to that already, as #{same.number}.")
         what = f"subscribed to {command.interests or 'everything'}, {when_words(draft)}"
         kept = await self._store.add_subscription(draft, _change(request, now, what))
-        opening = text(f"Subscribed as #{kept.number} to ", *subject(kept.interests), f", {when_words(kept)}.")
+        called = self._called(kept.interests)
+        opening = text(f"Subscribed as #{kept.number} to ", *called, f", {when_words(kept)}.")
         lines = [opening, *await self._outlook(kept, now)]
         if problem := await self._reachable(request.place):
             lines.append(text(problem))
@@ -69,10 +81,10 @@ class Orders:
 
     async def unsubscribe(self, command: c.Unsubscribe, request: c.Request, now: datetime) -> Message:
         """Forget one subscription of the place, or all."""
-        self._require_rights(request)
+        require_rights(request, self._settings)
         mine = await self._store.subscriptions(request.place)
         if command.number is not None:
-            chosen: Sequence[Subscription] = [_numbered(mine, command.number)]
+            chosen: Sequence[Subscription] = [numbered(mine, command.number)]
         elif mine:
             chosen = mine
         else:
@@ -84,8 +96,8 @@ class Orders:
 
     async def pause(self, command: c.Pause, request: c.Request, now: datetime) -> Message:
         """Stop a subscription's digests until it is resumed."""
-        self._require_rights(request)
-        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        require_rights(request, self._settings)
+        found = numbered(await self._store.subscriptions(request.place), command.number)
         if found.pause is not None and found.pause.by_hand:
             return _say(f"#{found.number} is paused already.")
         paused = replace(found, pause=Pause("by request", now))
@@ -94,8 +106,8 @@ class Orders:
 
     async def resume(self, command: c.Resume, request: c.Request, now: datetime) -> Message:
         """Continue a paused subscription."""
-        self._require_rights(request)
-        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        require_rights(request, self._settings)
+        found = numbered(await self._store.subscriptions(request.place), command.number)
         if found.pause is None:
             return _say(f"#{found.number} is not paused.")
         resumed = replace(found, pause=None, active_from=now)
@@ -106,10 +118,11 @@ class Orders:
 
     async def edit(self, command: c.Edit, request: c.Request, now: datetime) -> Message:
         """Change a subscription's interests or options; what is not said stays."""
-        self._require_rights(request)
-        found = _numbered(await self._store.subscriptions(request.place), command.number)
+        require_rights(request, self._settings)
+        found = numbered(await self._store.subscriptions(request.place), command.number)
         if command.interests is not None:
-            parse(command.interests)
+            command = replace(command, interests=self._topics.expand(command.interests))
+            parse(command.interests or "")
         changed = _with_options(found, command.options, command.interests)
         if changed == found:
             raise UsageError(
@@ -121,15 +134,13 @@ class Orders:
         await self._store.replace_subscription(
             changed, _change(request, now, f"changed #{found.number} to {changed.interests}, {when_words(changed)}")
         )
-        opening = text(f"#{changed.number} is now ", *subject(changed.interests), f", {when_words(changed)}.")
+        opening = text(f"#{changed.number} is now ", *self._called(changed.interests), f", {when_words(changed)}.")
         return Message(Kind.ANSWER, lines=(opening, *await self._outlook(changed, now)))
 
-    def _require_rights(self, request: c.Request) -> None:
-        if request.may_manage is False and not self._settings.chat.everyone_may_subscribe:
-            raise UsageError(
-                "Changing what this channel receives needs the right to manage the channel.",
-                hint="Ask somebody who has it, or subscribe for yourself in a direct message with me.",
-            )
+    def _called(self, interests: str) -> Text:
+        """Return interests as they stand in a sentence; ready-made ones by their name, with what they say."""
+        name = self._topics.call(interests)
+        return subject(interests) if name == interests else (*subject(name), *text(" (", *subject(interests), ")"))
 
     def _draft(self, command: c.Subscribe, request: c.Request, now: datetime) -> Subscription:
         defaults = self._settings.digest
@@ -152,18 +163,8 @@ class Orders:
 
     async def _outlook(self, subscription: Subscription, now: datetime) -> list[Text]:
         """Tell what the subscription would have been offered lately, and when its next digest comes."""
-        lately = await self._newsroom.lately(subscription.interests, now, top=LATELY_TITLES, days=LATELY_DAYS)
-        if not lately.considered:
-            seen = text("No papers were listed in the last days, so there is nothing to show as an example yet.")
-        elif not lately.chosen:
-            seen = text(
-                f"In the last {LATELY_DAYS} days nothing among {lately.considered:,} papers would have matched; "
-                "wider interests would."
-            )
-        else:
-            seen = text(f"In the last {LATELY_DAYS} days {lately.matched:,} of {lately.considered:,} papers matched:")
-        titles = [text("• ", title_span(item.ranked.paper)) for item in lately.chosen]
-        return [seen, *titles, text(f"Next digest: {_next(subscription, now)}.")]
+        trial = await self._newsroom.try_interests(subscription.interests, now, days=LATELY_DAYS, top=LATELY_TITLES)
+        return [*trial_lines(trial), text(f"Next digest: {_next(subscription, now)}.")]
 
 
 def _next(subscription: Subscription, now: datetime) -> str:
@@ -198,7 +199,17 @@ def _orders_the_same(one: Subscription, other: Subscription) -> bool:
     )
 
 
-def _numbered(subscriptions: Sequence[Subscription], number: int) -> Subscription:
+def require_rights(request: c.Request, settings: Settings) -> None:
+    """Raise UsageError when the asker may not change what a place receives."""
+    if request.may_manage is False and not settings.chat.everyone_may_subscribe:
+        raise UsageError(
+            "Changing what this channel receives needs the right to manage the channel.",
+            hint="Ask somebody who has it, or subscribe for yourself in a direct message with me.",
+        )
+
+
+def numbered(subscriptions: Sequence[Subscription], number: int) -> Subscription:
+    """Return the subscription with a number; UsageError with those that there are otherwise."""
     for item in subscriptions:
         if item.number == number:
             return item

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import date, time
 from difflib import get_close_matches
 from functools import cache
 from zoneinfo import available_timezones
@@ -23,6 +23,7 @@ from core.errors import UsageError
 
 MAX_TEXT = 4000
 MAX_TOP = 50
+EXPORTS = ("", "bibtex", "ris")
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_PREFIX = re.compile(r"(mon|tue|wed|thu|fri|sat|sun)[a-z]*")
 _TIME = re.compile(r"(\d{1,2})[:.](\d{2})")
@@ -37,10 +38,12 @@ FORMS: Mapping[str, str] = {
     "pause": "/papers pause N",
     "resume": "/papers resume N",
     "edit": "/papers edit N [INTERESTS] [at HH:MM] [in Area/City|UTC] [days] [top N] [quiet]",
+    "send": "/papers send N [DATE] [again]",
     "why": "/papers why ID",
     "similar": "/papers similar ID",
     "cite": "/papers cite ID",
-    "saved": "/papers saved",
+    "saved": "/papers saved [bibtex|ris]",
+    "taste": "/papers taste [reset]",
     "help": "/papers help",
 }
 
@@ -95,6 +98,14 @@ def parse_time(text: str) -> time:
     if match is None or int(match[1]) > 23 or int(match[2]) > 59:
         raise UsageError(f"{text!r} is not a time; write it as HH:MM between 00:00 and 23:59, as in at 08:30.")
     return time(int(match[1]), int(match[2]))
+
+
+def parse_date(text: str) -> date:
+    """Read a date, `YYYY-MM-DD`; UsageError otherwise."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"{text[:40]!r} is not a date; write it as 2026-11-23.") from None
 
 
 def parse_timezone(text: str) -> str:
@@ -244,8 +255,29 @@ def _parse_edit(rest: str) -> c.Command:
     return c.Edit(_number("edit", number), interests or None, options)
 
 
+def _parse_send(rest: str) -> c.Command:
+    number, *words = rest.split() or [""]
+    again = bool(words) and words[-1].lower() == "again"
+    words = words[: len(words) - again]
+    if len(words) > 1:
+        raise UsageError("send takes a number, a date and perhaps the word again.", hint=f"Write: {FORMS['send']}")
+    return c.Send(_number("send", number), parse_date(words[0]) if words else None, again)
+
+
 def _parse_unsubscribe(rest: str) -> c.Command:
     return c.Unsubscribe(None if rest.lower() == "all" else _number("unsubscribe", rest))
+
+
+def _parse_saved(rest: str) -> c.Command:
+    if (form := rest.lower()) not in EXPORTS:
+        raise UsageError(f"{rest[:40]!r} is no form that saved papers can have.", hint=f"Write: {FORMS['saved']}")
+    return c.Saved(form)
+
+
+def _parse_taste(rest: str) -> c.Command:
+    if rest.lower() not in {"", "reset"}:
+        raise UsageError(f"{rest[:40]!r} is nothing that taste can do.", hint=f"Write: {FORMS['taste']}")
+    return c.Taste(reset=bool(rest))
 
 
 def _with_paper(name: str, make: Callable[[str], c.Command]) -> Callable[[str], c.Command]:
@@ -279,9 +311,11 @@ _PARSERS: Mapping[str, Callable[[str], c.Command]] = {
     "pause": lambda rest: c.Pause(_number("pause", rest)),
     "resume": lambda rest: c.Resume(_number("resume", rest)),
     "edit": _parse_edit,
+    "send": _parse_send,
     "why": _with_paper("why", c.Why),
     "similar": _with_paper("similar", c.Similar),
     "cite": _with_paper("cite", c.Cite),
-    "saved": _Bare("saved", c.Saved()),
+    "saved": _parse_saved,
+    "taste": _parse_taste,
     "help": lambda _rest: c.Help(),
 }

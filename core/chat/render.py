@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from core.chat.cards import card_of, page_address, signal_words, why_line
+from core.chat.cards import card_of, page_address, trend_words, why_line
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Card, Kind, Message, Span, Text, text
 from core.chat.parsing import days_text
 from core.digests.digest import Chosen, Digest
+from core.digests.silence import source_label
 from core.digests.subscription import Subscription
 from core.errors import PaperboyError, QueryError, UsageError
 from core.papers.paper import Paper
 from core.search.engine import Found, Hit
+from core.search.interests import NEAR_IN_MEANING
 from core.search.query import point_at
 
 ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
@@ -40,13 +42,15 @@ def subject(interests: str) -> Text:
 
 def chosen_why(chosen: Chosen, now: datetime) -> str:
     """Return why a paper is in a digest, at most 80 characters, from the score's own parts."""
-    parts = []
+    parts = [f"matches {' '.join(chosen.words)}"] if chosen.words else []
+    if chosen.near:
+        parts.append(NEAR_IN_MEANING)
+    if chosen.liked:
+        who = "you" if chosen.own_taste else "this channel"
+        parts.append(f"like {chosen.liked:,} paper{'s' if chosen.liked > 1 else ''} {who} marked 👍")
     if chosen.also:
         parts.append("also for " + ", ".join(f"#{number}" for number in chosen.also))
-    if chosen.words:
-        parts.insert(0, f"matches {' '.join(chosen.words)}")
-    if votes := signal_words(chosen.ranked.paper, now):
-        parts.append(votes)
+    parts += trend_words(chosen.ranked.paper, now)
     return why_line(parts or _listing_words(chosen.ranked.paper))
 
 
@@ -55,7 +59,10 @@ def _listing_words(paper: Paper) -> list[str]:
     field = paper.categories[0] if paper.categories else ""
     if "new" in kinds:
         return [f"new in {field}" if field else "new on arXiv"]
-    return [f"cross-listed from {field}" if field else "cross-listed on arXiv"] if "cross" in kinds else []
+    if "cross" in kinds:
+        return [f"cross-listed from {field}" if field else "cross-listed on arXiv"]
+    lists = join_names([source_label(name) for name in dict.fromkeys(item.source for item in paper.listings)] or [""])
+    return [f"listed by {lists}" if lists else "in the library"]
 
 
 @dataclass(frozen=True, slots=True)

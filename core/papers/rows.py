@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from core.papers.happenings import find_happenings, write_happenings
 from core.papers.merge import merge_records, merge_same_source, order_listings, order_signals
 from core.papers.paper import Listing, Paper, Record, Signal
 from core.papers.tokens import token_key
@@ -115,6 +116,7 @@ def _keep(
     changed = row is not None and row[1:] != values
     if row is not None and changed:
         _update_paper(connection, number, row[1:], paper, values)
+        write_happenings(connection, number, find_happenings(held, by_source), now)
     for source, record in by_source.items():
         if record != held.get(source):
             _write_record(connection, number, source, record)

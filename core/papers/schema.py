@@ -45,7 +45,14 @@ CREATE VIRTUAL TABLE words USING fts5 (
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 """
 
-STEPS: Sequence[str] = (_FIRST_TABLES,)
+_HAPPENINGS = """
+CREATE TABLE happenings (
+    paper INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL, at TEXT NOT NULL, UNIQUE (paper, kind, detail)
+);
+CREATE INDEX happenings_by_date ON happenings (at);
+"""
+
+STEPS: Sequence[str] = (_FIRST_TABLES, _HAPPENINGS)
 """Step n brings a file of version n to version n + 1; a new file goes through all of them."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -53,7 +54,14 @@ class All:
     """Every paper of the library, listed or not."""
 
 
-Window: TypeAlias = Newest | After | OnDay | Between | LastDays | All
+@dataclass(frozen=True, slots=True)
+class These:
+    """Some papers by id, listed or not."""
+
+    ids: tuple[str, ...]
+
+
+Window: TypeAlias = Newest | After | OnDay | Between | LastDays | All | These
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
         case LastDays(days, now, after):
             begin = (now.date() - timedelta(days=days)).isoformat()
             return ("l.day > ?", (begin,)) if after is None else ("(l.day > ? OR l.sequence > ?)", (begin, after))
-        case All():
+        case All() | These():
             return "1", ()
 
 
@@ -93,6 +101,8 @@ def paper_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
     """Return the SQL condition on a row `p` of `papers` that a window means, and its parameters."""
     if isinstance(window, All):
         return "NOT p.withdrawn", ()
+    if isinstance(window, These):
+        return "NOT p.withdrawn AND p.id IN (SELECT value FROM json_each(?))", (json.dumps(window.ids),)
     where, values = listing_condition(window)
     listed = f"SELECT l.paper FROM listings l WHERE {where}"  # noqa: S608 - one of the constants above
     return f"NOT p.withdrawn AND p.number IN ({listed})", values

@@ -197,8 +197,9 @@ class _Reading:
     def _describe(self) -> dict[str, str | bytes]:
         import numpy as np  # noqa: PLC0415 - see the module
 
-        centre = self._open().embed_papers(CENTRE_TEXTS).mean(axis=0)
-        return {"model": self._model.description, "centre": np.asarray(centre, np.float32).tobytes()}
+        subjects = np.asarray(self._open().embed_papers(CENTRE_TEXTS), np.float32)
+        centre = np.asarray(subjects.mean(axis=0), np.float32)
+        return {"model": self._model.description, "centre": centre.tobytes(), "subjects": subjects.tobytes()}
 
     def _newest(self) -> int:
         (newest,) = self._library.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, QueryError
-from core.papers.library import Library, measure_window
+from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.tokens import tokens
-from core.papers.windows import Window
+from core.papers.windows import These, Window
 from core.search.hybrid import (
     Ranked,
     aim,
@@ -30,9 +30,20 @@ from core.search.hybrid import (
     paper_numbers,
     rank_by_both,
 )
-from core.search.interests import ENOUGH, Match, Verdict, explain_paper, match_window, nearest_in_window
+from core.search.interests import (
+    ENOUGH,
+    NEAR_IN_MEANING,
+    Asked,
+    Match,
+    Verdict,
+    explain_paper,
+    match_pool,
+    nearest_in_pool,
+)
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
+from core.search.nearness import least_nearness
+from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
 from core.search.ranking import find_near, matching_titles, rank_by_words
@@ -48,7 +59,10 @@ POOL = 50
 SPARE = 20
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 FEW = 5
-NEAR_IN_MEANING = "near in meaning"
+MUCH_NEW = 1_000
+"""After so many new papers an interest is read again, since the nearest may be others now."""
+QUERIES_KEPT = 20_000
+"""So many standing interests need not be read again for each digest; one takes 1.5 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,8 @@ class Engine:
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
+        self._asked: dict[tuple[str, str, int], Asked] = {}
+        self._last_pool: tuple[object, Pool] | None = None
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
         """Return hits `offset` to `offset + limit`, best first.
@@ -209,10 +225,41 @@ class Engine:
 
         def ask(connection: sqlite3.Connection) -> Matches:
             near = resolve_likes(connection, query)
-            size = measure_window(connection, window)
-            return Matches(size.count, size.upto, match_window(connection, query, near, window))
+            pool = self.pool(connection, window)
+            return Matches(len(pool), pool.upto, match_pool(connection, query, near, pool, self.ask(query)))
 
         return await self._library.read(ask)
+
+    def pool(self, connection: sqlite3.Connection, window: Window) -> Pool:
+        """Return the papers of a window with what is known of them; for use inside `Library.read`.
+
+        The last one is kept while nothing changes, since a backtest or a digest with its reasons asks several times.
+        """
+        register_functions(connection)
+        known = self._meaning.open() if self._meaning else None
+        (change,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
+        state = (window, change, newest_listing(connection), known and (known.embedder.key, len(known.matrix)))
+        if self._last_pool is None or self._last_pool[0] != state:
+            self._last_pool = (state, Pool(connection, window, known))
+        return self._last_pool[1]
+
+    def ask(self, query: Query) -> Asked | None:
+        """Return what an interest is about, as the model reads it; None where it has no words, or there is no model.
+
+        For use in a thread. Interests stand for long, so that each is read once.
+        """
+        text = asked_text(query)
+        known = self._known(query, text, ())
+        if known is None or not tokens(text):
+            return None
+        key = (known.embedder.key, text, len(known.matrix) // MUCH_NEW)
+        if key not in self._asked:
+            if len(self._asked) >= QUERIES_KEPT:
+                self._asked.clear()
+            vector = known.embedder.embed_query(text)
+            least = least_nearness(vector, known.matrix, known.subjects)
+            self._asked[key] = Asked(vector, least, known.embedder.least_cosine)
+        return self._asked[key]
 
     async def nearest(self, query: Query, window: Window) -> Match | None:
         """Return the paper of a window that comes nearest to an interest without being wanted; None where none does.
@@ -223,7 +270,8 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Match | None:
-            return nearest_in_window(connection, query, resolve_likes(connection, query), window)
+            pool = self.pool(connection, window)
+            return nearest_in_pool(connection, query, resolve_likes(connection, query), pool, self.ask(query))
 
         return await self._library.read(ask)
 
@@ -236,7 +284,9 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Verdict:
-            return explain_paper(connection, query, resolve_likes(connection, query), paper_id)
+            near = resolve_likes(connection, query)
+            pool = self.pool(connection, These((paper_id,)))
+            return explain_paper(connection, query, near, (pool, paper_id), self.ask(query))
 
         return await self._library.read(ask)
 

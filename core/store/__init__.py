@@ -10,7 +10,8 @@ The outbox holds one Delivery per (subscription, local date):
        └──────── not there ──────┴─ reply lost, crash ─────> unknown ── found ──> sent
                                                                      └─ nobody can look ──> dead
 
-`ARROWS` says the same as data. A dead digest of today whose place can be posted to again is queued anew.
+`ARROWS` says the same as data. A dead digest of today whose place can be posted to again is queued anew, and
+so is one that somebody asks for.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ ARROWS = frozenset(
         (State.UNKNOWN, State.PENDING),  # surely not there, or not all of it
         (State.UNKNOWN, State.DEAD),  # nobody can look, so never again
         (State.SENT, State.SENT),  # completed, when a source came back
-        (State.DEAD, State.PENDING),  # its place is back, and its day is not over
+        (State.DEAD, State.PENDING),  # its place is back, and its day is not over; or somebody asks for it
         (State.DEAD, State.SENT),  # the same, with nothing to say
     }
 )
@@ -98,6 +99,7 @@ class Delivery:
         note: the last failure, or how an unknown was settled.
         silence: the reason that was told instead of papers.
         lacking: names of the sources that did not answer when it was composed.
+        told: names of what it tells of papers that are known already (see `core.papers.happenings`).
     """
 
     subscription: str
@@ -116,6 +118,7 @@ class Delivery:
     note: str = ""
     silence: str = ""
     lacking: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -196,6 +199,9 @@ class Store(Protocol):
 
     async def shown_papers(self, address: str, since: datetime) -> frozenset[str]:
         """Return ids of the papers that a place was shown (or is about to be) in deliveries composed since then."""
+
+    async def told(self, address: str, since: datetime) -> frozenset[str]:
+        """Return names of what a place was told of known papers (or is about to be) in deliveries composed since."""
 
     async def prune(self, before: datetime) -> int:
         """Forget settled deliveries composed before then, save a kept subscription's newest; returns how many."""

@@ -189,6 +189,10 @@ class EmbeddedStore:
         """Return papers that a place was shown, or is about to be, in deliveries composed since then."""
         return await self._run(lambda: self._files.outbox().shown_papers(address, since))
 
+    async def told(self, address: str, since: datetime) -> frozenset[str]:
+        """Return what a place was told of known papers, or is about to be, in deliveries composed since then."""
+        return await self._run(lambda: self._files.outbox().told(address, since))
+
     async def prune(self, before: datetime) -> int:
         """Forget old settled deliveries, and renew the copy from which broken deliveries are restored."""
         return await self._run(self._files.prune, before)

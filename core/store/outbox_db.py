@@ -23,7 +23,7 @@ from core.store.outbox_file import FILE, open_for_reading, open_for_writing, ren
 _OPEN_STATES = ", ".join(f"'{state.value}'" for state in sorted(OPEN))
 _COLUMNS = (
     "subscription", "day", "address", "state", "due_at", "composed_at", "changed_at", "message", "upto", "not_before",
-    "attempts", "parts", "note", "silence", "lacking",
+    "attempts", "parts", "note", "silence", "lacking", "told",
 )  # fmt: skip
 _SELECT = f"""
 SELECT {", ".join(f"d.{column}" for column in _COLUMNS)},
@@ -156,6 +156,16 @@ class Outbox:
             )
             return frozenset(row[0] for row in rows)
 
+    def told(self, address: str, since: datetime) -> frozenset[str]:
+        """Return what a place's deliveries composed since then told of known papers; of dead ones as above."""
+        with self._explained():
+            rows = self._connection.execute(
+                "SELECT told FROM deliveries WHERE address = ? AND composed_at >= ? AND told != '[]'"
+                " AND NOT (state = 'dead' AND parts = '[]')",
+                (address, _instant(since)),
+            )
+            return frozenset(name for row in rows for name in json.loads(row[0]))
+
     def copy(self) -> None:
         """Renew the copy from which a broken file is restored."""
         with self._explained():
@@ -214,6 +224,7 @@ def _row(delivery: Delivery) -> Sequence[Any]:
         delivery.note,
         delivery.silence,
         json.dumps(delivery.lacking),
+        json.dumps(delivery.told),
     )
 
 
@@ -225,6 +236,6 @@ def _insert_shown(database: sqlite3.Connection, delivery: Delivery) -> None:
 
 def _delivery(row: sqlite3.Row) -> Delivery:
     fields = dict(row)
-    fields["parts"], fields["lacking"] = json.loads(fields["parts"]), json.loads(fields["lacking"])
+    fields |= {name: json.loads(fields[name]) for name in ("parts", "lacking", "told")}
     fields["shown"] = [Shown(*rest) for _, *rest in sorted(json.loads(fields["shown"]))]
     return msgspec.convert(fields, Delivery)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.errors import StoreError
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "deliveries.sqlite3"
 COPY = "deliveries.copy.sqlite3"
 _BUSY_TIMEOUT_S = 1.0
@@ -23,7 +23,7 @@ CREATE TABLE deliveries (
     subscription TEXT NOT NULL, day TEXT NOT NULL, address TEXT NOT NULL, state TEXT NOT NULL,
     due_at TEXT NOT NULL, composed_at TEXT NOT NULL, changed_at TEXT NOT NULL, message TEXT NOT NULL,
     upto INTEGER NOT NULL, not_before TEXT, attempts INTEGER NOT NULL, parts TEXT NOT NULL, note TEXT NOT NULL,
-    silence TEXT NOT NULL, lacking TEXT NOT NULL,
+    silence TEXT NOT NULL, lacking TEXT NOT NULL, told TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (subscription, day)
 ) WITHOUT ROWID;
 CREATE INDEX deliveries_open ON deliveries (due_at) WHERE state IN ('pending', 'sending', 'unknown');
@@ -37,6 +37,9 @@ CREATE TABLE shown (
 CREATE INDEX shown_by_paper ON shown (paper);
 PRAGMA user_version = {SCHEMA};
 """
+
+_UPGRADES = {1: "ALTER TABLE deliveries ADD COLUMN told TEXT NOT NULL DEFAULT '[]'"}
+"""What brings a file of a version to the next one."""
 
 
 def open_for_writing(path: Path, stamp: str) -> tuple[sqlite3.Connection, tuple[str, ...]]:
@@ -70,6 +73,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
     try:
         version = _check_version(connection, path)
+        _check_current(version, path)
     except BaseException:
         connection.close()
         raise
@@ -101,6 +105,9 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         if version == 0:
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+        elif version < SCHEMA:
+            steps = ";".join(_UPGRADES[older] for older in range(version, SCHEMA))
+            connection.executescript(f"BEGIN IMMEDIATE; {steps}; PRAGMA user_version = {SCHEMA}; COMMIT;")
     except BaseException:
         connection.close()
         raise
@@ -130,6 +137,14 @@ def _empty() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.executescript(_TABLES)
     return connection
+
+
+def _check_current(version: int, path: Path) -> None:
+    if 0 < version < SCHEMA:
+        raise StoreError(
+            f"{path} was written by an older paperboy (deliveries version {version}, this one needs {SCHEMA}); "
+            "run `paperboy migrate`."
+        )
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> int:

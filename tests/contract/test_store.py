@@ -269,6 +269,24 @@ async def test_shown_papers_are_those_of_the_place_since_then(store: Store) -> N
     assert await store.shown_papers("slack:T1/C1", NOON) == {"p1", "p2", "p6"}
 
 
+async def test_what_a_place_was_told_is_kept_with_its_deliveries(store: Store) -> None:
+    def telling(name: str, *told: str, **fields: object) -> Delivery:
+        return make_delivery(name, told=told, **fields)
+
+    assert await store.told("slack:T1/C1", NOON) == frozenset()
+    for delivery in (
+        telling("on time", "a", "b", state=State.SENT),
+        telling("on its way", "c"),
+        telling("before", "d", composed_at=NOON - timedelta(seconds=1)),
+        telling("elsewhere", "e", address="discord:1"),
+        telling("never arrived", "f", state=State.DEAD),
+        telling("arrived in part", "g", state=State.DEAD, parts=("1",)),
+    ):
+        await store.enqueue(delivery)
+    assert await store.told("slack:T1/C1", NOON) == {"a", "b", "c", "g"}
+    assert (await store.delivery("on time", DAY)).told == ("a", "b")
+
+
 async def test_pruning_forgets_old_settled_deliveries_but_not_the_newest_of_a_subscription(store: Store) -> None:
     await store.add_subscription(make_subscription("s1"), make_change())
     await store.add_subscription(make_subscription("s2"), make_change())

@@ -95,6 +95,8 @@ TYPED = {"at": "8:30", "timezone": "europe/berlin", "days": "mon,thu", "top": 3,
         ("similar", {"paper": "2310.01234"}, c.Similar("2310.01234")),
         ("cite", {"paper": "2310.01234"}, c.Cite("2310.01234")),
         ("saved", {}, c.Saved()),
+        ("taste", {}, c.Taste()),
+        ("taste", {"reset": True}, c.Taste(reset=True)),
         ("help", {}, c.Help()),
     ],
 )

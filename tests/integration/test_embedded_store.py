@@ -269,14 +269,28 @@ async def test_a_store_that_could_not_be_opened_lets_go_of_the_folder(tmp_path: 
         pass
     with closing(sqlite3.connect(tmp_path / FILE)) as database:
         database.execute("PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match=r"deliveries version 7; this one knows versions up to 1"):
+    with pytest.raises(StoreError, match=r"deliveries version 7; this one knows versions up to 2"):
         await EmbeddedStore.open(tmp_path)
     with pytest.raises(StoreError, match=r"deliveries version 7"):
         await EmbeddedStore.open(tmp_path, read_only=True)
     with closing(sqlite3.connect(tmp_path / FILE)) as database:
-        database.execute("PRAGMA user_version = 1")
+        database.execute("PRAGMA user_version = 2")
     async with opened(tmp_path) as store:
         assert store.notices == ()
+
+
+async def test_deliveries_of_the_version_before_are_brought_to_this_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.enqueue(make_delivery())
+        before = await store.delivery("s1", TODAY)
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute("ALTER TABLE deliveries DROP COLUMN told")
+        database.execute("PRAGMA user_version = 1")
+    with pytest.raises(StoreError, match=r"deliveries version 1, this one needs 2\); run `paperboy migrate`"):
+        await EmbeddedStore.open(tmp_path, read_only=True)
+    async with opened(tmp_path) as store:
+        assert await store.delivery("s1", TODAY) == before
+        assert await store.told("slack:T1/C1", NOON) == frozenset()
 
 
 async def test_a_cancelled_caller_leaves_a_whole_write_or_none(tmp_path: Path) -> None:

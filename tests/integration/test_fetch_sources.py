@@ -199,9 +199,8 @@ async def test_a_date_that_hugging_face_refuses_costs_that_day_only(laboratory, 
     upstream.broken["/hf/api/daily_papers?date=2026-11-22"] = refused
     outcome = (await laboratory.fetch())["huggingface"]
     assert outcome.failure is None
-    (told,) = (
-        line for line in outcome.odd if "2026-11-22" in line
-    )  # lists are asked side by side, and end in any order
+    # Lists are asked side by side, and end in any order.
+    (told,) = (line for line in outcome.odd if "2026-11-22" in line)
     assert "has refused the request for 2026-11-22 (Invalid date); is this machine's clock right?" in told
     assert outcome.listed == 3
 

@@ -60,7 +60,7 @@ CARDS = st.lists(
         links=LINKS,
         buttons=BUTTONS,
     ),
-    max_size=12,
+    max_size=6,  # enough for several messages, and little enough to be shrunk quickly
 ).map(tuple)
 LINES = st.lists(
     st.lists(st.builds(Span, WORDS, st.booleans(), st.booleans(), st.booleans(), URLS), max_size=3).map(tuple),
@@ -117,6 +117,13 @@ def test_whatever_is_said_discord_takes_it_and_nobody_is_pinged(message):
     for body in bodies:
         assert problems(body) == []
         validate_message_state(json.loads(json.dumps(body["components"])), flags=body["flags"], content=None, embeds=[])
+
+
+def test_backticks_in_code_never_set_free_what_stands_in_a_later_code():
+    code = [Span(words, code=True) for words in ("```", " x", "y", "`", "<@&2>")]
+    together = payloads(Message(Kind.ANSWER, lines=(tuple(code),)))
+    apart = payloads(Message(Kind.DIGEST, closing=tuple((span,) for span in code)))
+    assert [problems(body) for body in (*together, *apart)] == [[], []]
 
 
 @settings(max_examples=80, deadline=None)

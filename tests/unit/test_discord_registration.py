@@ -17,10 +17,12 @@ OPTIONS = {
     "pause": ["number"],
     "resume": ["number"],
     "edit": ["number", "interests", "at", "when_ready", "timezone", "days", "top", "quiet"],
+    "send": ["number", "date", "again"],
     "why": ["paper"],
     "similar": ["paper"],
     "cite": ["paper"],
-    "saved": [],
+    "saved": ["form"],
+    "taste": ["reset"],
     "help": [],
 }
 
@@ -73,6 +75,7 @@ def test_what_has_to_be_known_of_a_command_is_required_and_the_rest_is_not(ours)
         "pause": ["number"],
         "resume": ["number"],
         "edit": ["number"],
+        "send": ["number"],
         "why": ["paper"],
         "similar": ["paper"],
         "cite": ["paper"],

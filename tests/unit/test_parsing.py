@@ -39,6 +39,8 @@ def mistake(text: str) -> UsageError:
         ("today", c.Today()),
         ("LIST", c.ListAll()),
         ("saved", c.Saved()),
+        ("taste", c.Taste()),
+        ("taste RESET", c.Taste(reset=True)),
         ("search length generalization", c.Search("length generalization")),
         ("  search   two  blanks ", c.Search("two  blanks")),
         ('search "today at 08:00"', c.Search('"today at 08:00"')),

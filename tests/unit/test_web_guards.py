@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -134,6 +134,7 @@ def test_periods_say_what_they_are():
 
 
 @given(st.text(max_size=60))
+@example("/")
 def test_a_papers_path_stays_below_papers_whatever_its_id_is(identifier):
     path = paper_path(identifier)
     assert path.startswith("/paper/")
