@@ -144,6 +144,7 @@ class DigestDefaults(_Table):
     days: Literal["daily", "weekdays", "weekly"] = "weekdays"
     top: Annotated[Whole, Field(ge=1, le=50)] = 5
     everything_top: Annotated[Whole, Field(ge=1, le=50)] = 10
+    no_repeats: bool = False
 
 
 class Chat(_Table):

@@ -28,9 +28,14 @@ def missing_in_thread(parent: Place, name: str) -> str:
 
 def _missing(place: Place, name: str, *, threaded: bool) -> str:
     allowed = place.permissions_for(place.guild.me)
-    may_send = allowed.send_messages_in_threads if threaded else allowed.send_messages
-    sending = "Send Messages in Threads" if threaded else "Send Messages"
-    lacking = [name for has, name in ((allowed.view_channel, "View Channel"), (may_send, sending)) if not has]
+    needed = {"View Channel": allowed.view_channel}
+    if isinstance(place, discord.ForumChannel) and not threaded:
+        needed |= {"Create Posts": allowed.send_messages, "Send Messages in Posts": allowed.send_messages_in_threads}
+    elif threaded:
+        needed["Send Messages in Threads"] = allowed.send_messages_in_threads
+    else:
+        needed["Send Messages"] = allowed.send_messages
+    lacking = [right for right, has in needed.items() if not has]
     if not lacking:
         return ""
     return f"paperboy may not post in #{name}; allow it {' and '.join(lacking)} there {MEND_PLACE}."

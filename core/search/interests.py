@@ -244,7 +244,7 @@ def _told(leaves: Sequence[Leaf], degrees: Sequence[int]) -> tuple[str, ...]:
 
 def _as_typed(leaf: Leaf) -> str:
     match leaf:
-        case Word(text) | Phrase(text) | Text(_, text, _) | Author(text) | Category(text):
+        case Word(text) | Phrase(text) | Text(_, text, _) | Author(text, _) | Category(text):
             return text
         case other:
             return render(other)

@@ -26,7 +26,9 @@ async def say_hello(_):
 
 
 def make(server, *, token=TOKEN):
-    return Discord(token, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02))
+    return Discord(
+        token, store=MemoryStore(), api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02)
+    )
 
 
 class Running:
@@ -193,7 +195,7 @@ async def test_closing_what_never_started_is_fine(server):
 
 async def test_without_addresses_in_the_settings_it_is_discord_itself(server):
     make(server)
-    Discord(TOKEN)
+    Discord(TOKEN, store=MemoryStore())
     assert Route.BASE == "https://discord.com/api/v10"
     assert str(DiscordWebSocket.DEFAULT_GATEWAY) == "wss://gateway.discord.gg/"
 
@@ -256,3 +258,15 @@ async def test_listing_works_while_a_command_is_answered_slowly(server):
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await discord.close()
+
+
+async def test_a_discord_that_asks_for_several_connections_gets_them_and_answers_on_each(server):
+    server.shards = 3
+    async with Running(server) as discord:
+        await asyncio.wait_for(discord.ready(), 20)
+        assert server.identified == 3
+        await answered(server)
+        await server.ask_to_reconnect()
+        await server.connected()
+        await answered(server)
+    assert (server.identified, server.resumed) == (3, 1)
