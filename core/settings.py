@@ -168,10 +168,11 @@ class Slack(_Table):
 
 
 class Discord(_Table):
-    """Discord's addresses; empty means Discord's own."""
+    """Discord's addresses, where empty means Discord's own, and which application paperboy is."""
 
     api_url: OptionalUrl = ""
     gateway_url: OptionalUrl = ""
+    application_id: Annotated[str, Field(pattern=r"^([0-9]{15,20})?$")] = ""
 
 
 class Email(_Table):
