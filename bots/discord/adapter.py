@@ -55,7 +55,7 @@ class Discord:
     """
 
     name = "discord"
-    edits = True
+    can_edit = True
 
     def __init__(
         self,

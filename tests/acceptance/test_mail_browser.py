@@ -1,4 +1,4 @@
-"""A person with a browser and a mailbox: subscribe, confirm, read, mark, change, unsubscribe; with JavaScript and without."""
+"""A person with a browser and a mailbox: subscribe, confirm, mark, change, unsubscribe; with JavaScript or without."""
 
 from __future__ import annotations
 

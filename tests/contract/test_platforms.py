@@ -17,8 +17,8 @@ from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
 from tests.fakes import MemoryStore
 from tests.servers import discord as discord_parts
-from tests.servers import slack as slack_parts
 from tests.servers import mail as mail_parts
+from tests.servers import slack as slack_parts
 from tests.servers.discord import DiscordServer
 from tests.servers.mail import MailServer
 from tests.servers.slack import SlackServer
