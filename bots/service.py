@@ -128,7 +128,7 @@ class Service:
             tidy=self.tidy,
             fetch_every_minutes=self._house.settings.fetch.every_minutes,
         )
-        answer = self._house.desk(self.reachable, self._figures.took).answer
+        answer = self._house.desk(self.reachable, self._figures.took, self._figures.count).answer
         loops = [self._courier.run(every=DRAIN_EVERY), self._first_round(), Keeper(self._house).run()]
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:

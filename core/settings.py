@@ -150,6 +150,7 @@ class DigestDefaults(_Table):
     days: Literal["daily", "weekdays", "weekly"] = "weekdays"
     top: Annotated[Whole, Field(ge=1, le=50)] = 5
     everything_top: Annotated[Whole, Field(ge=1, le=50)] = 10
+    no_repeats: bool = False
 
 
 class Chat(_Table):
@@ -167,10 +168,11 @@ class Slack(_Table):
 
 
 class Discord(_Table):
-    """Discord's addresses; empty means Discord's own."""
+    """Discord's addresses, where empty means Discord's own, and which application paperboy is."""
 
     api_url: OptionalUrl = ""
     gateway_url: OptionalUrl = ""
+    application_id: Annotated[str, Field(pattern=r"^([0-9]{15,20})?$")] = ""
 
 
 class Email(_Table):

@@ -11,7 +11,7 @@ from typing import Any
 from core.clock import system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
-from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store
+from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store, covers
 from core.store.correspondents import Correspondent
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
@@ -83,6 +83,7 @@ class MemoryStore:
         self._marks: list[Mark] = []
         self._texts: dict[str, tuple[str, date]] = {}
         self._facts: dict[str, str] = {}
+        self._sealed: dict[str, str] = {}
         self._correspondents: dict[str, Correspondent] = {}
         self._letters: dict[str, tuple[str, datetime]] = {}
 
@@ -232,6 +233,30 @@ class MemoryStore:
     async def set_fact(self, name: str, value: str) -> None:
         self._facts[name] = value
 
+    async def keep_sealed(self, name: str, sealed: str) -> None:
+        self._sealed[name] = sealed
+
+    async def sealed(self, name: str) -> str | None:
+        return self._sealed.get(name)
+
+    async def take_sealed(self, name: str) -> str | None:
+        return self._sealed.pop(name, None)
+
+    async def sealed_names(self, prefix: str) -> Sequence[str]:
+        return sorted(name for name in self._sealed if name.startswith(prefix))
+
+    async def forget(self, address: str) -> int:
+        gone = {s.id for s in self._subscriptions.values() if covers(address, s.address)}
+        self._subscriptions = {
+            name: replace(s, created_by=s.address) if covers(address, s.created_by) else s
+            for name, s in self._subscriptions.items()
+            if name not in gone
+        }
+        self._deliveries = {key: d for key, d in self._deliveries.items() if not covers(address, d.address)}
+        self._marks = [m for m in self._marks if not (covers(address, m.person) or covers(address, m.place))]
+        self._changes = [c for c in self._changes if not (covers(address, c.person) or covers(address, c.address))]
+        return len(gone)
+
     async def correspondents(self) -> Sequence[Correspondent]:
         return [self._correspondents[name] for name in sorted(self._correspondents)]
 
@@ -245,16 +270,10 @@ class MemoryStore:
         return True
 
     async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
-        gone = [s.id for s in await self.subscriptions(address)]
-        for identifier in gone:
-            del self._subscriptions[identifier]
-        self._deliveries = {key: d for key, d in self._deliveries.items() if d.address != address}
-        self._marks = [mark for mark in self._marks if address not in {mark.person, mark.place}]
-        self._changes = [change for change in self._changes if change.address != address]
         self._correspondents.pop(name, None)
         if left is not None:
             self._correspondents[name] = left
-        return len(gone)
+        return await self.forget(address)
 
     async def note_letter(self, key: str, step: str, at: datetime) -> None:
         self._letters[key] = (step, at)

@@ -1,7 +1,8 @@
 """What becomes known of a mail after its server took it: bounces and complaints, told to `POST /email/events`.
 
 Taken are: JSON of ours `{"address" or "token": ..., "kind": "bounce" | "complaint", "reason": ...}`, one or a list;
-what Postmark, SendGrid and Mailgun send; and a bounce as a mail (`message/rfc822`), as a mail server pipes it.
+what Postmark, SendGrid and Mailgun send; and a bounce as a mail (`message/rfc822`), as a pipe on the mail server
+posts it.
 Whoever posts knows `EMAIL_EVENTS_SECRET`: as a bearer, as the password of basic authentication, or by signing the body
 (`X-Paperboy-Signature: sha256=HMAC`).
 """

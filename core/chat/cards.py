@@ -203,5 +203,5 @@ def _count(number: int) -> str:
 def _buttons(paper: Paper) -> tuple[Button, ...]:
     if len(paper.id) > BUTTON_VALUE_LENGTH:
         return ()
-    words = (("👍", "up"), ("👎", "down"), ("🔖", "save"), ("More like this", "more"))
+    words = (("👍", "up"), ("👎", "down"), ("🔖", "save"), ("More like this", "more"), ("Details", "details"))
     return tuple(Button(label, action, paper.id) for label, action in words)

@@ -11,6 +11,7 @@ from core.chat.inquiries import Inquiries
 from core.chat.message import Message
 from core.chat.orders import Orders
 from core.chat.parsing import parse_command
+from core.chat.pointing import Pointing
 from core.chat.render import error_message
 from core.clock import Clock
 from core.errors import PaperboyError
@@ -36,6 +37,7 @@ class Desk:
     ) -> None:
         self._clock = clock
         self._took = took
+        pointing = Pointing(inquiries)
         self._answers: dict[type, Callable[..., Awaitable[Message]]] = {
             c.Search: inquiries.search,
             c.Today: inquiries.today,
@@ -45,7 +47,11 @@ class Desk:
             c.Saved: inquiries.saved,
             c.Taste: inquiries.taste,
             c.Help: inquiries.help,
+            c.Show: inquiries.show,
+            c.About: pointing.about,
+            c.Suggest: pointing.suggest,
             c.Press: inquiries.press,
+            c.Preview: orders.preview,
             c.Subscribe: orders.subscribe,
             c.ListAll: orders.list_all,
             c.Unsubscribe: orders.unsubscribe,

@@ -153,6 +153,11 @@ class Change:
     what: str
 
 
+def covers(address: str, other: str) -> bool:
+    """Whether `forget(address)` forgets what is kept about another address."""
+    return other.startswith(address) if address.endswith("/") else other == address
+
+
 class Store(Protocol):
     """Where subscriptions, deliveries, marks and small facts are kept."""
 
@@ -225,6 +230,25 @@ class Store(Protocol):
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
 
+    async def keep_sealed(self, name: str, sealed: str) -> None:
+        """Keep a text that its owner has encrypted, in place of the one of that name."""
+
+    async def sealed(self, name: str) -> str | None:
+        """Return a sealed text."""
+
+    async def take_sealed(self, name: str) -> str | None:
+        """Return a sealed text and forget it; of several who take one, one gets it."""
+
+    async def sealed_names(self, prefix: str) -> Sequence[str]:
+        """Return the names of the sealed texts that begin so, in order."""
+
+    async def forget(self, address: str) -> int:
+        """Forget all that is kept about an address, or, where it ends in `/`, about every address that begins so.
+
+        That is: subscriptions there, deliveries to it, marks of or at it, lines of the journal about it or by it; as
+        the maker of subscriptions elsewhere it is replaced by their place. Returns how many subscriptions there were.
+        """
+
     async def correspondents(self) -> Sequence[Correspondent]:
         """Return everybody who is, was or must not be written to by mail, by name."""
 
@@ -235,7 +259,7 @@ class Store(Protocol):
         """Keep another state of one that stands as `expected` (None: not at all); False, and nothing done, else."""
 
     async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
-        """Forget a place wholly: subscriptions, deliveries, marks, changes, and the correspondent of that name.
+        """Forget an address as `forget` does, and in the same write the correspondent of that name.
 
         What is `left` of the correspondent is kept in its stead. Returns how many subscriptions there were.
         """

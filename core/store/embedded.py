@@ -5,8 +5,9 @@
     deliveries.sqlite3              the outbox: SQLite (outbox_db.py, outbox_file.py)
 
 All work on files runs in a thread of its own, one call after the other, so the event loop never waits for a disk; a
-caller who is cancelled does not stop what it began. One method touches both databases: removing subscriptions. The
-removal is decided by one line of the journal, and the open deliveries are forgotten before anything looks at them.
+caller who is cancelled does not stop what it began. Two methods touch both databases: removing subscriptions, and
+forgetting an address. Either is decided by one line of the journal, and deliveries are forgotten before anything looks
+at them.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ class _Files:
         if not self.read_only and (removed := self.documents.removals()):
             self._outbox.forget_open(removed)
             self.documents.settle_removals(removed)
+        if not self.read_only and (forgotten := self.documents.forgotten()):
+            self._outbox.forget_addresses(forgotten)
+            self.documents.settle_forgotten(forgotten)
         return self._outbox
 
     def changing_outbox(self) -> Outbox:
@@ -73,12 +77,17 @@ class _Files:
             _log.warning("%s Deliveries of removed subscriptions are forgotten later.", error)
         return count
 
+    def forget(self, address: str) -> int:
+        return self._finish_forgetting(self.documents.forget(address))
+
     def erase_place(self, address: str, name: str, left: Correspondent | None) -> int:
-        count = self.documents.erase_place(address, name, left)
+        return self._finish_forgetting(self.documents.erase_place(address, name, left))
+
+    def _finish_forgetting(self, count: int) -> int:
         try:
             self.outbox()
         except StoreError as error:  # as above
-            _log.warning("%s Deliveries of an erased place are forgotten later.", error)
+            _log.warning("%s Deliveries that are to be forgotten are forgotten later.", error)
         return count
 
     def prune(self, before: datetime) -> int:
@@ -230,6 +239,26 @@ class EmbeddedStore:
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
         await self._run(self._files.documents.set_fact, name, value)
+
+    async def keep_sealed(self, name: str, sealed: str) -> None:
+        """Keep a sealed text."""
+        await self._run(self._files.documents.keep_sealed, name, sealed)
+
+    async def sealed(self, name: str) -> str | None:
+        """Return a sealed text."""
+        return await self._run(self._files.documents.sealed, name)
+
+    async def take_sealed(self, name: str) -> str | None:
+        """Return a sealed text and forget it."""
+        return await self._run(self._files.documents.take_sealed, name)
+
+    async def sealed_names(self, prefix: str) -> Sequence[str]:
+        """Return the names of sealed texts that begin so."""
+        return await self._run(self._files.documents.sealed_names, prefix)
+
+    async def forget(self, address: str) -> int:
+        """Forget all about an address, or about those that begin so; decided by one line of the journal."""
+        return await self._run(self._files.forget, address)
 
     async def correspondents(self) -> Sequence[Correspondent]:
         """Return everybody who is, was or must not be written to by mail, by name."""

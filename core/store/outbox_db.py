@@ -82,16 +82,21 @@ class Outbox:
         return moved
 
     def forget_open(self, subscriptions: Collection[str]) -> None:
-        """Forget the open deliveries of subscriptions, and every delivery of an address among them."""
+        """Forget the open deliveries of subscriptions."""
         with self._transaction() as database:
-            database.execute(
-                "DELETE FROM deliveries WHERE address IN (SELECT value FROM json_each(?) WHERE value LIKE '%:%')",
-                (json.dumps(list(subscriptions)),),
-            )
             database.execute(
                 f"DELETE FROM deliveries WHERE state IN ({_OPEN_STATES})"  # noqa: S608 - the states are constants
                 " AND subscription IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(subscriptions)),),
+            )
+
+    def forget_addresses(self, addresses: Collection[str]) -> None:
+        """Forget all deliveries to these addresses; one that ends in `/` stands for all that begin so."""
+        with self._transaction() as database:
+            database.execute(
+                "DELETE FROM deliveries WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE address = value"
+                " OR (value LIKE '%/' AND substr(address, 1, length(value)) = value))",
+                (json.dumps(list(addresses)),),
             )
 
     def prune(self, before: datetime, known: Collection[str]) -> int:

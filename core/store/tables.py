@@ -7,7 +7,7 @@ small tables, of which a write touches one.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from tinydb.queries import QueryLike
@@ -100,6 +100,13 @@ class Log:
         for name in pages[: -1 - -(-self._kept // _PAGE)]:
             self._page(name).truncate()
 
+    def cut(self, condition: Callable[[Document], bool]) -> None:
+        """Forget the documents for which a condition holds."""
+        for name in self._pages():
+            page = self._page(name)
+            if ids := [document.doc_id for document in page if condition(document)]:
+                page.remove(doc_ids=ids)
+
     def newest_first(self) -> Iterator[Document]:
         """Return the documents, the one written last first."""
         told = 0
@@ -109,13 +116,6 @@ class Log:
                     return
                 told += 1
                 yield document
-
-    def cut_where(self, condition: QueryLike) -> None:
-        """Forget the documents for which a condition holds."""
-        for name in self._pages():
-            page = self._page(name)
-            if page.contains(condition):
-                page.remove(condition)
 
     def _pages(self) -> list[str]:
         return sorted(name for name in self._storage.read() or {} if name.startswith(self._prefix))

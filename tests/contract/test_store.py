@@ -402,6 +402,64 @@ async def test_sent_deliveries_that_lacked_a_source_are_found_until_they_are_old
     assert await store.sent_lacking(NOON) == []
 
 
+async def test_a_sealed_text_is_kept_until_another_takes_its_name(store: Store) -> None:
+    await store.keep_sealed("slack:T1", "one")
+    await store.keep_sealed("slack:T1", "two")
+    await store.keep_sealed("mail:x", "three")
+    assert await store.sealed("slack:T1") == "two"
+    assert await store.sealed("slack:T2") is None
+    await store.keep_sealed("slack:T0", "four")
+    assert list(await store.sealed_names("slack:")) == ["slack:T0", "slack:T1"]
+
+
+async def test_a_sealed_text_is_taken_once_however_many_reach_for_it(store: Store) -> None:
+    await store.keep_sealed("a", "text")
+    taken = await asyncio.gather(*(store.take_sealed("a") for _ in range(5)))
+    assert sorted(taken, key=str) == [None, None, None, None, "text"]
+    assert await store.sealed("a") is None
+
+
+async def fill(store: Store) -> None:
+    """Two places of one workspace, one of another, all by Alice, who has a place of her own as well."""
+    for name, place in [("s1", "slack:T1/C1"), ("s2", "slack:T1/U1"), ("s3", "slack:T10/C1")]:
+        await store.add_subscription(make_subscription(name, place), make_change(f"subscribed {name}", place))
+        await store.enqueue(make_delivery(name, address=place))
+        await store.enqueue(make_delivery(name, DAY - timedelta(days=1), address=place, state=State.SENT))
+        await store.mark(make_mark(place=place, person="slack:T1/U2"))
+
+
+async def test_forgetting_a_workspace_forgets_all_of_it_and_nothing_else(store: Store) -> None:
+    await fill(store)
+    assert await store.forget("slack:T1/") == 2
+    assert [item.id for item in await store.subscriptions()] == ["s3"]
+    assert [item.subscription for item in await store.open_deliveries()] == ["s3"]
+    assert {item.subscription for item in await store.deliveries_of_paper("2310.01234")} == {"s3"}
+    assert list(await store.marks()) == []
+    assert list(await store.changes()) == []
+
+
+async def test_forgetting_a_person_leaves_what_she_made_for_others_without_her_name(store: Store) -> None:
+    await fill(store)
+    assert await store.forget("slack:T1/U1") == 1
+    assert [(item.id, item.created_by) for item in await store.subscriptions()] == [
+        ("s1", "slack:T1/C1"),
+        ("s3", "slack:T10/C1"),
+    ]
+    assert {item.address for item in await store.deliveries_of_paper("2310.01234")} == {"slack:T1/C1", "slack:T10/C1"}
+    assert list(await store.changes()) == []
+    assert [mark.place for mark in await store.marks()] == ["slack:T1/C1", "slack:T10/C1"]
+    assert await store.forget("slack:T1/U1") == 0
+
+
+async def test_what_is_forgotten_can_begin_anew(store: Store) -> None:
+    await fill(store)
+    await store.forget("slack:T1/")
+    kept = await store.add_subscription(make_subscription("s1"), make_change("again"))
+    assert kept.number == 1
+    assert await store.enqueue(make_delivery("s1"))
+    assert [item.subscription for item in await store.open_deliveries()] == ["s1", "s3"]
+
+
 def person(name: str = "n1", **fields: object) -> Correspondent:
     wish = Wish("w1", "grokking", "08:00", "UTC", "daily", 5, NOON, "192.0.2.7")
     consent = Consent("s1", NOON, "192.0.2.7", NOON, "192.0.2.8", "yes")
