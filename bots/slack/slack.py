@@ -54,7 +54,7 @@ class Slack:
     """
 
     name = NAME
-    edits = True
+    can_edit = True
 
     def __init__(
         self,
