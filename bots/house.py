@@ -33,6 +33,7 @@ from core.search.outside import Outside
 from core.settings import Settings, config_file
 from core.store import Store
 from core.store.embedded import EmbeddedStore
+from core.store.figures import Count, ignore
 
 if TYPE_CHECKING:
     from core.http import Http
@@ -101,9 +102,11 @@ class House:
             topics=read_topics(),
         )
 
-    def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took) -> Desk:
-        """Return the desk that answers commands, and tells how long it took."""
-        sending = Sending(store=self.store, newsroom=self.newsroom, settings=self.settings, reachable=reachable)
+    def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took, count: Count = ignore) -> Desk:
+        """Return the desk that answers commands, tells how long it took, and counts what it queues."""
+        sending = Sending(
+            store=self.store, newsroom=self.newsroom, settings=self.settings, reachable=reachable, count=count
+        )
         return Desk(
             inquiries=self.inquiries,
             orders=self.orders(reachable),

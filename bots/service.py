@@ -90,20 +90,12 @@ def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, 
         module, _, class_name = place.partition(":")
         if wanted is not None and name not in wanted:
             continue
-        platform_class = getattr(import_module(module), class_name) if _has_token(house.settings, name) else None
-        if platform_class is not None:
+        platform_class = getattr(import_module(module), class_name)
+        if platform_class.is_configured(house.settings):
             made[name] = platform_class.from_settings(house.settings, house.clock, house.store)
         elif wanted is not None:
-            raise SettingsError(f"--only {name}: its token is not set; README says which one it needs.")
+            raise SettingsError(f"--only {name}: its token is not set, or another setting it needs; README says which.")
     return made
-
-
-def _has_token(settings: Settings, platform: str) -> bool:
-    return any(
-        value is not None
-        for field in type(settings.secrets).model_fields
-        if field.startswith(f"{platform}_") and (value := getattr(settings.secrets, field))
-    )
 
 
 class Service:
@@ -136,7 +128,7 @@ class Service:
             tidy=self.tidy,
             fetch_every_minutes=self._house.settings.fetch.every_minutes,
         )
-        answer = self._house.desk(self.reachable, self._figures.took).answer
+        answer = self._house.desk(self.reachable, self._figures.took, self._figures.count).answer
         loops = [self._courier.run(every=DRAIN_EVERY), self._first_round(), Keeper(self._house).run()]
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:

@@ -58,6 +58,7 @@ class World:
     platform: FakePlatform
     now: datetime = MONDAY
     problems: dict[str, str] = field(default_factory=dict)
+    counted: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ids = (f"s{number}" for number in count(1))
@@ -83,6 +84,7 @@ class World:
             newsroom=self.house.newsroom,
             settings=self.house.settings,
             reachable=self._reachable,
+            count=lambda platform, what: self.counted.append((platform, what)),
         )
         self.desk = Desk(inquiries=inquiries, orders=orders, send=sending.send, clock=lambda: self.now)
 

@@ -72,6 +72,7 @@ class Discord:
     """
 
     name = "discord"
+    edits = True
 
     def __init__(  # noqa: PLR0913 - each has its default, and `from_settings` is what most call
         self,
@@ -104,6 +105,11 @@ class Discord:
         self._servers = Servers(store=store, clock=clock, tell=self._tell)
         self._dialogs = Dialogs(rest=self._rest, store=store, defaults=defaults)
         self._refusals = Refusals(time.monotonic)
+
+    @classmethod
+    def is_configured(cls, settings: Settings) -> bool:
+        """Whether the token is set."""
+        return settings.secrets.discord_token is not None
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:

@@ -46,6 +46,7 @@ _OPTIONS = {
     "days": "daily, weekdays, weekly, or names such as mon,thu",
     "top": "How many papers at most",
     "quiet": "Say nothing on a day without papers",
+    "no_repeats": "Leave out what other channels beside this one have shown",
 }
 _PAPER = "The beginning of its title, its id, DOI or address, such as 2310.01234"
 _NUMBER = "Its number in /papers list"
@@ -133,10 +134,11 @@ class Papers(app_commands.Group):
         days: str | None = None,
         top: Top | None = None,
         quiet: bool | None = None,
+        no_repeats: bool | None = None,
     ) -> None:
         """`subscribe INTERESTS [options]`; with nothing said it is asked for in a form."""
         said: dict[str, Any] = {"at": at, "when_ready": when_ready, "timezone": timezone, "days": days}
-        said |= {"top": top, "quiet": quiet}
+        said |= {"top": top, "quiet": quiet, "no_repeats": no_repeats}
         if not interests.strip() and all(value is None for value in said.values()):
             await self._desk.open_form(interaction, "subscribe")
             return
@@ -184,10 +186,11 @@ class Papers(app_commands.Group):
         days: str | None = None,
         top: Top | None = None,
         quiet: bool | None = None,
+        no_repeats: bool | None = None,
     ) -> None:
         """`edit N [INTERESTS] [options]`; with nothing named to change it is shown in a form."""
         said: dict[str, Any] = {"at": at, "when_ready": when_ready, "timezone": timezone, "days": days}
-        said |= {"top": top, "quiet": quiet}
+        said |= {"top": top, "quiet": quiet, "no_repeats": no_repeats}
         if not interests and all(value is None for value in said.values()):
             await self._desk.open_form(interaction, f"edit {number}")
             return

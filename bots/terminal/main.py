@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "bots.service:run",
     "digest": "bots.terminal.reading:digest",
     "search": "bots.terminal.reading:search",
+    "saved": "bots.terminal.saved:saved",
     "backtest": "bots.terminal.trying:backtest",
     "why": "bots.terminal.reading:why",
     "fetch": "bots.terminal.loading:fetch",

@@ -23,6 +23,7 @@ class Options:
         weekly: rank over seven days.
         top: at most so many papers.
         quiet: nothing when there is nothing.
+        no_repeats: leave out what places beside this one were shown.
     """
 
     at: time | None = None
@@ -33,6 +34,7 @@ class Options:
     weekly: bool | None = None
     top: int | None = None
     quiet: bool | None = None
+    no_repeats: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from core.chat.cards import card_of, signal_words, why_line
 from core.chat.fates import short_day, tell_fate
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Kind, Message, Span, Text, text
+from core.chat.namesakes import why_lines
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import FORMS
 from core.chat.render import found_message, join_names, title_span, whole_message
@@ -150,7 +151,9 @@ class Inquiries:
         lines: list[Text] = [text(title_span(paper)), _fetched_words(paper)]
         if not subscriptions:
             lines.append(text("There is no subscription here that could have wanted it."))
-        lines += [await self._why_for(item, paper, now) for item in subscriptions]
+        for item in subscriptions:
+            lines.append(await self._why_for(item, paper, now))
+            lines += await why_lines(parse(item.interests), paper, self._newsroom.engine)
         return Message(Kind.ANSWER, lines=tuple(lines))
 
     async def press(self, press: c.Press, request: c.Request, now: datetime) -> Message:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
+from core.chat.beside import Beside
 from core.chat.cards import card_of, shorten
+from core.chat.editions import WEEK, Edition, gap_note, join_editions, local_day, window_of
 from core.chat.follow_ups import FollowUps
 from core.chat.latex import to_unicode
 from core.chat.message import Kind, Message, text
@@ -20,7 +22,7 @@ from core.digests.backtest import Backtest, backtest
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
 from core.digests.slate import Slates
-from core.digests.subscription import Subscription, previous_day
+from core.digests.subscription import Subscription
 from core.digests.taste import NOTHING, Taste
 from core.digests.topics import Topics
 from core.errors import QueryError
@@ -31,40 +33,18 @@ from core.papers.library import Library
 from core.papers.paper import Paper
 from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
-from core.papers.windows import After, LastDays, Newest, OnDay, Window
+from core.papers.windows import LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
 from core.search.query import Query, parse
 from core.settings import Settings
 from core.store import Delivery, Mark, Shown, Store
-from core.store.gaps import FROM_THE_FIRST, gap_behind
+from core.store.gaps import gap_behind
 
 read_interests = lru_cache(maxsize=4096)(parse)
 """`parse`, for interests that are read again at each digest."""
 ARXIV = "arxiv"
 NEAREST_TITLE = 80
 RANKED_AT_MOST = 10_000
-WEEK = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Edition:
-    """A digest with its rendering.
-
-    Attributes:
-        shown: its papers as the outbox remembers them.
-        lacking: names of the sources that did not answer when it was composed.
-        silence: the reason that is told instead of papers, else empty.
-        upto: the listing sequence it covers.
-        told: names of what it tells of papers that are known already.
-    """
-
-    digest: Digest
-    message: Message
-    shown: tuple[Shown, ...]
-    silence: str
-    upto: int
-    lacking: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +84,7 @@ class Newsroom:
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
         kept = timedelta(days=settings.keep.deliveries_days)
+        self._beside = Beside(store)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
         everyone = settings.chat.everyone_may_subscribe
@@ -129,9 +110,11 @@ class Newsroom:
         """
         last = await self._store.last_sent(subscription.id, day)
         gap = await gap_behind(self._store, subscription.id, last)
-        window = _window(subscription, last, gap, now)
+        window = window_of(subscription, last, gap, now)
         order = await self._order(subscription, window, now, moment.marks if moment else None)
-        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
+        notes = gap_note(subscription, last, day)
+        seen_by = "this place, or one beside it," if subscription.no_repeats else "this place"
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, notes, seen_by=seen_by)
         edition = await self._edition(order, frame, now, moment.slates if moment else None)
         return await self._with_news(edition, await self._follow_ups.news(subscription.address, now), subscription)
 
@@ -201,7 +184,7 @@ class Newsroom:
         last = await self._store.last_sent(subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
         gap = await gap_behind(self._store, subscription.id, last)
-        order = await self._order(subscription, _window(subscription, last, gap, now), now)
+        order = await self._order(subscription, window_of(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = join_names([source_label(name) for name in back])
         clock = now.astimezone(zone_of(subscription.timezone))
@@ -221,7 +204,7 @@ class Newsroom:
     async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
         """Rank all that a delivered digest could have shown, best first, by the votes of today."""
         last = await self._store.last_sent(subscription.id, delivery.day)
-        order = await self._order(subscription, _window(subscription, last, None, delivery.composed_at), now)
+        order = await self._order(subscription, window_of(subscription, last, None, delivery.composed_at), now)
         own = {shown.paper for shown in delivery.shown}
         order = replace(order, leave_out=frozenset(order.leave_out) - own, top=RANKED_AT_MOST)
         digest = await compose(order, engine=self.engine, library=self.library)
@@ -239,12 +222,12 @@ class Newsroom:
         editions = [
             await self._edition(
                 replace(await self._order(item, Newest(), now), leave_out=frozenset()),
-                Frame(self._heading(item.interests), _local_day(now, item.timezone), item.timezone),
+                Frame(self._heading(item.interests), local_day(now, item.timezone), item.timezone),
                 now,
             )
             for item in subscriptions
         ]
-        return _joined(editions)
+        return join_editions(editions, [item.number for item in subscriptions])
 
     async def front_page(
         self,
@@ -277,7 +260,7 @@ class Newsroom:
         limit = top or (self._settings.digest.top if interests else self._settings.digest.everything_top)
         order = Order(parse(interests), window, limit, taste=taste)
         empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
-        frame = Frame(self._heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
+        frame = Frame(self._heading(interests), day or local_day(now, timezone), timezone, empty=empty)
         return await self._edition(order, frame, now)
 
     async def try_interests(self, interests: str, now: datetime, *, days: int, top: int) -> Backtest:
@@ -298,12 +281,13 @@ class Newsroom:
         now: datetime,
         marks: Mapping[str, Sequence[Mark]] | None = None,
     ) -> Order:
-        kept = timedelta(days=self._settings.keep.deliveries_days)
+        since = now - timedelta(days=self._settings.keep.deliveries_days)
+        shown = await self._store.shown_papers(subscription.address, since)
         return Order(
             query=read_interests(subscription.interests),
             window=window,
             top=subscription.top,
-            leave_out=await self._store.shown_papers(subscription.address, now - kept),
+            leave_out=shown | await self._beside.shown(subscription, since, now),
             others=await self._others(subscription),
             taste=await self.tastes.of(subscription.address, marks),
         )
@@ -324,7 +308,14 @@ class Newsroom:
         if not digest.chosen:
             nearest = await self._nearest_title(digest, order.window)
             silence = explain_silence(
-                digest, states, self._calendar, now=now, timezone=frame.timezone, nearest=nearest, empty=frame.empty
+                digest,
+                states,
+                self._calendar,
+                now=now,
+                timezone=frame.timezone,
+                nearest=nearest,
+                empty=frame.empty,
+                seen_by=frame.seen_by,
             )
         message = digest_message(
             digest,
@@ -347,39 +338,3 @@ class Newsroom:
         nearest = await self.engine.nearest(digest.query, window)
         paper = await self.library.paper(nearest.paper_id) if nearest is not None else None
         return shorten(to_unicode(paper.title), NEAREST_TITLE) if paper is not None else ""
-
-
-def _window(subscription: Subscription, last: Delivery | None, gap: int | None, now: datetime) -> Window:
-    if subscription.weekly:
-        return LastDays(WEEK, now, after=None if last is None else last.upto)
-    if last is None or gap == FROM_THE_FIRST:
-        return Newest(since=subscription.created_at.date())
-    return After(last.upto if gap is None else min(last.upto, gap))
-
-
-def _gap(subscription: Subscription, last: Delivery | None, day: date) -> tuple[str, ...]:
-    """Say what a digest covers besides its own day, when earlier dates had none."""
-    expected = previous_day(subscription, day)
-    if subscription.weekly or last is None or expected is None or last.day >= expected:
-        return ()
-    return (f"This covers everything since {long_day(last.day)}, when the last digest was sent.",)
-
-
-def _local_day(now: datetime, timezone: str) -> date:
-    return now.astimezone(zone_of(timezone)).date()
-
-
-def _joined(editions: Sequence[Edition]) -> Message:
-    """Join the digests of one place into one message; a paper wanted by several is shown once, in the first."""
-    first = editions[0].message
-    if len(editions) == 1:
-        return first
-    cards = {card.paper: card for edition in reversed(editions) for card in edition.message.cards}
-    ordered = dict.fromkeys(card.paper for edition in editions for card in edition.message.cards)
-    lines = tuple(
-        text(f"{edition.message.heading}: ", *line) if edition.message.cards else line
-        for edition in editions
-        for line in edition.message.lines
-    )
-    heading = "Papers for this channel" if cards else ""
-    return replace(first, heading=heading, lines=lines, cards=tuple(cards[paper] for paper in ordered))

@@ -37,7 +37,7 @@ FORMS: Mapping[str, str] = {
     "unsubscribe": "/papers unsubscribe N|all",
     "pause": "/papers pause N",
     "resume": "/papers resume N",
-    "edit": "/papers edit N [INTERESTS] [at HH:MM] [in Area/City|UTC] [days] [top N] [quiet]",
+    "edit": "/papers edit N [INTERESTS] [at HH:MM] [in Area/City|UTC] [days] [top N] [quiet] [no repeats|with repeats]",
     "send": "/papers send N [DATE] [again]",
     "why": "/papers why ID",
     "similar": "/papers similar ID",
@@ -74,13 +74,15 @@ def options_from(
     days: str | None = None,
     top: int | None = None,
     quiet: bool | None = None,
+    no_repeats: bool | None = None,
 ) -> c.Options:
     """Read typed options, each in the words of the text form; None means not said.
 
     Raises:
         UsageError: which option, which value, what is allowed.
     """
-    options = c.Options(when_ready=when_ready, top=None if top is None else _check_top(top), quiet=quiet)
+    limit = None if top is None else _check_top(top)
+    options = c.Options(when_ready=when_ready, top=limit, quiet=quiet, no_repeats=no_repeats)
     if at:
         moment = parse_time(at)
         options = replace(options, by=moment) if when_ready else replace(options, at=moment)
@@ -172,6 +174,8 @@ def _take_option(words: Sequence[str], options: c.Options) -> tuple[int, c.Optio
         return 1, replace(options, quiet=True)
     if last == "ready" and before == "when":
         return 2, replace(options, when_ready=True)
+    if last == "repeats" and before in {"no", "with"}:
+        return 2, replace(options, no_repeats=before == "no")
     if last in {"daily", "weekdays", "weekly"} or _is_day_list(last):
         numbers, weekly = parse_days(last)
         return 1, replace(options, days=numbers, weekly=weekly)

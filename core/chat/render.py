@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from core.chat.cards import card_of, page_address, trend_words, why_line
+from core.chat.cards import WHY_LENGTH, card_of, page_address, shorten, trend_words, why_line
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Card, Kind, Message, Span, Text, plain, text
 from core.chat.parsing import days_text
@@ -22,6 +22,8 @@ from core.search.query import point_at
 
 ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
 BUTTON_VALUE = 80
+ALSO = 40
+NAMED_FIRST = 8  # the blanks and the point between two reasons, and "#12 " before them where digests are joined
 LISTED_AUTHORS = 60
 FOR_SEARCHERS = frozenset({"save", "more", "details"})
 
@@ -44,14 +46,16 @@ def subject(interests: str) -> Text:
 
 def chosen_why(chosen: Chosen, now: datetime) -> str:
     """Return why a paper is in a digest, at most 80 characters, from the score's own parts."""
-    parts = [f"matches {' '.join(chosen.words)}"] if chosen.words else []
+    also = shorten("also for " + ", ".join(f"#{number}" for number in chosen.also), ALSO) if chosen.also else ""
+    # A paper that several subscriptions want names them all, however much there is to tell of it.
+    room = WHY_LENGTH - (len(also) + NAMED_FIRST if also else 0)
+    parts = [shorten(f"matches {' '.join(chosen.words)}", room)] if chosen.words else []
+    parts += [also] if also else []
     if chosen.near:
         parts.append(NEAR_IN_MEANING)
     if chosen.liked:
         who = "you" if chosen.own_taste else "this channel"
         parts.append(f"like {chosen.liked:,} paper{'s' if chosen.liked > 1 else ''} {who} marked 👍")
-    if chosen.also:
-        parts.append("also for " + ", ".join(f"#{number}" for number in chosen.also))
     parts += trend_words(chosen.ranked.paper, now)
     return why_line(parts or _listing_words(chosen.ranked.paper))
 
@@ -77,6 +81,7 @@ class Frame:
         timezone: the reader's, IANA name.
         notes: sentences for below.
         empty: what is said when there were no papers, and nothing else explains it.
+        seen_by: who was shown before what is left out.
     """
 
     heading: str
@@ -84,6 +89,7 @@ class Frame:
     timezone: str
     notes: tuple[str, ...] = ()
     empty: str = "no new papers since the last digest"
+    seen_by: str = "this place"
 
 
 def digest_message(
@@ -173,7 +179,7 @@ def error_message(error: PaperboyError) -> Message:
 def when_words(subscription: Subscription) -> str:
     """Return when a subscription is due: `at 08:00 in UTC, weekdays, top 5`."""
     days = days_text(subscription.days, weekly=subscription.weekly)
-    quiet = ", quiet" if subscription.quiet else ""
+    quiet = (", quiet" if subscription.quiet else "") + (", no repeats" if subscription.no_repeats else "")
     return f"{_at_words(subscription)} in {subscription.timezone}, {days}, top {subscription.top}{quiet}"
 
 

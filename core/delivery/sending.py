@@ -19,9 +19,10 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from core.chat import commands as c
+from core.chat.editions import Edition
 from core.chat.fates import short_day
 from core.chat.message import Button, Kind, Message, Span, text
-from core.chat.newsroom import Edition, Newsroom
+from core.chat.newsroom import Newsroom
 from core.chat.orders import Reachable, numbered, require_rights
 from core.clock import zone_of
 from core.delivery.outbox import delivery_of, give_up, waiting_deliveries
@@ -29,12 +30,16 @@ from core.digests.subscription import Due, Subscription, next_due
 from core.errors import UsageError
 from core.settings import Settings
 from core.store import OPEN, Delivery, State, Store
+from core.store.figures import DUE, Count, ignore
 
 
 class Sending:
     """Answers `send`."""
 
-    def __init__(self, *, store: Store, newsroom: Newsroom, settings: Settings, reachable: Reachable) -> None:
+    def __init__(
+        self, *, store: Store, newsroom: Newsroom, settings: Settings, reachable: Reachable, count: Count = ignore
+    ) -> None:
+        self._count = count
         self._store = store
         self._newsroom = newsroom
         self._settings = settings
@@ -82,8 +87,9 @@ class Sending:
         is_late = latest is not None and latest.day > day
         given_up = False if is_late else await self._give_up_waiting(due, now)
         edition = await self._compose(subscription, day, latest if is_late else None, now)
+        nothing = f"There is nothing to send for {short_day(day)}: {edition.silence}."
         if not edition.shown and not given_up:
-            return _say(f"There is nothing to send for {short_day(day)}: {edition.silence}.")
+            return _say(nothing)
         delivery = replace(delivery_of(due, edition, now), due_at=now)
         if is_late:
             delivery = replace(delivery, lacking=())  # completing it would bring in what later digests cover
@@ -93,7 +99,8 @@ class Sending:
             kept = await self._store.move(delivery, expected=State.DEAD)
         if not kept:
             return _say(f"{_name(subscription, day)} is on its way already.")
-        return _queued(subscription, delivery, now)
+        self._count(delivery.address.partition(":")[0], DUE)
+        return _queued(subscription, delivery, now) if edition.shown else _say(nothing)
 
     async def _give_up_waiting(self, due: Due, now: datetime) -> bool:
         """Give up what waits of earlier dates, as a due digest does that covers it; tells whether there was some."""

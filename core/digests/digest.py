@@ -17,7 +17,6 @@ from core.digests.taste import NOTHING, Taste, liked_like, taste_scores
 from core.digests.variety import LOOKED_AT, vary
 from core.errors import QueryError
 from core.papers.library import Library
-from core.papers.rows import read_papers
 from core.papers.windows import Window
 from core.search.engine import Engine, resolve_likes
 from core.search.interests import Fit, fit_interest
@@ -129,18 +128,20 @@ def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates:
     slate = slates.get(connection, order.window, lambda: engine.pool(connection, order.window))
     fit = fit_interest(connection, order.query, near, slate.pool, engine.ask(order.query))
     wanted = np.flatnonzero(fit.wanted)
-    fresh = np.array([place for place in wanted.tolist() if slate.pool.ids[place] not in order.leave_out], np.int64)
+    fresh = wanted
+    if order.leave_out:
+        kept = [place for place in wanted.tolist() if slate.pool.ids[place] not in order.leave_out]
+        fresh = np.array(kept, np.int64)
     choice = _score(connection, order, slate, fit, fresh)
     ordered = _ordered(connection, order, slate, choice)
-    papers = read_papers(connection, [slate.pool.ids[place] for place, _ in ordered])
+    papers = slate.papers(connection, [place for place, _ in ordered])
     also = _suiting_others(connection, order, engine, slate)
     taste = dict(zip(choice.places.tolist(), choice.taste.tolist(), strict=True))
 
     def chosen(place: int, score: float) -> Chosen:
-        paper = papers[slate.pool.ids[place]]
         parts = (float(fit.relevance[place]), float(slate.trend[place]), taste[place])
         return Chosen(
-            Ranked(paper, score, *parts),
+            Ranked(papers[place], score, *parts),
             fit.told(place),
             tuple(number for number, suits in also if suits[place]),
             near=bool(fit.near[place]),
@@ -164,25 +165,39 @@ def _score(connection: sqlite3.Connection, order: Order, slate: Slate, fit: Fit,
     if taught and len(places):
         likeness = slate.likeness(connection)
         likeness.learn(connection, [*order.taste.liked, *order.taste.disliked])
-        taste = standing(taste_scores(order.taste, likeness)[places])
+        marked = likeness.places_of([*order.taste.liked, *order.taste.disliked])
+        # What was marked is most like itself: it would make all others look the same.
+        others = np.array([slate.pool.ids[place] not in marked for place in places.tolist()], np.bool_)
+        taste = standing(taste_scores(order.taste, likeness)[places], others)
     by_words = bool(order.query.words)
     scores = mix(fit.relevance[places], slate.trend[places], taste, taught=taught, by_words=by_words)
     return _Choice(places, scores, taste)
 
 
 def _ordered(connection: sqlite3.Connection, order: Order, slate: Slate, choice: _Choice) -> list[tuple[int, float]]:
-    """Return the places of the chosen papers and their scores, best first."""
-    kept = {identifier: number for number, identifier in enumerate(order.keep)}
-    rank = [kept.get(slate.pool.ids[place], len(kept)) for place in choice.places.tolist()]
-    keys = (slate.age_order[choice.places], -choice.scores.round(6).astype(np.float64), np.array(rank, np.float64))
-    by_score = np.lexsort(keys)
-    count = sum(place < len(kept) for place in rank)
-    first, rest = by_score[: max(LOOKED_AT, count)], by_score[max(LOOKED_AT, count) :]
-    alike = slate.alike(connection, choice.places[first].tolist()) if order.varied else None
-    varied = vary(choice.scores[first], alike, count) if alike is not None else enumerate(choice.scores[first].tolist())
+    """Return the places of the chosen papers and their scores, best first; those to keep stand before all others."""
+    rank, count = _ranks_of_kept(order, slate, choice.places)
+    by_score = np.lexsort((slate.age_order[choice.places], -choice.scores.round(6).astype(np.float64), rank))
+    looked_at = max(LOOKED_AT, count)
+    first, rest = by_score[:looked_at], by_score[looked_at : max(order.top, looked_at)]
+    scores = choice.scores[first]
+    if order.varied:
+        alike = slate.alike(connection, choice.places[first].tolist())
+        varied = vary(scores, alike, count, order.top)
+    else:
+        varied = list(enumerate(scores.tolist()))
     ordered = [(int(first[at]), score) for at, score in varied]
     ordered += [(int(at), float(choice.scores[at])) for at in rest]
     return [(int(choice.places[at]), round(score, 6)) for at, score in ordered[: max(order.top, count)]]
+
+
+def _ranks_of_kept(order: Order, slate: Slate, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
+    """Return each paper's rank among those to keep (behind them all where it is none), and how many are there."""
+    if not order.keep:
+        return np.zeros(len(places)), 0
+    kept = {identifier: number for number, identifier in enumerate(order.keep)}
+    ranks = np.array([kept.get(slate.pool.ids[place], len(kept)) for place in places.tolist()], np.float64)
+    return ranks, int((ranks < len(kept)).sum())
 
 
 def _liked(connection: sqlite3.Connection, order: Order, slate: Slate, place: int) -> int:

@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 
 WORDS_SHARE = 2 / 3
 SHRINKAGE = 0.03
+FEW_SHRINK = 10
+"""At least ten times what one direction has on average: a handful of papers do not tell how papers vary."""
 MOST_COMPARED = 1_000
 """The variance of a larger window is reckoned from so many of its papers, evenly picked."""
 BLOCK = 2_048
+MOST_CELLS = 15_000_000
+"""Marked papers times papers of the window that are kept, 120 MB; beyond, marked papers are looked at again."""
 
 
 class Likeness:
@@ -47,45 +51,74 @@ class Likeness:
         self._words = _Words([texts[number] for number in pool.numbers.tolist()])
         self._centre = pool.vectors[pool.is_placed].mean(axis=0) if pool.has_vectors else None
         self._vectors = directions_of(pool) if pool.has_vectors else None
-        self._rows: dict[str, Vectors] = {}
-        self._keen: dict[str, Vectors] = {}
+        self._at: dict[str, int] = {}
+        self._plain = np.zeros((0, len(pool)), np.float32)
+        self._keen = np.zeros((0, len(pool)), np.float32)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def knows(self, paper: str) -> bool:
-        """Whether a marked paper was learned."""
-        return paper in self._rows
-
-    def learn(self, connection: sqlite3.Connection, papers: Iterable[str]) -> None:
+    def learn(self, connection: sqlite3.Connection, papers: Sequence[str]) -> None:
         """Look at marked papers that were not seen before."""
-        fresh = [paper for paper in dict.fromkeys(papers) if paper not in self._rows]
+        fresh = [paper for paper in dict.fromkeys(papers) if paper not in self._at]
         if not fresh or not len(self):
             return
+        if (len(self._at) + len(fresh)) * len(self) > MOST_CELLS:
+            self._forget()
+            fresh = list(dict.fromkeys(papers))
         asked = "SELECT number, id FROM papers WHERE id IN (SELECT value FROM json_each(?))"
         numbers = dict(connection.execute(asked, (json.dumps(fresh),)))
-        texts = _texts(connection, list(numbers))
-        for number, paper in numbers.items():
-            row = self._words.likeness(texts[number])
-            vector = self._pool.vector(number)
-            if self._vectors is not None and self._centre is not None and vector is not None:
-                row = WORDS_SHARE * row + (1 - WORDS_SHARE) * (self._vectors @ _direction(vector - self._centre))
-            self._rows[paper] = row
+        rows = self._look_at(connection, list(numbers))
+        start = len(self._at)
+        self._make_room(start + len(rows))
+        self._plain[start : start + len(rows)] = rows
+        self._keen[start : start + len(rows)] = self._discern(rows)
+        self._at.update((paper, start + place) for place, paper in enumerate(numbers.values()))
 
-    def plain(self, paper: str) -> Vectors:
-        """Return how like a marked paper each paper of the pool is, in the pool's order."""
-        return self._rows[paper]
+    def places_of(self, papers: Iterable[str]) -> dict[str, int]:
+        """Return the rows of those marked papers that are known, by id."""
+        return {paper: self._at[paper] for paper in papers if paper in self._at}
 
-    def discerning(self, paper: str) -> Vectors:
-        """Return the same with what all papers of the pool share taken out: (C + r·I)^-1 between the two.
+    def plain(self, rows: Sequence[int], place: int) -> Vectors:
+        """Return how like marked papers, by their rows, the paper at a place of the pool is."""
+        found: Vectors = self._plain[list(rows), place]
+        return found
+
+    def discerning(self, rows: Sequence[int], weights: Sequence[float]) -> Vectors:
+        """Return the weighted sum of rows with what all papers of the pool share taken out of them."""
+        found: Vectors = np.array(weights, np.float32) @ self._keen[list(rows)]
+        return found
+
+    def _forget(self) -> None:
+        self._at, self._plain, self._keen = {}, self._plain[:0], self._keen[:0]
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self._plain):
+            more = np.zeros((max(count, 2 * len(self._plain)) - len(self._plain), len(self)), np.float32)
+            self._plain = np.concatenate([self._plain, more])
+            self._keen = np.concatenate([self._keen, more])
+
+    def _look_at(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
+        """Return the likeness of papers of the library, by number, with those of the pool, (numbers, pool)."""
+        texts = _texts(connection, numbers)
+        rows = np.array([self._words.likeness(texts[number]) for number in numbers], np.float32)
+        vectors = [self._pool.vector(number) for number in numbers]
+        there = [place for place, vector in enumerate(vectors) if vector is not None]
+        if self._vectors is not None and self._centre is not None and there:
+            known = np.array([vectors[place] for place in there], np.float32) - self._centre
+            known /= np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-9)
+            rows[there] = WORDS_SHARE * rows[there] + (1 - WORDS_SHARE) * (known @ self._vectors.T)
+        return rows.reshape(-1, len(self))
+
+    def _discern(self, rows: Vectors) -> Vectors:
+        """Return (C + r·I)^-1 between marked papers and those of the pool, up to a factor.
 
         With X the compared papers, by Woodbury's identity, ∝ k(p, i) - k(p, X) (K(X, X) + r·I)^-1 k(X, i).
         """
-        if paper not in self._keen:
-            picked, projection = self._background
-            row = self._rows[paper]
-            self._keen[paper] = row - projection @ (row[picked] - row[picked].mean())
-        return self._keen[paper]
+        picked, projection = self._background
+        seen = rows[:, picked]
+        keen: Vectors = rows - (seen - seen.mean(axis=1, keepdims=True)) @ projection.T
+        return keen
 
     def between(self, places: Sequence[int]) -> Vectors:
         """Return how alike some papers of the pool are, (n, n); by words alone where no meaning is known."""
@@ -101,7 +134,7 @@ class Likeness:
         picked = np.unique(np.linspace(0, count - 1, min(count, MOST_COMPARED)).astype(np.int64))
         kernel = self._kernel(picked)
         square = kernel[picked]
-        ridge = SHRINKAGE * float(np.trace(square)) or 1.0
+        ridge = max(SHRINKAGE, FEW_SHRINK / len(picked)) * float(np.trace(square)) or 1.0
         inverse = np.linalg.inv(square + ridge * np.eye(len(picked), dtype=np.float32))
         return picked, np.asarray(kernel @ inverse, np.float32)
 
@@ -120,7 +153,9 @@ class _Words:
     def __init__(self, texts: Sequence[str]) -> None:
         counted = [_count(text) for text in texts]
         self._size = len(texts)
-        self._frequency = Counter(word for words in counted for word in words)
+        frequency = Counter(word for words in counted for word in words)
+        self._rarity = {word: math.log((self._size + 2) / (papers + 1)) for word, papers in frequency.items()}
+        self._rarest = math.log(self._size + 2)
         postings: dict[str, tuple[list[int], list[float]]] = {}
         for place, words in enumerate(counted):
             for word, weight in self._weigh(words).items():
@@ -132,21 +167,27 @@ class _Words:
         }
 
     def _weigh(self, words: Counter[str]) -> dict[str, float]:
-        raw = {
-            word: (1 + math.log(count)) * math.log((self._size + 2) / (self._frequency[word] + 1))
-            for word, count in words.items()
-        }
+        raw = {word: (1 + math.log(count)) * self._rarity[word] for word, count in words.items()}
         length = math.sqrt(sum(weight * weight for weight in raw.values())) or 1.0
         return {word: weight / length for word, weight in raw.items()}
 
     def likeness(self, text: str) -> Vectors:
         """Return the cosine of a text's words with those of each paper of the pool."""
-        row = np.zeros(self._size, np.float32)
-        for word, weight in self._weigh(_count(text)).items():
+        holders, held, weights = [], [], []
+        square = 0.0
+        for word, count in _count(text).items():
+            weight = (1 + math.log(count)) * self._rarity.get(word, self._rarest)
+            square += weight * weight
             if word in self._postings:
-                places, held = self._postings[word]
-                row[places] += np.float32(weight) * held
-        return row
+                places, theirs = self._postings[word]
+                holders.append(places)
+                held.append(theirs)
+                weights.append(weight)
+        if not held:
+            return np.zeros(self._size, np.float32)
+        repeated = np.repeat(np.array(weights, np.float32), [len(places) for places in holders])
+        products = np.bincount(np.concatenate(holders), np.concatenate(held) * repeated, self._size)
+        return (products / math.sqrt(square)).astype(np.float32)
 
     def between(self, places: Sequence[int], others: Sequence[int]) -> Vectors:
         """Return the cosines of the words of some papers with those of others, (places, others).
@@ -183,8 +224,3 @@ def _texts(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, 
 
 def _count(text: str) -> Counter[str]:
     return Counter(stem(token) for token in tokens(text) if token not in STOP_WORDS and len(token) > 1)
-
-
-def _direction(vector: Vectors) -> Vectors:
-    found: Vectors = vector / max(float(np.linalg.norm(vector)), 1e-9)
-    return found

@@ -25,6 +25,7 @@ from core.papers.paper import Paper
 
 if TYPE_CHECKING:
     from core.search.matrix import Vectors
+    from core.search.pool import Mask
 
 RELEVANCE_WEIGHT = 0.65
 HALF_TAUGHT = 5
@@ -53,12 +54,13 @@ def taste_weight(taught: int, *, by_words: bool) -> float:
     return most * taught / (taught + HALF_TAUGHT)
 
 
-def standing(scores: Vectors) -> Vectors:
-    """Return scores of any scale as places among each other, 0..1."""
-    spread = float(scores.std()) if len(scores) else 0.0
+def standing(scores: Vectors, compared: Mask | None = None) -> Vectors:
+    """Return scores of any scale as places, 0..1, among those that are compared; all are when it is left out."""
+    others = scores if compared is None else scores[compared]
+    spread = float(others.std()) if len(others) else 0.0
     if spread < 1e-9:
         return np.full(len(scores), 0.5, np.float32)
-    found: Vectors = 1 / (1 + np.exp(-(scores - scores.mean()) / spread))
+    found: Vectors = 1 / (1 + np.exp(-np.clip((scores - others.mean()) / spread, -50, 50)))
     return found
 
 

@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from core.digests.likeness import Likeness, directions_of, words_alike
 from core.digests.trend import UNKNOWN, trends
+from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.windows import Window
 from core.search.pool import Pool
 
 if TYPE_CHECKING:
     from core.search.matrix import Vectors
+
+
+MOST_SLATES = 3
+"""Most subscriptions ask for the same window; those that do not shall not fill the memory."""
 
 
 class Slate:
@@ -33,9 +38,20 @@ class Slate:
     def __init__(self, connection: sqlite3.Connection, pool: Pool) -> None:
         self.pool = pool
         self._likeness: Likeness | None = None
+        self._papers: dict[int, Paper] = {}
         followed = _followed(connection, pool)
         found = trends(read_papers(connection, followed).values()) if followed else {}
         self.trend: Vectors = np.array([found.get(paper, UNKNOWN) for paper in pool.ids], np.float32)
+
+    def papers(self, connection: sqlite3.Connection, places: Sequence[int]) -> dict[int, Paper]:
+        """Return the papers at some places of the pool, by place; each is read once."""
+        missing = [self.pool.ids[place] for place in places if place not in self._papers]
+        if missing:
+            found = read_papers(connection, missing)
+            self._papers.update(
+                (place, found[self.pool.ids[place]]) for place in places if self.pool.ids[place] in found
+            )
+        return {place: self._papers[place] for place in places if place in self._papers}
 
     def likeness(self, connection: sqlite3.Connection) -> Likeness:
         """Return how alike the papers are; made with the first call, which reads all their texts."""
@@ -83,6 +99,8 @@ class Slates:
 
     def get(self, connection: sqlite3.Connection, window: Window, make: Callable[[], Pool]) -> Slate:
         """Return the slate of a window; the first who asks has it made."""
-        if window not in self._made:
-            self._made[window] = Slate(connection, make())
-        return self._made[window]
+        slate = self._made.pop(window, None) or Slate(connection, make())
+        self._made[window] = slate  # the one that was used last stands last
+        while len(self._made) > MOST_SLATES:
+            del self._made[next(iter(self._made))]
+        return slate

@@ -18,15 +18,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
     from core.digests.likeness import Likeness
     from core.search.matrix import Vectors
 
 DISLIKES_COUNT = 0.1
-LIKENESS_TOLD = 0.15
-"""From so much likeness on a marked paper is named as a reason."""
+LIKENESS_TOLD = 0.2
+"""From so much likeness on a marked paper is named as a reason: one of a hundred pairs of papers reaches it."""
 
 
 class Vote(Protocol):
@@ -97,16 +95,18 @@ def pool_votes(votes: Iterable[Vote], since: datetime | None = None) -> Taste:
 
 def taste_scores(taste: Taste, likeness: Likeness) -> Vectors:
     """Return how much each paper of a pool is to a place's taste; any scale, more is better."""
-    scores = np.zeros(len(likeness), np.float32)
+    rows: list[int] = []
+    weights: list[float] = []
     for share, marked in ((1.0, taste.liked), (-DISLIKES_COUNT, taste.disliked)):
-        known = [(paper, voices) for paper, voices in marked.items() if likeness.knows(paper)]
-        total = sum(voices for _, voices in known)
-        for paper, voices in known:
-            scores += np.float32(share * voices / total) * likeness.discerning(paper)
-    return scores
+        known = likeness.places_of(marked)
+        total = sum(marked[paper] for paper in known)
+        rows += known.values()
+        weights += [share * marked[paper] / total for paper in known]
+    return likeness.discerning(rows, weights)
 
 
 def liked_like(taste: Taste, likeness: Likeness, place: int) -> int:
     """Return to how many liked papers the paper at a place of the pool is like, itself left out."""
-    liked = [paper for paper in taste.liked if likeness.knows(paper) and likeness.ids[place] != paper]
-    return sum(bool(likeness.plain(paper)[place] >= LIKENESS_TOLD) for paper in liked)
+    known = likeness.places_of(taste.liked)
+    known.pop(likeness.ids[place], None)
+    return int((likeness.plain(list(known.values()), place) >= LIKENESS_TOLD).sum())

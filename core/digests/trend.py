@@ -39,8 +39,8 @@ WEIGHTS: Mapping[str, float] = {
     "stars": 0.5,
     "points": 0.5,
 }
-ENOUGH_PEERS = 5
-"""Of fewer the next wider circle is asked: category, archive, everything; in the end whatever there is."""
+ENOUGH_PEERS = 3
+"""Of fewer the next wider circle is asked: category, archive, archive of any age; other fields never."""
 AGES = (timedelta(days=4), timedelta(days=11))
 """Where an age class ends: one announcement's papers (a weekend lies in some), about a week older, all before."""
 FRESH = timedelta(days=2)
@@ -110,7 +110,8 @@ def _follow(paper: Paper, newest: datetime) -> _Followed:
     born = paper.published or paper.first_seen or newest
     age = sum(newest - born > end for end in AGES)
     category = paper.categories[0] if paper.categories else next(iter(paper.sources), "")
-    circles = ((category, age), (category.partition(".")[0], age), ("", age), ("", -1))
+    archive = category.partition(".")[0]
+    circles = ((category, age), (f"{archive}.*", age), (f"{archive}.*", -1))
     return _Followed(paper.id, circles, readings_of(paper, newest))
 
 

@@ -12,15 +12,17 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, QueryError
 from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
+from core.papers.schema import gathered
 from core.papers.tokens import tokens
-from core.papers.windows import OnDay, These, Window
+from core.papers.windows import These, Window
+from core.search.authors import Person, find_people, person_of
 from core.search.hybrid import (
     Ranked,
     aim,
@@ -43,12 +45,13 @@ from core.search.interests import (
 )
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
+from core.search.nearness import least_nearness
 from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
-from core.search.ranking import find_near, matching_titles, rank_by_words
+from core.search.ranking import alike_titles, find_near, papers_called, rank_by_words
 from core.search.reasons import MAX_REASON, TITLE_MATCHES, held_words, reasons, telling_leaves
-from core.search.tree import Word
+from core.search.tree import Author, Word, all_leaves
 
 if TYPE_CHECKING:
     from core.search.model import Vectors
@@ -59,6 +62,8 @@ POOL = 50
 SPARE = 20
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 FEW = 5
+MUCH_NEW = 1_000
+"""After so many new papers an interest is read again, since the nearest may be others now."""
 QUERIES_KEPT = 20_000
 """So many standing interests need not be read again for each digest; one takes 1.5 kB."""
 
@@ -119,7 +124,7 @@ class Engine:
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
-        self._asked: dict[tuple[str, str], Asked] = {}
+        self._asked: dict[tuple[str, str, int], Asked] = {}
         self._last_pool: tuple[object, Pool] | None = None
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
@@ -141,15 +146,14 @@ class Engine:
         vector = self._embedding.submit(known.embedder.embed_query, text) if known and text else None
         near = resolve_likes(connection, query)
         liked = liked_vectors(known, paper_numbers(connection, likes)) if known else None
-        ranked = None
         if known is not None and liked is not None:
 
             def direction() -> Vectors:
                 return aim([*liked, *([vector.result()] if vector else [])])
 
+            called = papers_called(connection, compile_query(query.tree, near), text)
             ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
-        if ranked is not None:
-            return _page_of_both(connection, query, near, ranked, limit, offset)
+            return _page_of_both(connection, query, near, ranked, called, slice(offset, offset + limit))
         found = _page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
         return replace(found, notes=(f"Searched by words alone: {missing}.",) if missing else ())
@@ -250,11 +254,13 @@ class Engine:
         known = self._known(query, text, ())
         if known is None or not tokens(text):
             return None
-        key = (known.embedder.key, text)
+        key = (known.embedder.key, text, len(known.matrix) // MUCH_NEW)
         if key not in self._asked:
             if len(self._asked) >= QUERIES_KEPT:
                 self._asked.clear()
-            self._asked[key] = Asked(known.embedder.embed_query(text), known.embedder.least_cosine)
+            vector = known.embedder.embed_query(text)
+            least = least_nearness(vector, known.matrix, known.subjects)
+            self._asked[key] = Asked(vector, least, known.embedder.least_cosine)
         return self._asked[key]
 
     async def nearest(self, query: Query, window: Window) -> Match | None:
@@ -272,7 +278,7 @@ class Engine:
         return await self._library.read(ask)
 
     async def explain(self, query: Query, paper_id: str) -> Verdict:
-        """Say whether an interest wants a paper among those that were listed with it, and by what.
+        """Say whether an interest wants a paper, and by what.
 
         Raises:
             QueryError: `like:` names a paper that the library does not hold.
@@ -281,8 +287,21 @@ class Engine:
 
         def ask(connection: sqlite3.Connection) -> Verdict:
             near = resolve_likes(connection, query)
-            pool = self.pool(connection, _listed_with(connection, paper_id))
+            pool = self.pool(connection, These((paper_id,)))
             return explain_paper(connection, query, near, (pool, paper_id), self.ask(query))
+
+        return await self._library.read(ask)
+
+    async def people(self, name: str) -> Sequence[Person]:
+        """Return the people of a name among the works of the library, whoever has the most first; see `authors.py`.
+
+        Raises:
+            LibraryError: the library cannot be read.
+        """
+
+        def ask(connection: sqlite3.Connection) -> Sequence[Person]:
+            register_functions(connection)
+            return find_people(connection, name)
 
         return await self._library.read(ask)
 
@@ -328,14 +347,20 @@ def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Nea
             place = max(query.text.lower().find("like:"), 0)
             raise QueryError(f"like: the library does not hold {identifier}.", query=query.text, position=place)
         found[identifier] = near
+    return found | _resolve_people(connection, query)
+
+
+def _resolve_people(connection: sqlite3.Connection, query: Query) -> dict[str, Near]:
+    """Look up the works of each author who is told from others of the name by a paper."""
+    found: dict[str, Near] = {}
+    for author in (leaf for leaf in all_leaves(query.tree) if isinstance(leaf, Author) and leaf.of):
+        person = person_of(find_people(connection, author.name), author.of)
+        if person is None:
+            place = max(query.text.lower().find("au:"), 0)
+            told = f"au: the library holds no {author.of} by {author.name}."
+            raise QueryError(told, query=query.text, position=place)
+        found[author.key] = Near("", dict.fromkeys((work.number for work in person.works), 0.0))
     return found
-
-
-def _listed_with(connection: sqlite3.Connection, paper_id: str) -> Window:
-    """Return the window of the day on which a paper was listed last; of itself alone where it never was."""
-    query = "SELECT max(l.day) FROM listings l JOIN papers p ON p.number = l.paper WHERE p.id = ?"
-    (day,) = connection.execute(query, (paper_id,)).fetchone()
-    return OnDay(date.fromisoformat(day)) if day else These((paper_id,))
 
 
 def _page_by_words(
@@ -343,7 +368,9 @@ def _page_by_words(
 ) -> Found:
     compiled = compile_query(query.tree, near)
     ranking = rank_by_words(connection, compiled, max(offset + limit, POOL) + POOL)
-    titled = matching_titles(connection, compiled, asked_text(query), list(ranking.scores)[:POOL])
+    text = asked_text(query)
+    pool = _standing(connection, list(ranking.scores)[:POOL])
+    titled = list(dict.fromkeys([*papers_called(connection, compiled, text), *alike_titles(text, pool)]))
     scores = _titled_first(titled, ranking.scores)
     if query.named:  # an id is no word to rank by, and what it names could not be meant more
         scores = {number: score or 1.0 for number, score in scores.items()}
@@ -354,15 +381,19 @@ def _page_by_words(
 
 
 def _page_of_both(
-    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], ranked: Ranked, limit: int, offset: int
+    connection: sqlite3.Connection,
+    query: Query,
+    near: Mapping[str, Near],
+    ranked: Ranked,
+    called: Sequence[int],
+    wanted: slice,
 ) -> Found:
-    first = list(ranked.scores)[: offset + limit + SPARE]
+    first = list(islice(ranked.scores, wanted.stop + SPARE))
     there = _standing(connection, first)
-    compiled = compile_query(query.tree, near)
-    titled = matching_titles(connection, compiled, asked_text(query), there[:POOL])
+    titled = list(dict.fromkeys([*called, *alike_titles(asked_text(query), dict(islice(there.items(), POOL)))]))
     gone = len(first) - len(there)
     scores = _titled_first(titled, {number: ranked.scores[number] for number in there})
-    page = list(scores.items())[offset : offset + limit]
+    page = list(scores.items())[wanted]
     liked = {**near} | {paper: Near("", dict.fromkeys(ranked.near, 1.0)) for paper in asked_likes(query)}
     why = reasons(connection, query.tree, liked, [number for number, _ in page])
     why = {number: _meant(words, near=number in ranked.near or not words) for number, words in why.items()}
@@ -371,7 +402,8 @@ def _page_of_both(
 
 
 def _titled_first(titled: Sequence[int], scores: Mapping[int, float]) -> dict[int, float]:
-    return dict.fromkeys(titled, 1.0) | {number: s for number, s in scores.items() if number not in set(titled)}
+    first = dict.fromkeys(titled, 1.0)
+    return first | {number: score for number, score in scores.items() if number not in first}
 
 
 def _meant(words: str, *, near: bool) -> str:
@@ -383,11 +415,12 @@ def _meant(words: str, *, near: bool) -> str:
     return f"{told}; {NEAR_IN_MEANING}" if told else NEAR_IN_MEANING
 
 
-def _standing(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
-    """Return those of some papers that are not withdrawn, in the same order."""
-    query = "SELECT number FROM papers WHERE NOT withdrawn AND number IN (SELECT value FROM json_each(?))"
-    standing = {number for (number,) in connection.execute(query, (json.dumps(list(numbers)),))}
-    return [number for number in numbers if number in standing]
+def _standing(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """Return the titles of those of some papers that are not withdrawn, in the same order."""
+    these = "number IN (SELECT value FROM json_each(?))"
+    query = f"SELECT json_group_array(json_array(number, title)) FROM papers WHERE NOT withdrawn AND {these}"  # noqa: S608 - constants
+    titles = dict(gathered(connection, query, (json.dumps(list(numbers)),)))
+    return {number: titles[number] for number in numbers if number in titles}
 
 
 def _found(

@@ -4,9 +4,10 @@ A paper is wanted when it meets every filter, and is on topic by word or by mean
 
     by word      the words it holds (in title or abstract, by stem) make up at least 60 % of the weight of all words
                  asked for, each weighed by its inverse document frequency in the library. So the telling words must be
-                 there, and a common one may be missing. Stop-words do not count, and of a long text the 64 rarest do.
+                 there, and a common one may be missing; then it must not be far in meaning, where that is known.
+                 Stop-words do not count, and of a long text the 64 rarest do.
     by meaning   its nearness (`nearness.py`), helped a little by the words that it holds, reaches the least that is on
-                 topic: a fixed one, or more where others of the same window are much nearer.
+                 topic: a fixed one, or more where the library holds much nearer papers.
 
 No words, nothing to be on topic of: then the filters alone decide. What is wanted is ordered by its relevance, which
 adds up nearness and words; papers that have not been read for meaning yet, or all without a model, go by words.
@@ -23,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.search.lexical import Near, condition, soft_words
-from core.search.nearness import least_nearness
 from core.search.pool import Mask, Pool
 from core.search.query import Query
 from core.search.reasons import MAX_REASON, tell, telling_leaves
@@ -36,6 +36,9 @@ ENOUGH = 0.6
 MOST_WORDS = 64
 DEGREE_SHARES = np.array([0.0, 0.7, 1.0], np.float32)
 """How much of its weight a word counts that is not there, in the abstract, in the title."""
+ALL = 0.999
+FAR = 0.0
+"""What holds some of the words alone, and is farther than this in meaning, is off-topic all the same."""
 WORDS_HELP = 0.05
 """So much nearness holding all words is worth, to be on topic by meaning."""
 WORDS_WORTH = 0.25
@@ -84,10 +87,12 @@ class Asked:
 
     Attributes:
         vector: of length 1.
+        least: nearness from which a paper is on topic.
         least_cosine: below this a paper that holds none of the words has nothing to do with it.
     """
 
     vector: Vectors
+    least: float
     least_cosine: float
 
 
@@ -150,12 +155,12 @@ def fit_interest(
     if asked is not None and pool.has_vectors:
         cosines, nearness = pool.nearness(asked.vector)
         compared = meets & pool.is_placed
-        least = least_nearness(nearness[compared])
         help_of_words = WORDS_HELP * (coverage if soft else 0.0)
-        by_meaning = compared & (nearness + help_of_words >= least)
+        by_meaning = compared & (nearness + help_of_words >= asked.least)
         by_meaning &= (cosines >= asked.least_cosine) | (relevance > 0)
+        wanted &= ~compared | (coverage >= ALL) | (nearness >= FAR)
         wanted |= by_meaning
-        relevance = _joined_relevance(relevance, np.where(compared, nearness, least), sum(weights))
+        relevance = _joined_relevance(relevance, np.where(compared, nearness, asked.least), sum(weights))
     for one in near.values():
         scores = [one.scores.get(number, 0.0) for number in pool.numbers.tolist()]
         relevance = np.maximum(relevance, np.array(scores, np.float32))
@@ -239,7 +244,7 @@ def _told(leaves: Sequence[Leaf], degrees: Sequence[int]) -> tuple[str, ...]:
 
 def _as_typed(leaf: Leaf) -> str:
     match leaf:
-        case Word(text) | Phrase(text) | Text(_, text, _) | Author(text) | Category(text):
+        case Word(text) | Phrase(text) | Text(_, text, _) | Author(text, _) | Category(text):
             return text
         case other:
             return render(other)

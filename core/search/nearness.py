@@ -16,15 +16,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.search.matrix import Vectors
+    from core.search.matrix import Matrix, Vectors
 
 TEMPERATURE = 0.05
 NEAR = 0.06
 """Below this a paper is off-topic, however few there are of that day."""
-HALF_AS_NEAR = 0.6
-"""And where others are much nearer, what has less than this share of their nearness is off-topic beside them."""
+HALF_AS_NEAR = 0.5
+"""And where the library holds much nearer papers, what has less than this share of their nearness is off-topic."""
 NEAREST = 3
-"""So many nearest are meant by "others", on average: one odd title shall not decide."""
+"""So many nearest are meant, on average: one odd title shall not decide."""
+LOOKED_AT = 50
 
 
 def subject_level(papers: Vectors, subjects: Vectors) -> Vectors:
@@ -42,11 +43,21 @@ def subject_level(papers: Vectors, subjects: Vectors) -> Vectors:
     return level
 
 
-def least_nearness(nearness: Vectors) -> float:
-    """Return what a paper must reach to be on topic, given the nearness of all that are compared."""
+def least_nearness(asked: Vectors, matrix: Matrix, subjects: Vectors) -> float:
+    """Return what a paper must reach to be on topic: an interest that has much nearer papers is a narrow one.
+
+    Args:
+        asked: the interest, of length 1.
+        matrix: the vectors of the library.
+        subjects: (m, dimensions), each of length 1.
+    """
     import numpy as np  # noqa: PLC0415
 
-    if not len(nearness):
+    cosines = matrix.nearest(asked, LOOKED_AT)
+    vectors = [matrix.vector(number) for number in cosines]
+    papers = np.array([vector for vector in vectors if vector is not None], np.float32)
+    if not len(papers):
         return NEAR
-    best = np.partition(nearness, -min(NEAREST, len(nearness)))[-min(NEAREST, len(nearness)) :]
-    return max(NEAR, HALF_AS_NEAR * float(best.mean()))
+    papers /= np.maximum(np.linalg.norm(papers, axis=1, keepdims=True), 1e-9)
+    nearest = np.sort(papers @ asked - subject_level(papers, subjects))[-NEAREST:]
+    return max(NEAR, HALF_AS_NEAR * float(nearest.mean()))

@@ -20,7 +20,7 @@ import numpy as np
 from core.digests.digest import Order, compose
 from core.digests.slate import Slates
 from core.digests.taste import NOTHING, Taste
-from core.papers.library import Library
+from core.papers.library import Library, migrate
 from core.papers.paper import Listing, Record
 from core.papers.tokens import tokens
 from core.papers.windows import OnDay
@@ -35,6 +35,7 @@ from core.settings import read_settings
 LEAST_A_DAY = 50
 ENOUGH_PAPERS = 30
 TOP = 10
+LIBRARY = "library.sqlite3"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ async def open_days(papers: Sequence[Announced], folder: Path, tell) -> AsyncIte
     name = hashlib.sha256("\n".join(f"{p.id} {p.day}" for p in papers).encode()).hexdigest()[:12]
     home = folder / f"days-{name}"
     models = CachedModels(read_settings(os.environ))
-    library = await Library.open(home / "library.sqlite3")
+    if (home / LIBRARY).exists():  # kept by an earlier run, perhaps of an earlier version
+        migrate(home / LIBRARY)
+    library = await Library.open(home / LIBRARY)
     reader = Reader(library, models)
     try:
         if await library.count() != len({paper.id for paper in papers}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from core.chat import commands as c
 from core.chat.message import Kind
 from core.chat.parsing import FORMS
+from tests.fakes import make_change
 from tests.worlds import ALICE, MONDAY, PLACE, make_record, open_world, titles, upvotes, words
 
 PAPERS = [
@@ -176,6 +178,22 @@ async def test_edit_changes_what_is_said_and_nothing_else(world):
     assert "#1 is now kernel methods, at 09:00 in UTC, daily, top 3, quiet" in words(answer)
     assert "nothing" in words(await world.ask("edit 1")).lower()
     assert (await world.ask('edit 1 "unclosed')).kind is Kind.ERROR
+
+
+@pytest.mark.parametrize("command", ["subscribe like:2101.99999", "edit 1 like:2101.99999"])
+async def test_interests_that_name_an_unknown_paper_are_not_kept(world, command):
+    await world.ask("subscribe grokking")
+    assert "the library does not hold 2101.99999" in words(await world.ask(command))
+    assert [item.interests for item in await world.house.store.subscriptions(PLACE)] == ["grokking"]
+
+
+async def test_the_time_of_a_subscription_can_be_changed_though_its_paper_is_lost(world):
+    await world.ask("subscribe grokking")
+    (kept,) = await world.house.store.subscriptions(PLACE)
+    await world.house.store.replace_subscription(replace(kept, interests="like:2101.99999"), make_change())
+    answer = words(await world.ask("edit 1 at 09:15"))
+    assert "at 09:15" in answer
+    assert "the library does not hold 2101.99999" in answer
 
 
 async def test_edit_from_when_ready_to_a_time_and_back(world):

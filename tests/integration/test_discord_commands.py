@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import time
+from datetime import date, time
 
 import pytest
 
@@ -97,7 +97,11 @@ TYPED = {"at": "8:30", "timezone": "europe/berlin", "days": "mon,thu", "top": 3,
         ("why", {"paper": "2310.01234"}, c.Why("2310.01234")),
         ("similar", {"paper": "2310.01234"}, c.Similar("2310.01234")),
         ("cite", {"paper": "2310.01234"}, c.Cite("2310.01234")),
+        ("edit", {"number": 2, "no_repeats": False}, c.Edit(2, None, c.Options(no_repeats=False))),
+        ("send", {"number": 2}, c.Send(2)),
+        ("send", {"number": 2, "date": "2026-11-23", "again": True}, c.Send(2, date(2026, 11, 23), again=True)),
         ("saved", {}, c.Saved()),
+        ("saved", {"form": "ris"}, c.Saved("ris")),
         ("taste", {}, c.Taste()),
         ("taste", {"reset": True}, c.Taste(reset=True)),
         ("help", {}, c.Help()),
@@ -228,6 +232,18 @@ async def test_options_are_suggested_while_they_are_typed(server, discord, optio
     for sub in ("subscribe", "edit"):
         asked = await server.complete(sub, option, typed)
         assert asked.choices[0] == {"name": offered, "value": offered}
+
+
+async def test_ready_made_interests_are_offered_by_name_with_what_they_are_about(server, discord):
+    for sub in ("subscribe", "edit"):
+        asked = await server.complete(sub, "interests", "genom")
+        assert asked.choices[0] == {"name": "genomics: Genomes, gene expression and single cells", "value": "genomics"}
+
+
+async def test_a_date_that_is_none_is_told_to_the_asker(server, desk, discord):
+    asked = await (await server.slash("send", number=2, date="monday")).answered()
+    assert "not a date" in shown(asked)
+    assert desk.asked == []
 
 
 async def test_a_bug_is_one_sentence_to_the_asker_and_a_traceback_in_the_log(server, desk, discord, caplog):

@@ -13,6 +13,7 @@ from core.chat import commands as c
 from core.chat.message import Kind
 from core.errors import DeliveryError, DeliveryFailure
 from core.store import State
+from core.store.figures import DUE
 from tests.worlds import MONDAY, MONDAY_DATE, PLACE, make_record, open_world, titles, words
 
 AT_EIGHT = MONDAY.replace(hour=8)
@@ -50,6 +51,7 @@ async def test_now_is_todays_digest_and_none_follows_at_the_usual_time(world):
     assert answer.strip() == (
         "#1's digest of Mon 23 Nov 2026 is on its way, with 2 papers. It is today's: none follows at the usual time."
     )
+    assert world.counted == [("fake", DUE)]
     await carry(world)
     assert len(titles(world.posted()[0])) == 2
     assert await world.tick(AT_EIGHT) == 0
