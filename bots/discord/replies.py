@@ -20,6 +20,7 @@ import aiohttp
 import discord
 
 from bots.discord.dialogs import Dialogs
+from bots.discord.failures import ALREADY_ACKNOWLEDGED
 from bots.discord.forms import ACTION, fields_from
 from bots.discord.payload import EPHEMERAL, read_custom_id
 from bots.discord.requests import is_guest, request_of
@@ -33,7 +34,6 @@ from core.errors import DeliveryError, PaperboyError
 
 log = logging.getLogger(__name__)
 
-ALREADY_ACKNOWLEDGED = 40060
 FAILED = "Something went wrong here and is in paperboy's log; please try again."
 POSTED = "Posted below, for everybody here."
 STALE = "This button is from another version of paperboy; /papers help tells what works."
