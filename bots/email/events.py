@@ -146,7 +146,7 @@ def _from_json(item: Mapping[str, Any]) -> Event | None:
         return _from_postmark(item)
     if "event" in item:
         return _from_sendgrid(item)
-    kind = item.get("kind")
+    kind = _text(item, "kind")
     if kind not in {"bounce", "complaint"}:
         return None
     return Event(_text(item, "token") or _text(item, "address"), kind == "complaint", _text(item, "reason"))

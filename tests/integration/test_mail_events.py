@@ -105,6 +105,7 @@ async def test_a_complaint_does_too(room, body):
         [{"event": "delivered", "email": READER}, {"event": "bounce", "type": "blocked", "email": READER}],
         {"event-data": {"event": "failed", "severity": "temporary", "recipient": READER}},
         {"kind": "opened", "address": READER},
+        {"kind": [], "address": READER},
         {"kind": "bounce", "address": "stranger@example.org"},
         {"kind": "bounce", "token": "0" * 24},
     ],
