@@ -13,6 +13,10 @@ from contextlib import AsyncExitStack, suppress
 from datetime import date, timedelta
 from importlib import import_module
 
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
 from bots import PLATFORMS
 from bots.embedding import Keeper
 from bots.fetching import current_failures, odd_lines, outcome_line
@@ -133,6 +137,8 @@ class Service:
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:
             loops.append(self._serve_page())
+        elif self._house.settings.web.enabled and (routes := self._routes()):
+            loops.append(self._serve(Starlette(routes=routes)))  # `--only` leaves the page out, not what calls us
         if self._house.settings.metrics.enabled:
             loops.append(self._serve_metrics())
         schedule.start()
@@ -279,16 +285,22 @@ class Service:
         await self._figures.flush()
         return await read_days(self._house.store, self._house.clock().date(), STATS_DAYS)
 
+    def _routes(self) -> list[BaseRoute]:
+        """Return the addresses of platforms that are reached over the web address."""
+        served = [platform for platform in self._platforms.values() if isinstance(platform, Served)]
+        return [route for platform in served for route in platform.routes(self._house)]
+
     async def _serve_page(self) -> None:
+        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
+        await self._serve(create_app(site, routes=self._routes()))
+
+    async def _serve(self, app: ASGIApp) -> None:
         web = self._house.settings.web
 
         def bound(host: str, port: int) -> None:
             log.info("the page is at http://%s:%s", host, port)
 
-        served = [platform for platform in self._platforms.values() if isinstance(platform, Served)]
-        routes = [route for platform in served for route in platform.routes(self._house)]
-        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
-        await serve(create_app(site, routes=routes), web.host, web.port, bound, proxies=web.proxies)
+        await serve(app, web.host, web.port, bound, proxies=web.proxies)
 
     async def _serve_metrics(self) -> None:
         at = self._house.settings.metrics

@@ -37,6 +37,7 @@ from core.allowed import (
     sentence_about,
     split_commas,
 )
+from core.combinations import slack_problem
 from core.errors import SettingsError
 
 PREFIX = "PAPERBOY_"
@@ -44,8 +45,8 @@ OWN_KEY = "PAPERBOY_SECRET_KEY"
 SHORTEST_KEY = 32  # characters
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
 SECRETS = (
-    *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN"),
-    *(PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY),
+    *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"),
+    *("DISCORD_TOKEN", "HF_TOKEN", PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY),
 )
 NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE"})
 MAX_FILE = 1 << 20  # bytes
@@ -165,6 +166,7 @@ class Slack(_Table):
     api_url: Annotated[str, AfterValidator(check_url), AfterValidator(lambda value: value + "/")] = (
         "https://slack.com/api/"
     )
+    authorize_url: Url = "https://slack.com/oauth/v2/authorize"
 
 
 class Discord(_Table):
@@ -229,6 +231,8 @@ class Secrets(_Table):
     slack_bot_token: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
+    slack_client_id: SecretStr | None = None
+    slack_client_secret: SecretStr | None = None
     discord_token: SecretStr | None = None
     hf_token: SecretStr | None = None
     smtp_password: SecretStr | None = None
@@ -408,10 +412,9 @@ def _cross_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[st
                 f"arXiv's terms ask for {ARXIV_MIN_INTERVAL:g} seconds or more."
             )
             break
-    if settings.secrets.slack_app_token and not settings.secrets.slack_bot_token:
-        yield "SLACK_APP_TOKEN is set, but SLACK_BOT_TOKEN is not; Slack needs both (README, Slack in five minutes)."
-    if settings.secrets.slack_bot_token and not settings.secrets.slack_app_token:
-        yield "SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN is not; Slack's Socket Mode needs both."
+    secrets = {name.upper() for name in type(settings.secrets).model_fields if getattr(settings.secrets, name)}
+    if problem := slack_problem(secrets, with_page=settings.web.enabled):
+        yield problem
     yield from _check_email(settings)
     if environ.get("DATABASE_URL"):
         yield "DATABASE_URL: this version keeps everything in its data folder; unset it."

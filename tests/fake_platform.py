@@ -35,7 +35,7 @@ class FakePlatform:
     """
 
     name: str = "fake"
-    edits: bool = True
+    can_edit: bool = True
     posts: list[Post] = field(default_factory=list)
     failures: list[DeliveryError | None] = field(default_factory=list)
     find_failures: list[DeliveryError] = field(default_factory=list)

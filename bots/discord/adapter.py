@@ -72,7 +72,7 @@ class Discord:
     """
 
     name = "discord"
-    edits = True
+    can_edit = True
 
     def __init__(  # noqa: PLR0913 - each has its default, and `from_settings` is what most call
         self,

@@ -45,7 +45,7 @@ class Email:
     store: Store
 
     name = "email"
-    edits = False
+    can_edit = False
 
     def __post_init__(self) -> None:
         email = self.settings.email

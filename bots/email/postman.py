@@ -50,7 +50,9 @@ class Postman:
 
     async def run(self) -> None:
         """Go round and round."""
-        while True:
+        # The SMTP library can swallow that we were cancelled: its `asyncio.wait_for` prefers an answer that came in the
+        # same moment (https://github.com/python/cpython/issues/86296). The task remembers it.
+        while (task := asyncio.current_task()) is None or not task.cancelling():
             try:
                 await self.round()
             except StoreError as error:

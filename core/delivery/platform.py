@@ -38,12 +38,12 @@ PartSent: TypeAlias = Callable[[str], Awaitable[None]]
 class Platform(Protocol):
     """Slack, Discord, a mailbox...: where people already are.
 
-    `name` is the word before the colon in its addresses. `edits` tells whether a delivery can be changed where it
+    `name` is the word before the colon in its addresses. `can_edit` tells whether a delivery can be changed where it
     arrived; where it cannot, a source that comes back late is for the next digest.
     """
 
     name: str
-    edits: bool
+    can_edit: bool
 
     @classmethod
     def is_configured(cls, settings: Settings) -> bool:

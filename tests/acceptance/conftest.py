@@ -59,9 +59,9 @@ def stocked(tmp_path, stocked_home):
     return shell
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A real browser, started once."""
+    """A real browser. It ends with its module: while its driver runs, asynchronous tests cannot (it holds the loop)."""
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)
     with open_chromium() as browser:

@@ -73,7 +73,7 @@ async def test_a_due_digest_is_delivered_once_also_after_a_restart_and_no_addres
                 assert (await settled(shell.home)).state is State.SENT
                 assert (await end(first)).code == 0
             with shell.start("run") as second:
-                await asyncio.to_thread(second.fetched)
+                await asyncio.to_thread(second.page)
                 assert (await end(second)).code == 0
     assert len(mail.letters) == 1
     assert "Grokking in Small Transformers" in mail.letters[0].part("plain")
@@ -131,7 +131,7 @@ async def test_an_address_is_subscribed_from_the_shell_and_the_operator_vouches_
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"PAPERBOY_EMAIL__SMTP_URL": "smtp://127.0.0.1:25"}, "email.from is not set"),
+        ({"PAPERBOY_EMAIL__SMTP_URL": "smtp://127.0.0.1:25"}, "email.from is not; mail needs"),
         ({"PAPERBOY_EMAIL__FROM": "a@b.org"}, "email.smtp_url is not"),
         ({"PAPERBOY_EMAIL__SMTP_URL": "http://b.org", "PAPERBOY_EMAIL__FROM": "a@b.org"}, "smtps://user@mail"),
         ({"PAPERBOY_EMAIL__SMTP_URL": "smtps://a:hush@b.org", "PAPERBOY_EMAIL__FROM": "a@b.org"}, "SMTP_PASSWORD"),

@@ -261,7 +261,7 @@ async def test_the_return_path_tells_whose_mail_came_back(server):
 
 
 async def test_a_digest_that_lacked_a_source_is_not_changed_by_mail(platform):
-    assert not platform.edits
+    assert not platform.can_edit
     with pytest.raises(DeliveryError):
         await platform.edit(PLACE, digest(1), key=KEY, parts=["<x@y>"])
 
