@@ -13,6 +13,10 @@ from contextlib import AsyncExitStack, suppress
 from datetime import date, timedelta
 from importlib import import_module
 
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
 from bots import PLATFORMS
 from bots.embedding import Keeper
 from bots.fetching import current_failures, odd_lines, outcome_line
@@ -90,20 +94,12 @@ def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, 
         module, _, class_name = place.partition(":")
         if wanted is not None and name not in wanted:
             continue
-        platform_class = getattr(import_module(module), class_name) if _has_token(house.settings, name) else None
-        if platform_class is not None:
+        platform_class = getattr(import_module(module), class_name)
+        if platform_class.is_configured(house.settings):
             made[name] = platform_class.from_settings(house.settings, house.clock, house.store)
         elif wanted is not None:
-            raise SettingsError(f"--only {name}: its token is not set; README says which one it needs.")
+            raise SettingsError(f"--only {name}: its token is not set, or another setting it needs; README says which.")
     return made
-
-
-def _has_token(settings: Settings, platform: str) -> bool:
-    return any(
-        value is not None
-        for field in type(settings.secrets).model_fields
-        if field.startswith(f"{platform}_") and (value := getattr(settings.secrets, field))
-    )
 
 
 class Service:
@@ -141,6 +137,8 @@ class Service:
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:
             loops.append(self._serve_page())
+        elif self._house.settings.web.enabled and (routes := self._routes()):
+            loops.append(self._serve(Starlette(routes=routes)))  # `--only` leaves the page out, not what calls us
         if self._house.settings.metrics.enabled:
             loops.append(self._serve_metrics())
         schedule.start()
@@ -287,16 +285,22 @@ class Service:
         await self._figures.flush()
         return await read_days(self._house.store, self._house.clock().date(), STATS_DAYS)
 
+    def _routes(self) -> list[BaseRoute]:
+        """Return the addresses of platforms that are reached over the web address."""
+        served = [platform for platform in self._platforms.values() if isinstance(platform, Served)]
+        return [route for platform in served for route in platform.routes(self._house)]
+
     async def _serve_page(self) -> None:
+        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
+        await self._serve(create_app(site, routes=self._routes()))
+
+    async def _serve(self, app: ASGIApp) -> None:
         web = self._house.settings.web
 
         def bound(host: str, port: int) -> None:
             log.info("the page is at http://%s:%s", host, port)
 
-        served = [platform for platform in self._platforms.values() if isinstance(platform, Served)]
-        routes = [route for platform in served for route in platform.routes(self._house)]
-        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
-        await serve(create_app(site, routes=routes), web.host, web.port, bound, proxies=web.proxies)
+        await serve(app, web.host, web.port, bound, proxies=web.proxies)
 
     async def _serve_metrics(self) -> None:
         at = self._house.settings.metrics

@@ -12,6 +12,7 @@ from core.clock import system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store, covers
+from core.store.correspondents import Correspondent
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
 TODAY = NOON.date()
@@ -83,6 +84,8 @@ class MemoryStore:
         self._texts: dict[str, tuple[str, date]] = {}
         self._facts: dict[str, str] = {}
         self._sealed: dict[str, str] = {}
+        self._correspondents: dict[str, Correspondent] = {}
+        self._letters: dict[str, tuple[str, datetime]] = {}
 
     async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
         found = [s for s in self._subscriptions.values() if address in (None, s.address)]
@@ -191,6 +194,7 @@ class MemoryStore:
         )
 
     async def prune(self, before: datetime) -> int:
+        self._letters = {key: letter for key, letter in self._letters.items() if letter[1] >= before}
         latest = await self.latest_deliveries(self._subscriptions)
         old = [
             key
@@ -252,6 +256,31 @@ class MemoryStore:
         self._marks = [m for m in self._marks if not (covers(address, m.person) or covers(address, m.place))]
         self._changes = [c for c in self._changes if not (covers(address, c.person) or covers(address, c.address))]
         return len(gone)
+
+    async def correspondents(self) -> Sequence[Correspondent]:
+        return [self._correspondents[name] for name in sorted(self._correspondents)]
+
+    async def correspondent(self, name: str) -> Correspondent | None:
+        return self._correspondents.get(name)
+
+    async def keep_correspondent(self, correspondent: Correspondent, *, expected: Correspondent | None) -> bool:
+        if self._correspondents.get(correspondent.name) != expected:
+            return False
+        self._correspondents[correspondent.name] = correspondent
+        return True
+
+    async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
+        self._correspondents.pop(name, None)
+        if left is not None:
+            self._correspondents[name] = left
+        return await self.forget(address)
+
+    async def note_letter(self, key: str, step: str, at: datetime) -> None:
+        self._letters[key] = (step, at)
+
+    async def letter(self, key: str) -> str | None:
+        step, _ = self._letters.get(key, (None, None))
+        return step
 
     async def close(self) -> None:
         """There is nothing to let go of."""

@@ -15,6 +15,9 @@ from typing import Self
 from uuid import uuid4
 
 import discord
+from starlette.requests import Request as HttpRequest
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Route
 
 from bots.discord import doctor
 from bots.discord.completions import Completions
@@ -26,12 +29,14 @@ from bots.discord.invalid import MOST_INVALID, InvalidRequests
 from bots.discord.listener import Listener, quieten
 from bots.discord.marks import parts_among
 from bots.discord.payload import payloads
+from bots.discord.permissions import invitation
 from bots.discord.places import Places
 from bots.discord.posts import Posts
 from bots.discord.registration import same_commands
 from bots.discord.replies import Replies
 from bots.discord.rest import DELAYS, Rest, point_at
 from bots.discord.servers import Servers, care_for
+from bots.house import House
 from bots.refusals import Refusals
 from core.chat.commands import Request
 from core.chat.message import Message
@@ -45,6 +50,7 @@ log = logging.getLogger(__name__)
 
 DEFAULTS = Fields(when="08:00", timezone="UTC", days="weekdays", size="5")
 _PERSON = "discord:@"
+_MOST_LOOKED_AT = 50
 _CARE_EVERY = 3600.0  # seconds
 _LAST_ANSWERS = 5.0  # seconds that answers under way get at the end
 _LONGEST_PAUSE = 60.0
@@ -66,6 +72,7 @@ class Discord:
     """
 
     name = "discord"
+    can_edit = True
 
     def __init__(  # noqa: PLR0913 - each has its default, and `from_settings` is what most call
         self,
@@ -98,6 +105,11 @@ class Discord:
         self._servers = Servers(store=store, clock=clock, tell=self._tell)
         self._dialogs = Dialogs(rest=self._rest, store=store, defaults=defaults)
         self._refusals = Refusals(time.monotonic)
+
+    @classmethod
+    def is_configured(cls, settings: Settings) -> bool:
+        """Whether the token is set."""
+        return settings.secrets.discord_token is not None
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:
@@ -311,7 +323,20 @@ class Discord:
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Check token, application, commands, gateway and servers; see `bots.discord.doctor`."""
-        return await doctor.check(self._rest, Listener().commands())
+        addresses = dict.fromkeys(item.address for item in await self._store.subscriptions())
+        places = [address.removeprefix("discord:") for address in addresses if address.startswith("discord:")]
+        channels = [place for place in places if place.isdigit()][:_MOST_LOOKED_AT]
+        return await doctor.check(self._rest, Listener().commands(), channels)
+
+    def routes(self, house: House) -> Sequence[BaseRoute]:
+        """Return the address behind "Add to Discord" on the page, where the settings name the application."""
+        if not (application := house.settings.discord.application_id):
+            return ()
+
+        async def install(_request: HttpRequest) -> RedirectResponse:
+            return RedirectResponse(invitation(application), status_code=303)
+
+        return (Route("/discord/install", install, methods=["GET"]),)
 
     async def close(self) -> None:
         """Disconnect, after answers under way got a moment to arrive."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from bots.discord.failures import ALREADY_ACKNOWLEDGED, DiscordError
 from bots.discord.forms import ACTION, Fields, command_of, fields_of, form, keep, take
 from bots.discord.requests import request_of
 from bots.discord.rest import Rest
@@ -20,7 +21,7 @@ from core.chat.commands import Command, Help, ListAll, Request, Subscribe
 from core.chat.message import Button, Kind, Look, Message
 from core.delivery.platform import Payload
 from core.digests.subscription import Subscription
-from core.errors import DeliveryError, DeliveryFailure, UsageError
+from core.errors import UsageError
 from core.store import Store
 
 SUBSCRIBE = "subscribe"
@@ -75,7 +76,7 @@ class Dialogs:
         return self._defaults if last is None else replace(self._defaults, timezone=last.timezone)
 
     async def open(self, interaction: Interaction, shown: Payload) -> None:
-        """Answer an interaction with a form; a lost reply counts as shown.
+        """Answer an interaction with a form; asked again after a stumble, Discord says whether it is shown already.
 
         Raises:
             DeliveryError: Discord refused it.
@@ -83,9 +84,9 @@ class Dialogs:
         path = "/interactions/{interaction_id}/{interaction_token}/callback"
         places: dict[str, Any] = {"interaction_id": interaction.id, "interaction_token": interaction.token}
         try:
-            await self._rest.call("POST", path, json=shown, repeatable=False, **places)
-        except DeliveryError as error:
-            if error.kind is not DeliveryFailure.UNKNOWN:
+            await self._rest.call("POST", path, json=shown, **places)
+        except DiscordError as error:
+            if error.code != ALREADY_ACKNOWLEDGED:
                 raise
 
     def command(self, value: str, fields: Fields) -> Command:

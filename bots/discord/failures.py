@@ -19,7 +19,7 @@ REFUSED_SIGN_IN = (
     "set it and start paperboy again."
 )
 MEND_PLACE = "(channel settings, Permissions, add paperboy)"
-MISSING_ACCESS, UNKNOWN_MESSAGE = 50001, 10008
+MISSING_ACCESS, UNKNOWN_MESSAGE, ALREADY_ACKNOWLEDGED = 50001, 10008, 40060
 SHOWN = {10003, 10004, MISSING_ACCESS, 50013, 50083}
 """Codes of refusals whose causes looking at a channel shows as well, so that looking tells when they are gone."""
 GONE_MESSAGE = "The message is not there any more."

@@ -38,7 +38,7 @@ _PARAGRAPH_LIMIT = 3600
 _TITLE, _BYLINE, _FACTS, _WHY, _AUTHOR, _HEADING = 300, 200, 120, 120, 80, 240
 _LABEL, _LINK_LABEL, _LINKS = 80, 60, 900
 _SUMMARIES = (700, 550, 450, 360, 300, 240, 190, 140)
-_LINE = (160, 140)
+_LINE = (120, 100)
 _DETAILS = "details"
 _MARKS = "b" + digits + "".join(letter for letter in ascii_lowercase if letter != "b")
 

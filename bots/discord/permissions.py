@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import discord
 
-from bots.discord.failures import MEND_PLACE
+from bots.discord.rights import lacking
 
 Place: TypeAlias = discord.abc.GuildChannel | discord.Thread
 
@@ -27,18 +27,8 @@ def missing_in_thread(parent: Place, name: str) -> str:
 
 
 def _missing(place: Place, name: str, *, threaded: bool) -> str:
-    allowed = place.permissions_for(place.guild.me)
-    needed = {"View Channel": allowed.view_channel}
-    if isinstance(place, discord.ForumChannel) and not threaded:
-        needed |= {"Create Posts": allowed.send_messages, "Send Messages in Posts": allowed.send_messages_in_threads}
-    elif threaded:
-        needed["Send Messages in Threads"] = allowed.send_messages_in_threads
-    else:
-        needed["Send Messages"] = allowed.send_messages
-    lacking = [right for right, has in needed.items() if not has]
-    if not lacking:
-        return ""
-    return f"paperboy may not post in #{name}; allow it {' and '.join(lacking)} there {MEND_PLACE}."
+    kind = discord.ChannelType.public_thread if threaded else place.type
+    return lacking(place.permissions_for(place.guild.me), kind.value, name)
 
 
 def may_read(place: Place) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -19,6 +20,7 @@ import aiohttp
 import discord
 
 from bots.discord.dialogs import Dialogs
+from bots.discord.failures import ALREADY_ACKNOWLEDGED
 from bots.discord.forms import ACTION, fields_from
 from bots.discord.payload import EPHEMERAL, read_custom_id
 from bots.discord.requests import is_guest, request_of
@@ -32,13 +34,13 @@ from core.errors import DeliveryError, PaperboyError
 
 log = logging.getLogger(__name__)
 
-ALREADY_ACKNOWLEDGED = 40060
 FAILED = "Something went wrong here and is in paperboy's log; please try again."
 POSTED = "Posted below, for everybody here."
 STALE = "This button is from another version of paperboy; /papers help tells what works."
 MOST_FOLLOW_UPS = 5
 """That many messages may follow an answer where the server does not have paperboy, only the asker:
 https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages ."""
+LONGEST_HOLD = 0.3  # seconds
 CONTINUED = "The rest is in your direct messages."
 
 
@@ -68,6 +70,8 @@ class Replies:
         self._dialogs = dialogs
         self._elsewhere = elsewhere
         self._under_way: set[asyncio.Task[None]] = set()
+        self._unacknowledged = 0
+        self._all_acknowledged = asyncio.Event()
 
     async def respond(self, interaction: Interaction, make: Make) -> None:
         """Acknowledge, make the Command, answer it; what a person did wrong is told to that person alone."""
@@ -104,7 +108,7 @@ class Replies:
 
     async def refuse(self, interaction: Interaction, why: str | Message) -> None:
         """Tell the asker why a command could not even be read."""
-        if await _acknowledge(interaction):
+        if await self._acknowledge(interaction) is not None:
             said = Message(Kind.ERROR, lines=(text(why),)) if isinstance(why, str) else why
             await self._show(interaction, said)
 
@@ -115,19 +119,36 @@ class Replies:
         for task in list(self._under_way):
             task.cancel()
 
-    async def _respond(self, interaction: Interaction, make: Make) -> None:
+    async def _acknowledge(self, interaction: Interaction) -> float | None:
+        """Acknowledge and return the seconds it took, None where that was not possible.
+
+        Then the answer is held back while others still wait to be acknowledged: answers take what these need.
+        """
         begun = monotonic()
-        if await _acknowledge(interaction):
-            await self._show(interaction, await self._say(interaction, make, monotonic() - begun))
+        self._unacknowledged += 1
+        try:
+            waited = monotonic() - begun if await _acknowledge(interaction) else None
+        finally:
+            self._unacknowledged -= 1
+            if not self._unacknowledged:
+                self._all_acknowledged.set()
+                self._all_acknowledged = asyncio.Event()
+        if self._unacknowledged:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_acknowledged.wait(), LONGEST_HOLD)
+        return waited
+
+    async def _respond(self, interaction: Interaction, make: Make) -> None:
+        if (waited := await self._acknowledge(interaction)) is not None:
+            await self._show(interaction, await self._say(interaction, make, waited))
 
     async def _submit(self, interaction: Interaction) -> None:
-        begun = monotonic()
-        if not await _acknowledge(interaction):
+        if (waited := await self._acknowledge(interaction)) is None:
             return
         data: Mapping[str, Any] = interaction.data or {}
         _, value = read_custom_id(str(data.get("custom_id", ""))) or ("", "")
         fields = fields_from(data.get("components", []))
-        said = await self._say(interaction, lambda: self._dialogs.command(value, fields), monotonic() - begun)
+        said = await self._say(interaction, lambda: self._dialogs.command(value, fields), waited)
         await self._show(interaction, await self._dialogs.offer_again(said, value, fields))
 
     async def _say(self, interaction: Interaction, make: Make, waited: float) -> Message:

@@ -198,6 +198,7 @@ class Papers(app_commands.Group):
 
     @app_commands.command(description="Send a subscription's digest now, or a missed day's")
     @app_commands.describe(number=_NUMBER, date="A missed day, such as 2026-11-23", again="Show it though it was sent")
+    @app_commands.autocomplete(number=_numbers)
     async def send(
         self, interaction: Interaction, number: Number, date: str | None = None, again: bool | None = None
     ) -> None:

@@ -77,7 +77,9 @@ class Api:
     Args:
         base_url: of the Web API, as https://slack.com/api/.
         bot_token: for everything but the socket.
-        app_token: for the socket.
+        app_token: for the socket, where there is one.
+        lost: what it means that Slack does not accept the bot token, where that is no mistake in the settings: the
+            workspace has removed paperboy.
         clock: now, for the waits that Slack asks for.
         sleep: waits between tries.
         timeout: seconds for one call.
@@ -88,12 +90,14 @@ class Api:
         *,
         base_url: str,
         bot_token: str,
-        app_token: str,
+        app_token: str = "",
+        lost: str = "",
         clock: Clock,
         sleep: Sleep = asyncio.sleep,
         timeout: float = TIMEOUT,
     ) -> None:
         self.app_token = app_token
+        self._lost = lost
         self.pace = Pace(now=lambda: clock().timestamp(), sleep=sleep)
         self._sleep = sleep
         self._timeout = timeout
@@ -144,7 +148,10 @@ class Api:
         try:
             return await method(**args)
         except SlackApiError as error:
-            raise _read_refusal(error, token) from None
+            failure = _read_refusal(error, token)
+            if failure.kind is DeliveryFailure.REVOKED and self._lost and token == BOT_TOKEN:
+                raise SlackError(DeliveryFailure.GONE, f"{self._lost} ({failure.code})", code=failure.code) from None
+            raise failure from None
         except aiohttp.ClientConnectorError as error:
             raise SlackError(DeliveryFailure.RETRY, f"Slack cannot be reached ({_reason(error)}).") from None
         except TimeoutError:

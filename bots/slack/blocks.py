@@ -35,7 +35,7 @@ LONGEST_MRKDWN = 3_000
 LONGEST_HEADER = 150
 LONGEST_TITLE = 300
 LONGEST_WHY = 120
-LONGEST_SUMMARY = 320
+LONGEST_SUMMARY = 170  # about one line on a wide screen; the whole abstract is behind "Details"
 LONGEST_BYLINE = 250
 LONGEST_LABEL = 75
 LONGEST_FALLBACK = 3_500
@@ -70,6 +70,11 @@ def render(message: Message) -> list[Payload]:
             blocks.append(_context(text(_more(total - shown))))
         payloads.append(_payload(message, page, blocks, first=number == 0))
     return payloads
+
+
+def card_blocks(card: Card) -> list[Element]:
+    """Render one card alone, as below a link to its paper."""
+    return list(_card(card).blocks)
 
 
 def _more(count: int) -> str:

@@ -14,12 +14,15 @@ from time import monotonic
 from typing import Any
 
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bots.slack.api import Api, proxy_for, sdk_log
 from bots.slack.failures import SlackError
 from bots.slack.pace import Sleep
+from bots.slack.requests import is_answered_later
 from core.errors import DeliveryFailure
 
 log = logging.getLogger(__name__)
@@ -39,8 +42,13 @@ class _TimedHandler(AsyncSocketModeHandler):
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
         begun = monotonic()
-        await super().handle(client, req)
+        if not is_answered_later(req.payload):
+            await super().handle(client, req)
+            self._acknowledged(monotonic() - begun)
+            return
+        await send_async_response(client, req, BoltResponse(status=200), begun)
         self._acknowledged(monotonic() - begun)
+        await run_async_bolt_app(self.app, req)
 
 
 class Connection:
@@ -84,12 +92,29 @@ class Connection:
                 failed = 0
                 log.info("Slack: the connection ended; opening another")
             except SlackError as failure:
-                if failure.kind is DeliveryFailure.REVOKED:
-                    raise
                 failed += 1
-                pause = failure.retry_after or min(2.0 ** (failed - 1), LONGEST_PAUSE)
-                log.warning("Slack: %s Trying again in %.0f s.", failure, pause)
-                await self._sleep(pause)
+                await self._wait_after(failure, failed)
+
+    async def until_identified(self) -> None:
+        """Return once Slack accepts the bot token, which is all there is to do before events come over HTTP.
+
+        Raises:
+            SlackError: of kind REVOKED when Slack does not accept it.
+        """
+        failed = 0
+        while True:
+            try:
+                return await self._identify()
+            except SlackError as failure:
+                failed += 1
+                await self._wait_after(failure, failed)
+
+    async def _wait_after(self, failure: SlackError, failed: int) -> None:
+        if failure.kind is DeliveryFailure.REVOKED:
+            raise failure
+        pause = failure.retry_after or min(2.0 ** (failed - 1), LONGEST_PAUSE)
+        log.warning("Slack: %s Trying again in %.0f s.", failure, pause)
+        await self._sleep(pause)
 
     async def _hold(self, app: AsyncApp, url: str) -> None:
         """Open one socket and return when it is lost."""

@@ -10,6 +10,7 @@ from typing import Any
 from bots.slack.api import Api
 from bots.slack.failures import INVITE, SlackError, failure_of
 from bots.slack.requests import NAME, is_person, split_address
+from bots.slack.workspaces import Workspaces
 from core.clock import Clock
 from core.errors import DeliveryFailure
 
@@ -52,8 +53,8 @@ class Stewards:
     https://docs.slack.dev/reference/objects/user-object
     """
 
-    def __init__(self, api: Api, clock: Clock) -> None:
-        self._api = api
+    def __init__(self, workspaces: Workspaces, clock: Clock) -> None:
+        self._workspaces = workspaces
         self._clock = clock
         self._known: dict[str, tuple[datetime, Sequence[str]]] = {}
 
@@ -67,7 +68,7 @@ class Stewards:
         if asked is not None and now - asked < STEWARDS_KEPT:
             return known
         try:
-            people = [person async for person in self._people() if _rank(person)]
+            people = [person async for person in self._people(team) if _rank(person)]
         except SlackError as failure:
             log.warning("Slack: nobody is known who runs the workspace: %s", failure)
             return ()
@@ -76,10 +77,11 @@ class Stewards:
         self._known[team] = (now, known)
         return known
 
-    async def _people(self) -> AsyncIterator[Mapping[str, Any]]:
+    async def _people(self, team: str) -> AsyncIterator[Mapping[str, Any]]:
+        api = await self._workspaces.api(team)
         cursor = None
         for _ in range(MOST_PAGES):
-            reply = await self._api.call(self._api.client.users_list, limit=PAGE, cursor=cursor)
+            reply = await api.call(api.client.users_list, limit=PAGE, cursor=cursor)
             for person in reply.get("members") or ():
                 yield person
             cursor = (reply.get("response_metadata") or {}).get("next_cursor")

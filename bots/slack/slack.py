@@ -4,72 +4,94 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.oauth.installation_store import Installation
+from starlette.routing import BaseRoute
 
+from bots.house import House
 from bots.refusals import Refusals
-from bots.slack.api import TIMEOUT, Api, sdk_log
-from bots.slack.blocks import ACTION_PREFIX, render
+from bots.slack.access import Access
+from bots.slack.api import TIMEOUT, Api
+from bots.slack.blocks import render
 from bots.slack.connection import PING_SECONDS, Connection
-from bots.slack.doctor import check_slack
+from bots.slack.dialogs import Dialogs
+from bots.slack.doctor import Checkup
+from bots.slack.events import Events
 from bots.slack.failures import RATE_LIMITED, SlackError, failure_of
+from bots.slack.homes import Homes
+from bots.slack.install import InstallFlow
+from bots.slack.installations import Installations
+from bots.slack.listener import Parts, make_app
 from bots.slack.pace import Sleep
+from bots.slack.people import People
 from bots.slack.places import CERTAIN, SHOWN, Stewards, look_at
 from bots.slack.posts import Posts
 from bots.slack.replies import Replies
-from bots.slack.requests import NAME, is_person, press_request, slash_request, split_address
+from bots.slack.requests import NAME, is_person, split_address
 from bots.slack.search import find_parts
+from bots.slack.served import Door
+from bots.slack.tasks import Tasks
+from bots.slack.threads import Threads
+from bots.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
 from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock
+from core.combinations import slack_problem
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
-from core.errors import DeliveryError, DeliveryFailure, SettingsError
+from core.errors import DeliveryError, DeliveryFailure, PaperboyError, SettingsError
+from core.keys import open_keys
 from core.settings import Settings
 from core.store import Store
 
 UNTOLD_AT_MOST = 100
+CARE_EVERY = 600.0
 
 log = logging.getLogger(__name__)
 
 
 class Slack:
-    """Slack over Socket Mode, for one workspace.
+    """Slack, for one workspace or many, over Socket Mode or HTTP.
 
     Args:
-        bot_token: begins with `xoxb-`.
-        app_token: begins with `xapp-`, with the scope `connections:write`.
-        api_url: of the Web API.
+        access: secrets and addresses.
+        settings: what new subscriptions begin with, and where the secret for sealing tokens is.
         clock: now.
+        store: subscriptions, and the tokens of workspaces.
         sleep: waits between tries.
         ping: seconds between pings on the socket.
         timeout: seconds for one call.
     """
 
     name = NAME
+    can_edit = True
 
     def __init__(
         self,
+        access: Access,
+        settings: Settings,
         *,
-        bot_token: str,
-        app_token: str,
-        api_url: str,
         clock: Clock,
+        store: Store,
         sleep: Sleep = asyncio.sleep,
         ping: float = PING_SECONDS,
         timeout: float = TIMEOUT,
     ) -> None:
-        self._api = Api(
-            base_url=api_url, bot_token=bot_token, app_token=app_token, clock=clock, sleep=sleep, timeout=timeout
-        )
-        # The reply leaves the socket only after the answer was begun, so each measurement travels with a later request.
+        self._access = access
+        self._clock = clock
+        self._sleep = sleep
+        self._timeout = timeout
+        self._api = self._make_api(access.bot_token)
+        self._keys = lambda: open_keys(settings)
+        self._installations = Installations(store, self._keys, clock)
+        self._many = ManyWorkspaces(access, self._installations, self._make_api, clock) if access.is_for_many else None
+        self._workspaces: Workspaces = self._many or OneWorkspace(self._api, access.bot_token)
+        # The reply leaves only after the answer was begun, so each measurement travels with a later request.
         self._acknowledgements: deque[float] = deque(maxlen=UNTOLD_AT_MOST)
         self._connection = Connection(
             self._api,
@@ -78,86 +100,132 @@ class Slack:
             sleep=sleep,
             acknowledged=self._acknowledgements.append,
         )
-        self._replies = Replies(self._api, clock)
-        self._bot_token = bot_token
-        self._posts = Posts(self._api)
-        self._stewards = Stewards(self._api, clock)
+        self._tasks = Tasks()
+        told = self._acknowledgements.append
+        self._door = Door(access.signing_secret, lambda: clock().timestamp(), told, self._tasks)
+        self._ready = asyncio.Event()
         self._refusals = Refusals(lambda: clock().timestamp())
+        self._stewards = Stewards(self._workspaces, clock)
+        self._parts = self._make_parts(settings, store)
+        self._checkup = Checkup(access, self._workspaces, self._installations, store, self.reachable)
+
+    def _make_api(self, token: str, lost: str = "") -> Api:
+        return Api(
+            base_url=self._access.api_url,
+            bot_token=token,
+            app_token=self._access.app_token,
+            lost=lost,
+            clock=self._clock,
+            sleep=self._sleep,
+            timeout=self._timeout,
+        )
+
+    def _make_parts(self, settings: Settings, store: Store) -> Parts:
+        workspaces, clock, tasks = self._workspaces, self._clock, self._tasks
+        people = People(workspaces, clock)
+        replies = Replies(workspaces, people, Threads(workspaces), tasks)
+        return Parts(
+            workspaces=workspaces,
+            replies=replies,
+            dialogs=Dialogs(workspaces, store, people, self._stewards, replies, defaults=settings.digest),
+            homes=Homes(workspaces, store, self._stewards, clock, tasks, base_url=settings.web.base_url),
+            events=Events(workspaces, store, self._installations, replies, clock),
+            tasks=tasks,
+        )
 
     @classmethod
-    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Slack:  # noqa: ARG003 - all are made alike
+    def is_configured(cls, settings: Settings) -> bool:
+        """Whether any of Slack's secrets is set; the settings have seen to it that they go together."""
+        names = [name for name in type(settings.secrets).model_fields if name.startswith(f"{NAME}_")]
+        return any(getattr(settings.secrets, name) for name in names)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Slack:
         """Make it of the settings.
 
         Raises:
-            SettingsError: when a token is missing.
+            SettingsError: the secrets do not go together.
         """
-        bot, app = settings.secrets.slack_bot_token, settings.secrets.slack_app_token
-        if bot is None or app is None:
-            missing = "SLACK_BOT_TOKEN" if bot is None else "SLACK_APP_TOKEN"
-            raise SettingsError(f"{missing}: is not set, and Slack needs both it and the other one; see docs/slack.md.")
-        return cls(
-            bot_token=bot.get_secret_value(),
-            app_token=app.get_secret_value(),
-            api_url=settings.slack.api_url,
-            clock=clock,
-        )
+        access = Access.from_settings(settings)
+        given = {name.upper() for name in type(settings.secrets).model_fields if getattr(settings.secrets, name)}
+        if problem := slack_problem(given, with_page=settings.web.enabled):
+            raise SettingsError(problem)
+        return cls(access, settings, clock=clock, store=store)
+
+    def routes(self, house: House) -> Sequence[BaseRoute]:  # noqa: ARG002 - Slack needs nothing of the house here
+        """Return the addresses below the page: none with a socket; where many install it, those for that as well."""
+        if self._access.has_socket:
+            return ()
+        flow = None
+        if self._many is not None:
+            flow = InstallFlow(self._access, self._installations, self._keys, self._clock, self._greet)
+        return self._door.routes(flow)
+
+    async def _greet(self, installation: Installation) -> None:
+        """Learn at once that a workspace is there; its first call shows whether its token works."""
+        log.info("Slack: %s can be served now", installation.team_id)
 
     def payload(self, message: Message) -> Sequence[Payload]:
         """Render a message as arguments of chat.postMessage; the first is the post, the others go to its thread."""
         return render(message)
 
     async def listen(self, answer: Answer) -> None:
-        """Connect, and turn commands and buttons into Requests until cancelled; keeps trying while Slack is away.
+        """Turn what people do into Requests until cancelled; keeps trying while Slack is away.
 
         Raises:
-            DeliveryError: of kind REVOKED when Slack does not accept a token.
+            DeliveryError: of kind REVOKED when Slack does not accept a token of the settings.
         """
-        await self._connection.keep(self._make_app(answer))
+        app = make_app(self._api.client, self._parts, self._remembering(answer))
+        care = asyncio.create_task(self._care())
+        try:
+            if self._access.has_socket:
+                await self._connection.keep(app)
+            else:
+                await self._serve(app)
+        finally:
+            self._door.app = None
+            care.cancel()
+            await asyncio.gather(care, return_exceptions=True)
 
-    async def ready(self) -> None:
-        """Return once the socket is open."""
-        await self._connection.ready.wait()
+    async def _serve(self, app: AsyncApp) -> None:
+        """Let the door hand on what comes; the token of the settings, where there is one, is looked at first."""
+        self._door.app = app
+        if self._many is None:
+            await self._connection.until_identified()
+        self._ready.set()
+        await asyncio.Event().wait()
 
-    async def close(self) -> None:
-        """Give answers under way a moment, then drop them."""
-        await self._replies.close()
-
-    def _make_app(self, answer: Answer) -> AsyncApp:
-        async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-            # At once: bolt's own would ask Slack before every acknowledgement, and switch to OAuth by itself when
-            # SLACK_CLIENT_ID is in the environment.
-            return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=self._bot_token)
-
+    def _remembering(self, answer: Answer) -> Answer:
         async def answer_here(request: Request) -> Message:
             self._refusals.forget(request.place)
             waited = self._acknowledgements.popleft() if self._acknowledgements else None
             return await answer(replace(request, acknowledged_in=waited))
 
-        app = AsyncApp(
-            name="paperboy",
-            logger=sdk_log,
-            client=self._api.client,
-            signing_secret="",
-            authorize=authorize,
-            request_verification_enabled=False,
-            ssl_check_enabled=False,
-        )
+        return answer_here
 
-        async def on_command(ack: Any, body: dict[str, Any]) -> None:
-            await ack()
-            self._replies.start(answer_here, slash_request(body), body)
+    async def _care(self) -> None:
+        """Renew tokens in time, and forget workspaces that left thirty days ago."""
+        while True:
+            try:
+                if self._many is not None:
+                    await self._many.renew_all()
+                for team in await self._installations.forget_those_who_left():
+                    log.info("Slack: everything about the workspace %s is deleted, 30 days after it left", team)
+            except PaperboyError as error:
+                log.error("Slack: workspaces could not be looked after: %s", error)
+            await asyncio.sleep(CARE_EVERY)
 
-        async def on_press(ack: Any, body: dict[str, Any]) -> None:
-            await ack()
-            self._replies.start(answer_here, press_request(body), body)
+    async def ready(self) -> None:
+        """Return once the socket is open, or what comes over HTTP is taken."""
+        await (self._connection.ready if self._access.has_socket else self._ready).wait()
 
-        # An app gets its own commands alone, so whatever name the manifest gives `/papers` works.
-        app.command(re.compile(".+"))(on_command)
-        app.action(re.compile("^" + re.escape(ACTION_PREFIX)))(on_press)
-        return app
+    async def close(self) -> None:
+        """Give answers under way a moment, then drop them."""
+        await self._tasks.close()
 
     async def _identify(self) -> None:
-        await self._api.call(self._api.client.auth_test)
+        reply = await self._api.call(self._api.client.auth_test)
+        await self._installations.stay(str(reply.get("team_id") or ""))
 
     async def deliver(
         self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None
@@ -168,9 +236,9 @@ class Slack:
             DeliveryError: by kind; UNKNOWN when the part under way may have been taken.
         """
         async with self._noting(address):
-            channel = await self._conversation(address)
-            parts = await self._posts.send(channel, self.payload(message), key=key, done=done, sent=sent)
-        return Receipt(parts, await self._posts.link(channel, parts[0]))
+            api, channel = await self._conversation(address)
+            parts = await Posts(api).send(channel, self.payload(message), key=key, done=done, sent=sent)
+        return Receipt(parts, await Posts(api).link(channel, parts[0]))
 
     async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
         """Put another message in the place of a delivery; further parts go to the thread, surplus ones become "…".
@@ -180,9 +248,9 @@ class Slack:
                 the further ones are there already.
         """
         async with self._noting(address):
-            channel = await self._conversation(address)
-            names = await self._posts.change(channel, self.payload(message), key=key, parts=parts)
-        return Receipt(names, await self._posts.link(channel, names[0]))
+            api, channel = await self._conversation(address)
+            names = await Posts(api).change(channel, self.payload(message), key=key, parts=parts)
+        return Receipt(names, await Posts(api).link(channel, names[0]))
 
     @asynccontextmanager
     async def _noting(self, address: str) -> AsyncIterator[None]:
@@ -195,15 +263,16 @@ class Slack:
             raise
         self._refusals.forget(address)
 
-    async def _conversation(self, address: str) -> str:
-        """Return the conversation of an address; a person's is the direct message, opened where it must be."""
-        _, identifier = split_address(address)
+    async def _conversation(self, address: str) -> tuple[Api, str]:
+        """Return the way to an address: a person's is the direct message, opened where it must be."""
+        team, identifier = split_address(address)
         if not identifier:
             raise failure_of("channel_not_found", token="")
+        api = await self._workspaces.api(team)
         if not is_person(identifier):
-            return identifier
-        reply = await self._api.call(self._api.client.conversations_open, users=identifier)
-        return str(reply["channel"]["id"])
+            return api, identifier
+        reply = await api.call(api.client.conversations_open, users=identifier)
+        return api, str(reply["channel"]["id"])
 
     async def find(self, address: str, key: str, since: datetime) -> Sequence[str] | None:
         """Look for the parts of a delivery in the conversation and its thread.
@@ -212,7 +281,8 @@ class Slack:
             DeliveryError: when Slack cannot be asked now, and looking later makes sense.
         """
         try:
-            return await find_parts(self._api, await self._conversation(address), key, since)
+            api, channel = await self._conversation(address)
+            return await find_parts(api, channel, key, since)
         except SlackError as failure:
             if _is_passing(failure):
                 raise DeliveryError(DeliveryFailure.RETRY, str(failure)) from None
@@ -229,8 +299,8 @@ class Slack:
             DeliveryError: of kind RETRY when Slack does not tell.
         """
         try:
-            channel = await self._conversation(address)
-            why = None if channel.startswith("D") else await look_at(self._api, channel)
+            api, channel = await self._conversation(address)
+            why = None if channel.startswith("D") else await look_at(api, channel)
         except SlackError as failure:
             if failure.kind in CERTAIN:
                 return str(failure)
@@ -243,8 +313,8 @@ class Slack:
         return await self._stewards.of(address)
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
-        """Check tokens, scopes and the socket for `doctor`."""
-        return await check_slack(self._api)
+        """Check tokens, scopes, the way events take, and channels that cannot be posted to, for `doctor`."""
+        return await self._checkup.lines()
 
 
 def _is_passing(failure: SlackError) -> bool:

@@ -15,7 +15,7 @@ from core.chat.inquiries import EXAMPLES, SENT_OUT, STAYS_HERE
 from core.chat.parsing import FORMS
 
 PAGES = ("about", "privacy", "support")
-PRIVATE_PATHS = ("/digest/", "/search", "/feed", "/cite/")
+PRIVATE_PATHS = ("/digest/", "/email/", "/search", "/feed", "/cite/")
 
 
 async def show(request: Request, name: str) -> Response:

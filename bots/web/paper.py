@@ -55,6 +55,7 @@ class Whole:
 
     paper: Paper
     card: Card
+    facts: str
     authors: Sequence[str]
     abstract: str
     listed: Sequence[str]
@@ -103,11 +104,14 @@ async def _find(shelf: Shelf, typed: str) -> Paper:
 
 async def _read(site: Site, shelf: Shelf, known: Paper) -> Whole:
     now = site.house.clock()
+    card = card_of(known, now=now)
+    field = "" if known.journal_ref else next(iter(known.categories), "")  # it stands below, with the others
     history = await shelf.newsroom.library.read(lambda connection: read_history(connection, known.id))
     found = await shelf.newsroom.engine.similar(known.id, limit=SIMILAR)
     return Whole(
         paper=known,
-        card=card_of(known, now=now),
+        card=card,
+        facts=card.facts.removeprefix(field).removeprefix(" · "),
         authors=[_readable(name) for name in dict.fromkeys(known.authors) if name.strip()],
         abstract=_readable(known.abstract),
         listed=[f"{source_label(item.source)}, {long_day(item.day)}" for item in known.listings],

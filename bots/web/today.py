@@ -18,7 +18,7 @@ from bots.web.lists import Item, item_of
 from bots.web.site import Site, render, site_of
 from core.chat.message import Kind, Message, text
 from core.papers.browsing import count_fields, day_after, day_before
-from core.papers.windows import Newest, OnDay, Window
+from core.papers.windows import Between, Newest, Window
 
 FIELD = re.compile(r"[A-Za-z][A-Za-z-]{0,19}(\.[A-Za-z-]{1,19})?")
 CHIPS = 8
@@ -104,7 +104,7 @@ async def _compose(site: Site, shelf: Shelf, field: str, day: date | None) -> Fr
     )
     papers = [item.ranked.paper for item in edition.digest.chosen]
     items = tuple(item_of(card, paper) for card, paper in zip(edition.message.cards, papers, strict=True))
-    window: Window = Newest() if day is None else OnDay(day)
+    window: Window = Newest() if day is None else Between(day, day)
     library, here = shelf.newsroom.library, day or site.room.today
     return Front(
         edition.message,

@@ -10,16 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from core.papers.windows import Window, listing_condition, paper_condition
-
-# Each source's days are found in the index (source, day) one after the other, instead of in all listings.
-_SOURCES = """
-    WITH RECURSIVE names(source) AS (
-        SELECT min(source) FROM listings
-        UNION ALL SELECT (SELECT min(l.source) FROM listings l WHERE l.source > names.source) FROM names
-        WHERE names.source IS NOT NULL
-    )
-"""
+from core.papers.windows import SOURCES, Between, Window, listing_condition, paper_condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +58,9 @@ def count_fields(connection: sqlite3.Connection, window: Window) -> Sequence[tup
 
 def count_by_day(connection: sqlite3.Connection, first: date, last: date) -> dict[date, int]:
     """Return how many papers were listed for each day from the first to the last that has any."""
-    query = f"""{_SOURCES}
-        SELECT l.day, count(DISTINCT l.paper) FROM names JOIN listings l ON l.source = names.source
-        WHERE l.day BETWEEN ? AND ? GROUP BY l.day ORDER BY l.day
-    """  # noqa: S608 - a constant
-    return {
-        date.fromisoformat(day): count
-        for day, count in connection.execute(query, (first.isoformat(), last.isoformat()))
-    }
+    where, values = listing_condition(Between(first, last))
+    query = f"SELECT l.day, count(DISTINCT l.paper) FROM listings l WHERE {where} GROUP BY l.day ORDER BY l.day"  # noqa: S608 - one of our constants
+    return {date.fromisoformat(day): count for day, count in connection.execute(query, values)}
 
 
 def count_by_month(connection: sqlite3.Connection) -> dict[date, int]:
@@ -94,10 +80,10 @@ def day_after(connection: sqlite3.Connection, day: date) -> date | None:
 
 
 def _next_day(connection: sqlite3.Connection, which: str, side: str, day: date) -> date | None:
-    query = f"""{_SOURCES}
-        SELECT {which}((SELECT {which}(l.day) FROM listings l WHERE l.source = names.source AND l.day {side} ?))
-        FROM names
-    """  # noqa: S608 - words of ours
+    query = (
+        f"SELECT {which}((SELECT {which}(l.day) FROM listings l WHERE l.source = s.source AND l.day {side} ?))"  # noqa: S608 - words of ours
+        f" FROM ({SOURCES}) s"
+    )
     (found,) = connection.execute(query, (day.isoformat(),)).fetchone()
     return date.fromisoformat(found) if found else None
 

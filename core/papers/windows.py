@@ -10,6 +10,15 @@ from typing import Any, TypeAlias
 
 NEWEST = "(l.source, l.day) IN (SELECT source, max(day) FROM listings GROUP BY source)"
 
+SOURCES = """
+    WITH RECURSIVE names(source) AS (
+        SELECT min(source) FROM listings
+        UNION ALL SELECT (SELECT min(l.source) FROM listings l WHERE l.source > names.source) FROM names
+        WHERE names.source IS NOT NULL
+    ) SELECT source FROM names WHERE source IS NOT NULL
+"""
+"""The sources that listed anything, each found in the index (source, day) at once; a few days are found there, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Newest:
@@ -89,7 +98,7 @@ def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
         case OnDay(day):
             return "l.day = ?", (day.isoformat(),)
         case Between(first, last):
-            return "l.day BETWEEN ? AND ?", (first.isoformat(), last.isoformat())
+            return f"l.source IN ({SOURCES}) AND l.day BETWEEN ? AND ?", (first.isoformat(), last.isoformat())
         case LastDays(days, now, after):
             begin = (now.date() - timedelta(days=days)).isoformat()
             return ("l.day > ?", (begin,)) if after is None else ("(l.day > ? OR l.sequence > ?)", (begin, after))

@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.digests.subscription import Subscription
+from core.store.correspondents import Correspondent
 
 
 class State(StrEnum):
@@ -247,6 +248,27 @@ class Store(Protocol):
         That is: subscriptions there, deliveries to it, marks of or at it, lines of the journal about it or by it; as
         the maker of subscriptions elsewhere it is replaced by their place. Returns how many subscriptions there were.
         """
+
+    async def correspondents(self) -> Sequence[Correspondent]:
+        """Return everybody who is, was or must not be written to by mail, by name."""
+
+    async def correspondent(self, name: str) -> Correspondent | None:
+        """Return one by the keyed hash of the address."""
+
+    async def keep_correspondent(self, correspondent: Correspondent, *, expected: Correspondent | None) -> bool:
+        """Keep another state of one that stands as `expected` (None: not at all); False, and nothing done, else."""
+
+    async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
+        """Forget an address as `forget` does, and in the same write the correspondent of that name.
+
+        What is `left` of the correspondent is kept in its stead. Returns how many subscriptions there were.
+        """
+
+    async def note_letter(self, key: str, step: str, at: datetime) -> None:
+        """Note how far a delivery has come on its way to a mail server, in place of what was noted before."""
+
+    async def letter(self, key: str) -> str | None:
+        """Return what was noted last of a delivery; None when nothing was, or its notes are pruned (see `prune`)."""
 
     async def close(self) -> None:
         """Let go of files and locks; the store is not used afterwards."""

@@ -25,6 +25,7 @@ from core.clock import Clock, system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import Change, Delivery, Mark, State
+from core.store.correspondents import Correspondent
 from core.store.documents import Documents
 from core.store.folder import FolderLock
 from core.store.generations import FORMAT
@@ -77,7 +78,12 @@ class _Files:
         return count
 
     def forget(self, address: str) -> int:
-        count = self.documents.forget(address)
+        return self._finish_forgetting(self.documents.forget(address))
+
+    def erase_place(self, address: str, name: str, left: Correspondent | None) -> int:
+        return self._finish_forgetting(self.documents.erase_place(address, name, left))
+
+    def _finish_forgetting(self, count: int) -> int:
         try:
             self.outbox()
         except StoreError as error:  # as above
@@ -85,6 +91,7 @@ class _Files:
         return count
 
     def prune(self, before: datetime) -> int:
+        self.documents.prune_letters(before)
         outbox = self.changing_outbox()
         count = outbox.prune(before, [subscription.id for subscription in self.documents.subscriptions(None)])
         outbox.copy()
@@ -252,6 +259,30 @@ class EmbeddedStore:
     async def forget(self, address: str) -> int:
         """Forget all about an address, or about those that begin so; decided by one line of the journal."""
         return await self._run(self._files.forget, address)
+
+    async def correspondents(self) -> Sequence[Correspondent]:
+        """Return everybody who is, was or must not be written to by mail, by name."""
+        return await self._run(self._files.documents.correspondents)
+
+    async def correspondent(self, name: str) -> Correspondent | None:
+        """Return one by the keyed hash of the address."""
+        return await self._run(self._files.documents.correspondent, name)
+
+    async def keep_correspondent(self, correspondent: Correspondent, *, expected: Correspondent | None) -> bool:
+        """Keep another state of one that stands as `expected`; False otherwise."""
+        return await self._run(self._files.documents.keep_correspondent, correspondent, expected)
+
+    async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
+        """Forget a place wholly, its deliveries too."""
+        return await self._run(self._files.erase_place, address, name, left)
+
+    async def note_letter(self, key: str, step: str, at: datetime) -> None:
+        """Note how far a delivery has come on its way to a mail server."""
+        await self._run(self._files.documents.note_letter, key, step, at)
+
+    async def letter(self, key: str) -> str | None:
+        """Return what was noted last of a delivery."""
+        return await self._run(self._files.documents.letter, key)
 
     async def close(self) -> None:
         """Let go of files and lock, after what was begun has ended."""

@@ -10,14 +10,14 @@ import time
 from itertools import count
 
 from bots.discord import Discord
-from bots.slack import Slack
 from core.chat.message import Kind, Message, text
 from core.delivery.courier import AT_ONCE
 from core.errors import DeliveryError
 from tests.fakes import MemoryStore
 from tests.servers import discord as d
 from tests.servers.rates import RateLimit, VirtualTime
-from tests.servers.slack import APP_TOKEN, BOT_TOKEN, Channel, SlackServer
+from tests.servers.slack import Channel, SlackServer
+from tests.slacks import slack_at
 
 SHORT = Message(Kind.DIGEST, heading="Papers", lines=(text("Monday"),))
 SLACK_CHANNELS = 300
@@ -31,9 +31,7 @@ async def drain_slack(per_second: float, burst: int) -> None:
     async with SlackServer() as server:
         virtual = VirtualTime(lambda: (len(server.calls), server.answered))
         limit = server.rates["chat.postMessage"] = RateLimit(per_second, burst, virtual.now)
-        slack = Slack(
-            bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=server.api_url, clock=virtual.clock, sleep=virtual.sleep
-        )
+        slack = slack_at(server.api_url, clock=virtual.clock, sleep=virtual.sleep)
         channels = [f"C{number}" for number in range(SLACK_CHANNELS)]
         server.channels |= {name: Channel() for name in channels}
         at_once = asyncio.Semaphore(AT_ONCE)

@@ -22,7 +22,6 @@ from datetime import UTC, date, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from bots.slack.slack import Slack
 from core.chat.message import Card, Kind, Message
 from core.clock import system_clock
 from core.delivery.courier import Courier
@@ -30,7 +29,8 @@ from core.delivery.outbox import write_message
 from core.store import State
 from core.store.embedded import EmbeddedStore
 from tests.fakes import make_change, make_delivery, make_subscription
-from tests.servers.slack import APP_TOKEN, BOT_TOKEN, TEAM, Channel, Fault, SlackServer
+from tests.servers.slack import TEAM, Channel, Fault, SlackServer
+from tests.slacks import slack_at
 
 CHANNELS = 40
 LAST = 6  # so many digests a town are left to a process that may live on: they wait for their next try
@@ -41,7 +41,7 @@ DIGEST = Message(Kind.DIGEST, heading="Papers", cards=tuple(Card(str(n), f"Paper
 async def deliver(home: Path, api_url: str) -> None:
     """Be the process that is killed: carry what is in the outbox until nothing is open."""
     store = await EmbeddedStore.open(home)
-    slack = Slack(bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=api_url, clock=system_clock)
+    slack = slack_at(api_url, clock=system_clock)
 
     async def answer(_request: object) -> Message:
         return DIGEST

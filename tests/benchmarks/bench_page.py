@@ -98,10 +98,8 @@ async def time_pages(port: int, addresses: Sequence[str]) -> tuple[list[float], 
 
 def tell(kind: str, times: Sequence[float], more: str) -> None:
     ordered = sorted(times)
-    print(
-        f"{kind:<44} median {statistics.median(ordered) * 1000:>7.1f} ms   "
-        f"slowest {ordered[-1] * 1000:>7.1f} ms   {more}"
-    )
+    median, slowest = statistics.median(ordered) * 1000, ordered[-1] * 1000
+    print(f"{kind:<44} median {median:>7.1f} ms   slowest {slowest:>7.1f} ms   {more}")
 
 
 async def measure(folder: Path, count: int) -> None:

@@ -13,6 +13,7 @@ import pytest
 from core.digests.subscription import Pause
 from core.errors import StoreError
 from core.store import Delivery, Shown, State, Store
+from core.store.correspondents import Consent, Correspondent, Wish
 from core.store.embedded import EmbeddedStore
 from tests.fakes import NOON, MemoryStore, make_change, make_delivery, make_mark, make_subscription
 
@@ -457,3 +458,66 @@ async def test_what_is_forgotten_can_begin_anew(store: Store) -> None:
     assert kept.number == 1
     assert await store.enqueue(make_delivery("s1"))
     assert [item.subscription for item in await store.open_deliveries()] == ["s1", "s3"]
+
+
+def person(name: str = "n1", **fields: object) -> Correspondent:
+    wish = Wish("w1", "grokking", "08:00", "UTC", "daily", 5, NOON, "192.0.2.7")
+    consent = Consent("s1", NOON, "192.0.2.7", NOON, "192.0.2.8", "yes")
+    return Correspondent(name, **{"address": "email:a@b.org", "wishes": (wish,), "consents": (consent,), **fields})
+
+
+async def test_a_correspondent_comes_back_as_it_was_and_changes_only_from_what_it_was(store: Store) -> None:
+    assert await store.correspondent("n1") is None
+    first, second = person(), person(wishes=(), asked=(NOON,), left_at=NOON)
+    assert await store.keep_correspondent(first, expected=None)
+    assert not await store.keep_correspondent(second, expected=None)
+    assert await store.correspondent("n1") == first
+    assert await store.keep_correspondent(second, expected=first)
+    assert not await store.keep_correspondent(first, expected=first)
+    await store.keep_correspondent(person("a0"), expected=None)
+    assert [found.name for found in await store.correspondents()] == ["a0", "n1"]
+
+
+async def test_of_two_who_change_a_correspondent_at_once_one_is_told(store: Store) -> None:
+    await store.keep_correspondent(person(), expected=None)
+    changes = [store.keep_correspondent(person(asked=(NOON,) * number), expected=person()) for number in (1, 2)]
+    assert sorted(await asyncio.gather(*changes)) == [False, True]
+
+
+async def test_erasing_a_place_leaves_nothing_of_it_but_what_is_said_and_others_as_they_were(store: Store) -> None:
+    mine, other = "email:a@b.org", "email:c@d.org"
+    for name, place in (("s1", mine), ("s2", other)):
+        await store.add_subscription(make_subscription(name, place), make_change(address=place))
+        await store.enqueue(make_delivery(name, address=place))
+        await store.enqueue(make_delivery(name, DAY - timedelta(days=1), address=place, state=State.SENT))
+        await store.mark(make_mark(person=place, place=place))
+    await store.enqueue(make_delivery("older", DAY, address=mine, state=State.DEAD))
+    await store.keep_correspondent(person(), expected=None)
+    left = Correspondent("n1", blocked_at=NOON)
+    assert await store.erase_place(mine, name="n1", left=left) == 1
+    assert await store.correspondents() == [left]
+    everything = [*await store.subscriptions(), *await store.changes(), *await store.marks()]
+    everything += await store.deliveries_of_paper("2310.01234")
+    assert mine not in str(everything)
+    assert str(everything).count(other) >= 5
+    assert await store.erase_place(mine, name="n1", left=None) == 0
+    assert await store.correspondents() == []
+
+
+async def test_a_place_that_was_erased_can_begin_anew(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1", "email:a@b.org"), make_change())
+    await store.erase_place("email:a@b.org", name="n1", left=None)
+    kept = await store.add_subscription(make_subscription("s9", "email:a@b.org"), make_change())
+    await store.enqueue(make_delivery("s9", address="email:a@b.org"))
+    assert kept.number == 1
+    assert len(await store.open_deliveries()) == 1
+
+
+async def test_the_newest_note_of_a_letter_counts_until_it_is_pruned(store: Store) -> None:
+    assert await store.letter("s1/2026-10-01") is None
+    await store.note_letter("s1/2026-10-01", "begun", NOON)
+    await store.note_letter("s1/2026-10-01", "taken", NOON)
+    await store.note_letter("s2/2026-10-01", "begun", NOON - timedelta(days=3))
+    await store.prune(NOON - timedelta(days=1))
+    assert await store.letter("s1/2026-10-01") == "taken"
+    assert await store.letter("s2/2026-10-01") is None

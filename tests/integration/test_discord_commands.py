@@ -288,6 +288,9 @@ async def test_an_answer_that_cannot_arrive_is_one_line_in_the_log(server, desk,
     gone = {"code": 50027, "message": "Invalid Webhook Token"}
     server.faults = [Fault("PATCH /webhooks/*", status=401, body=gone)]
     await server.slash("list")
+    async with asyncio.timeout(20):
+        while server.faults[0].times:
+            await asyncio.sleep(0.01)
     await (await server.slash("help")).answered()
     (line,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "did not arrive" in line.getMessage()

@@ -245,8 +245,14 @@ async def test_what_discord_lets_nobody_say_there_follows_in_direct_messages(ser
     assert [said.count(f"line {number} ") for number in range(9)] == [1] * 9
 
 
-async def test_a_form_whose_reply_is_lost_counts_as_shown(server, world, discord):
+async def test_a_form_whose_reply_is_lost_is_shown_once(server, world, discord):
     server.faults = [Fault("POST /interactions/*", drop=True, applied=True)]
     asked = await (await server.slash("subscribe")).until(lambda asked: asked.modal)
     assert "Subscribed" in shown(await (await server.submit(asked, interests="x")).answered())
-    assert server.count("POST /interactions/*") == 2
+    assert server.count("POST /interactions/*") == 3
+
+
+async def test_a_form_is_shown_by_a_discord_that_stumbles(server, world, discord):
+    server.faults = [Fault("POST /interactions/*", status=503), Fault("POST /interactions/*", drop=True)]
+    asked = await (await server.slash("subscribe")).until(lambda asked: asked.modal)
+    assert "Subscribed" in shown(await (await server.submit(asked, interests="x")).answered())

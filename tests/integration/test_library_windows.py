@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from core.papers.windows import After, All, Candidates, LastDays, Newest, OnDay
+from core.papers.windows import After, All, Between, Candidates, LastDays, Newest, OnDay
 from core.search.engine import Engine
 from core.search.query import parse
 from tests.shelves import NOON, listed, make_record, open_library
@@ -41,6 +41,9 @@ async def library(tmp_path):
         (After(6), set()),
         (OnDay(WEDNESDAY), {2, 3, 5}),
         (OnDay(THURSDAY + timedelta(days=1)), set()),
+        (Between(WEDNESDAY, WEDNESDAY), {2, 3, 5}),
+        (Between(LAST_WEEK, THURSDAY), {1, 2, 3, 5, 6}),
+        (Between(THURSDAY, WEDNESDAY), set()),
         (LastDays(1, NOON), {6}),
         (LastDays(2, NOON), {2, 3, 5, 6}),
         (LastDays(30, NOON), {1, 2, 3, 5, 6}),
@@ -65,7 +68,7 @@ async def test_a_window_tells_its_days_by_source(library):
 
 async def test_an_empty_library_has_empty_windows(tmp_path):
     async with open_library(tmp_path) as library:
-        for window in (Newest(), After(0), All(), LastDays(7, NOON)):
+        for window in (Newest(), After(0), All(), LastDays(7, NOON), Between(LAST_WEEK, THURSDAY)):
             assert await library.window_size(window) == Candidates(0, 0, {})
 
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 import pytest
 
 from bots.discord import Discord
-from bots.slack import Slack
 from core.chat.message import Card, Kind, Message, plain
 from core.chat.render import subscription_line
 from core.delivery.courier import Courier
@@ -22,6 +21,7 @@ from core.store import State
 from tests.fakes import MemoryStore, make_change, make_delivery, make_subscription
 from tests.servers import discord as d
 from tests.servers import slack as s
+from tests.slacks import slack_at
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LETTER = Message(Kind.DIGEST, heading="Papers", cards=(Card("2611.00001", "One"),))
@@ -49,9 +49,7 @@ async def listening(platform):
 async def slack():
     waits = s.Waits()
     async with s.SlackServer() as server:
-        platform = Slack(
-            bot_token=s.BOT_TOKEN, app_token=s.APP_TOKEN, api_url=server.api_url, clock=waits.clock, sleep=waits
-        )
+        platform = slack_at(server.api_url, clock=waits.clock, sleep=waits)
         async with listening(platform):
             yield server, platform
 

@@ -189,7 +189,7 @@ def test_only_names_that_are_known_are_served():
     assert chosen_names(None) is None
     assert chosen_names(" slack, web ,") == {"slack", "web"}
     for wrong in ("", ",", "slack,fax"):
-        with pytest.raises(SettingsError, match="allowed are discord, slack, web"):
+        with pytest.raises(SettingsError, match="allowed are discord, email, slack, web"):
             chosen_names(wrong)
 
 

@@ -18,6 +18,7 @@ from core.errors import DeliveryError, DeliveryFailure, SettingsError
 from core.settings import Secrets, Settings, read_settings
 from tests.fakes import MemoryStore
 from tests.servers.slack import ALICE, APP_TOKEN, BOT_TOKEN, MEMBER, STRANGE, Fault, SlackServer, Waits
+from tests.slacks import slack_at
 
 PAGES = (Button("Back", "page", "0 q"), Button("More", "page", "10 q"), Button("Share here", "share", "5 q"))
 HITS = Message(Kind.ANSWER, heading="Search: q", cards=(Card("2310.01234", "A paper"),), buttons=PAGES)
@@ -65,8 +66,7 @@ async def listening(platform, desk):
 
 
 def make_platform(server, **changes):
-    settings = {"bot_token": BOT_TOKEN, "app_token": APP_TOKEN, "api_url": server.api_url, "clock": Clock()}
-    return Slack(**(settings | {"sleep": Waits()} | changes))
+    return slack_at(server.api_url, **({"clock": Clock(), "sleep": Waits()} | changes))
 
 
 @pytest.fixture(name="server")
@@ -347,10 +347,10 @@ async def test_closing_drops_an_answer_that_takes_too_long(server, desk):
 
 def test_both_tokens_are_needed():
     for secrets, missing in (
-        (Secrets(slack_app_token=SecretStr("xapp-1")), "SLACK_BOT_TOKEN"),
-        (Secrets(slack_bot_token=SecretStr("xoxb-1")), "SLACK_APP_TOKEN"),
+        (Secrets(slack_app_token=SecretStr("xapp-1")), "SLACK_BOT_TOKEN is not"),
+        (Secrets(slack_bot_token=SecretStr("xoxb-1")), "neither SLACK_APP_TOKEN"),
     ):
-        with pytest.raises(SettingsError, match=f"^{missing}"):
+        with pytest.raises(SettingsError, match=missing):
             Slack.from_settings(Settings(secrets=secrets), Clock(), MemoryStore())
 
 

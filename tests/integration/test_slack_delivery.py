@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bots.slack import Slack
 from core.chat.message import Button, Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
 from tests.servers.slack import (
@@ -22,6 +21,7 @@ from tests.servers.slack import (
     SlackServer,
     Waits,
 )
+from tests.slacks import slack_at
 
 PLACE = f"slack:T1/{MEMBER}"
 PERSON = f"slack:T1/{ALICE}"
@@ -39,7 +39,7 @@ def digest(papers):
     )
 
 
-SHORT, LONG = digest(3), digest(60)
+SHORT, LONG = digest(3), digest(100)
 JSON = "application/json"
 
 
@@ -60,14 +60,7 @@ def make_platform(server, waits):
 
 
 def platform(api_url, waits, timeout=20.0):
-    return Slack(
-        bot_token=BOT_TOKEN,
-        app_token=APP_TOKEN,
-        api_url=api_url,
-        clock=waits.clock,
-        sleep=waits,
-        timeout=timeout,
-    )
+    return slack_at(api_url, clock=waits.clock, sleep=waits, timeout=timeout)
 
 
 def names(server):
@@ -108,7 +101,7 @@ async def test_a_long_digest_goes_on_in_the_thread_in_order_and_tells_each_part(
     assert [post["metadata"]["event_payload"]["part"] for post in server.posts] == list(range(len(server.posts)))
     assert told == [(name, number) for number, name in enumerate(receipt.parts, 1)]
     shown = [line for post in server.posts for line in post["text"].split("\n") if line.startswith("•")]
-    assert shown == [f"• Paper {number}" for number in range(60)]
+    assert shown == [f"• Paper {number}" for number in range(100)]
 
 
 async def test_a_delivery_goes_on_behind_the_parts_that_arrived_before(server, slack):
@@ -379,7 +372,7 @@ async def test_a_person_to_whom_nothing_can_be_sent_is_told_with_the_mend(server
 async def test_the_doctor_finds_nothing_amiss(server, slack):
     assert await slack.check() == [
         ("Slack bot token", True, "paperboy in the workspace Test"),
-        ("Slack scopes", True, "all 9 granted"),
+        ("Slack scopes", True, "all 12 granted"),
         ("Slack app token", True, "Socket Mode can be opened"),
     ]
 

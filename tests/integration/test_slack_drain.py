@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from bots.slack import Slack
 from core.chat.message import Kind, Message, text
 from core.delivery.courier import AT_ONCE
 from core.errors import DeliveryError, DeliveryFailure
 from tests.servers.rates import RateLimit, VirtualTime
-from tests.servers.slack import APP_TOKEN, BOT_TOKEN, Channel, SlackServer
+from tests.servers.slack import Channel, SlackServer
+from tests.slacks import slack_at
 
 SHORT = Message(Kind.DIGEST, heading="Papers", lines=(text("Monday"),))
 
@@ -21,9 +21,7 @@ async def test_draining_uses_what_is_allowed_and_asks_nothing_while_it_has_to_wa
     async with SlackServer() as server:
         time = VirtualTime(lambda: (len(server.calls), server.answered))
         limit = server.rates["chat.postMessage"] = RateLimit(per_second, burst, time.now)
-        slack = Slack(
-            bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=server.api_url, clock=time.clock, sleep=time.sleep
-        )
+        slack = slack_at(server.api_url, clock=time.clock, sleep=time.sleep)
         channels = [f"C{number}" for number in range(60)]
         server.channels |= {name: Channel() for name in channels}
         at_once = asyncio.Semaphore(AT_ONCE)

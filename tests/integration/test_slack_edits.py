@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bots.slack import Slack
 from core.chat.message import Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
-from tests.servers.slack import ALICE, APP_TOKEN, BOT_TOKEN, MEMBER, Fault, SlackServer, Waits, complaints
+from tests.servers.slack import ALICE, MEMBER, Fault, SlackServer, Waits, complaints
+from tests.slacks import slack_at
 
 PLACE = f"slack:T1/{MEMBER}"
 KEY = "sub-1/2026-03-02"
@@ -24,8 +24,8 @@ def digest(papers, word="Paper"):
     return Message(Kind.DIGEST, heading="Papers", lines=(text("Monday"),), cards=cards)
 
 
-SHORT, LONG = digest(3), digest(60)
-LATER_SHORT, LATER_LONG = digest(3, "Later"), digest(60, "Later")
+SHORT, LONG = digest(3), digest(90)
+LATER_SHORT, LATER_LONG = digest(3, "Later"), digest(90, "Later")
 
 
 @pytest.fixture(name="server")
@@ -41,7 +41,7 @@ def make_waits():
 
 @pytest.fixture(name="slack")
 def make_platform(server, waits):
-    return Slack(bot_token=BOT_TOKEN, app_token=APP_TOKEN, api_url=server.api_url, clock=waits.clock, sleep=waits)
+    return slack_at(server.api_url, clock=waits.clock, sleep=waits)
 
 
 def titles(server):
@@ -64,7 +64,7 @@ async def test_an_edit_changes_every_part_in_place_and_keeps_its_key(server, sla
     receipt = await slack.edit(PLACE, LATER_LONG, key=KEY, parts=first.parts)
     assert receipt == first
     assert [post["ts"] for post in server.posts] == list(first.parts)
-    assert titles(server) == [f"• Later {number}" for number in range(60)]
+    assert titles(server) == [f"• Later {number}" for number in range(90)]
     assert [post["metadata"]["event_payload"] for post in server.posts] == [
         {"key": KEY, "part": number} for number in range(len(first.parts))
     ]
@@ -86,7 +86,7 @@ async def test_a_longer_message_goes_on_in_the_thread_and_is_found_whole(server,
     assert receipt.parts[:1] == first.parts
     assert len(receipt.parts) == len(slack.payload(LATER_LONG)) > 2
     assert {post["thread_ts"] for post in server.posts[1:]} == set(first.parts)
-    assert titles(server) == [f"• Later {number}" for number in range(60)]
+    assert titles(server) == [f"• Later {number}" for number in range(90)]
     assert await slack.find(PLACE, KEY, HOUR_AGO) == list(receipt.parts)
 
 
@@ -104,7 +104,7 @@ async def test_a_message_can_grow_shrink_and_grow_again_in_the_same_parts(server
     for message in (LONG, SHORT, LATER_LONG):
         parts = (await slack.edit(PLACE, message, key=KEY, parts=parts)).parts
     assert len(server.posts) == len(slack.payload(LATER_LONG))
-    assert titles(server) == [f"• Later {number}" for number in range(60)]
+    assert titles(server) == [f"• Later {number}" for number in range(90)]
     assert not [words for post in server.posts for words in complaints(post["blocks"])]
 
 
@@ -125,7 +125,7 @@ async def test_an_edit_whose_reply_was_lost_behind_a_further_part_is_finished_wi
     assert (await failing(slack, LATER_LONG, first.parts)).kind is DeliveryFailure.UNKNOWN
     receipt = await slack.edit(PLACE, LATER_LONG, key=KEY, parts=first.parts)
     assert [post["ts"] for post in server.posts] == list(receipt.parts)
-    assert titles(server) == [f"• Later {number}" for number in range(60)]
+    assert titles(server) == [f"• Later {number}" for number in range(90)]
 
 
 async def test_a_lost_reply_to_a_change_is_got_over_since_repeating_it_is_harmless(server, slack):

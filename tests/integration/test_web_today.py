@@ -162,6 +162,10 @@ async def test_privacy_says_what_is_kept_and_where_queries_go(visit, tmp_path):
         assert promise in words
     async with open_site(tmp_path / "out", RECORDS, search={"ask_outside": True}) as other:
         assert "sent to Hugging Face and arXiv" in (await other.page("/privacy")).words
+    assert "keyed hash" not in words
+    mail = [Route("/subscribe", nothing, methods=["POST"])]
+    async with open_site(tmp_path / "mail", RECORDS, routes=mail) as other:
+        assert "keyed hash of the address" in (await other.page("/privacy")).words
 
 
 async def test_about_tells_the_commands_and_the_language(visit):

@@ -96,6 +96,7 @@ class DiscordServer:
         self.threads: dict[str, dict[str, Any]] = {}
         self.everyone = READ_SEND_HISTORY
         self.with_forum = False
+        self.flags = 0
         self.forum_flags = 0
         self.tags: list[dict[str, Any]] = []
         self.endpoint: str | None = None
@@ -241,6 +242,8 @@ class DiscordServer:
                 return 200, self._post(channel, body)
             case "PATCH", ["channels", channel, "messages", message]:
                 return 200, self._edit(channel, message, body)
+            case "GET", ["guilds", guild, "members", _]:
+                return 200, self._guild_of(guild)["members"][0]
             case "GET", ["guilds", guild]:
                 return 200, self._guild_of(guild)
             case "POST", ["interactions", _, token, "callback"]:
@@ -257,7 +260,7 @@ class DiscordServer:
 
     def _application(self) -> dict[str, Any]:
         known = {"id": APP, "name": "paperboy", "icon": None, "description": "", "rpc_origins": [], "bot_public": True}
-        known |= {"bot_require_code_grant": False, "owner": _user(ALICE, "alice"), "team": None, "flags": 0}
+        known |= {"bot_require_code_grant": False, "owner": _user(ALICE, "alice"), "team": None, "flags": self.flags}
         return known | {"verify_key": "0" * 64, "summary": "", "interactions_endpoint_url": self.endpoint}
 
     def _channel(self, channel: str) -> dict[str, Any]:

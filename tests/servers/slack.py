@@ -1,12 +1,16 @@
 """A Slack of our own on loopback: the Web API calls that paperboy makes, Socket Mode, response_urls, faults on demand.
 
 It refuses what Slack refuses by its documented limits (https://docs.slack.dev/reference/block-kit/blocks) and keeps
-what it took, so that tests look at what people would see.
+what it took, so that tests look at what people would see. With `http_url` set it sends what people do there, signed,
+instead of over the socket.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import itertools
 import json
 import re
@@ -15,21 +19,29 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from urllib.parse import urlencode
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientSession, ClientTimeout, WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from tests.servers.rates import RateLimit
+from tests.servers.slack_views import view_complaints
 
 BOT_TOKEN = "xoxb-of-the-test"
 APP_TOKEN = "xapp-of-the-test"
+SIGNING_SECRET = "signing-secret-of-the-test"
+CLIENT_ID = "111.222"
+CLIENT_SECRET = "client-secret-of-the-test"
 TEAM = "T1"
 MEMBER = "C1MEMBER"
 STRANGE = "C2STRANGE"
 HIDDEN = "G3HIDDEN"
 ARCHIVED = "C4ARCHIVED"
 ALICE = "U1ALICE"
-SCOPES = "commands,chat:write,im:write,channels:read,groups:read,channels:history,groups:history,im:history,users:read"
+SCOPES = (
+    "commands,chat:write,im:write,app_mentions:read,links:read,links:write,"
+    "channels:read,groups:read,channels:history,groups:history,im:history,users:read"
+)
 ACK_SECONDS = 3.0
 MOST_TEXT = 13_000
 
@@ -97,6 +109,46 @@ def strings(part: object, key: str) -> list[str]:
         own = [value for name, value in part.items() if name == key and isinstance(value, str)]
         return own + [words for value in part.values() for words in strings(value, key)]
     return [words for item in part for words in strings(item, key)] if isinstance(part, list) else []
+
+
+def signed(body: bytes, *, at: float | None = None, secret: str = SIGNING_SECRET) -> dict[str, str]:
+    """Return the headers with which Slack signs a body (https://docs.slack.dev/authentication/verifying-requests-from-slack)."""
+    stamp = str(int(time.time() if at is None else at))
+    digest = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    return {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={digest}"}
+
+
+def encode(kind: str, payload: dict[str, Any]) -> tuple[bytes, str]:
+    """Return a body as it goes over HTTP, and its type."""
+    if kind == "events_api":
+        return json.dumps(payload).encode(), "application/json"
+    fields = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
+    return urlencode(fields).encode(), "application/x-www-form-urlencoded"
+
+
+def filled(view: dict[str, Any], values: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return a modal with its state: what it began with, and over it what was filled in, by block."""
+    state: dict[str, dict[str, Any]] = {}
+    for block in view["blocks"]:
+        element = block.get("element")
+        if element is not None:
+            began = {
+                name: element[f"initial_{part}"]
+                for name, part in (
+                    ("value", "value"),
+                    ("selected_time", "time"),
+                    ("selected_option", "option"),
+                    ("selected_options", "options"),
+                )
+                if f"initial_{part}" in element
+            }
+            now = {"type": element["type"], **began, **values.get(block["block_id"], {})}
+            state[block["block_id"]] = {element["action_id"]: now}
+    return {**view, "state": {"values": state}}
+
+
+def _matches(element: dict[str, Any], values: dict[str, Any]) -> bool:
+    return element.get("type") != "button" or values.get("value", element.get("value")) == element.get("value")
 
 
 @dataclass
@@ -167,6 +219,12 @@ class SlackServer:
         people: what users.list shows.
         rates: limits by method.
         answered: how many calls got an answer.
+        tokens: bot tokens that are good, with their workspaces.
+        refresh: refresh tokens that are good for one use, with their workspaces.
+        codes: what `oauth.v2.access` answers to codes, besides tokens.
+        views: modals that are open, by id; `homes` holds what people see in App Home.
+        acknowledged: what the last acknowledgement carried.
+        http_url: where the app takes what people do; empty means the socket.
     """
 
     def __init__(self) -> None:
@@ -189,6 +247,19 @@ class SlackServer:
         self._requests: list[web.Request] = []
         self._acks: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self.opened = 0
+        self.tokens = {BOT_TOKEN: TEAM}
+        self.refresh: dict[str, str] = {}
+        self.codes: dict[str, dict[str, Any]] = {}
+        self.expires_in: int | None = None
+        self.views: dict[str, dict[str, Any]] = {}
+        self.homes: dict[str, dict[str, Any]] = {}
+        self.unfurls: list[dict[str, Any]] = []
+        self.joined: dict[str, list[str]] = {}
+        self.profiles: dict[str, dict[str, Any]] = {}
+        self.acknowledged: dict[str, Any] = {}
+        self.http_url = ""
+        self.now: Callable[[], float] = time.time
+        self.spent: set[str] = set()
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -197,9 +268,11 @@ class SlackServer:
         app.router.add_post("/response/{name}", self._response)
         self._server = TestServer(app, host="127.0.0.1")
         await self._server.start_server()
+        self._caller = ClientSession(timeout=ClientTimeout(total=ACK_SECONDS))
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._caller.close()
         for socket in list(self._sockets):
             await socket.close()
         await self._server.close()
@@ -223,10 +296,12 @@ class SlackServer:
 
     # What people do
 
-    async def slash(self, words: str, *, channel: str = MEMBER, name: str = "general", user: str = ALICE) -> float:
+    async def slash(
+        self, words: str, *, channel: str = MEMBER, name: str = "general", user: str = ALICE, team: str = TEAM
+    ) -> float:
         """Type `/papers WORDS`; returns the seconds until it was acknowledged."""
         payload = {
-            "team_id": TEAM,
+            "team_id": team,
             "channel_id": channel,
             "channel_name": name,
             "user_id": user,
@@ -234,15 +309,66 @@ class SlackServer:
             "text": words,
             "api_app_id": "A1",
             "response_url": str(self._server.make_url(f"/response/{next(self._numbers)}")),
-            "trigger_id": "1.2.3",
+            "trigger_id": self._trigger(),
         }
         return await self._send("slash_commands", payload)
+
+    def _trigger(self) -> str:
+        return f"trigger-{next(self._numbers)}"
+
+    def _person(self, user: str, kind: str, **more: Any) -> dict[str, Any]:
+        about = {"type": kind, "team": {"id": TEAM, "domain": "test"}, "user": {"id": user, "team_id": TEAM}}
+        return about | {"api_app_id": "A1", "trigger_id": self._trigger()} | more
+
+    async def press_in_view(self, view: dict[str, Any], action_id: str, *, user: str = ALICE, **values: Any) -> float:
+        """Press a button of App Home or use a field of a modal."""
+        found = [item for block in view["blocks"] for item in (*block.get("elements", ()), block.get("element") or {})]
+        element = next(item for item in found if item.get("action_id") == action_id and _matches(item, values))
+        container = {"type": "view", "view_id": view["id"]}
+        action = {name: element[name] for name in ("type", "action_id", "value") if name in element} | values
+        return await self._send(
+            "interactive", self._person(user, "block_actions", container=container, view=view, actions=[action])
+        )
+
+    async def submit(self, view: dict[str, Any], values: dict[str, dict[str, Any]], *, user: str = ALICE) -> float:
+        """Send a modal with what was filled in by block, over what it began with."""
+        sent = filled(view, values)
+        return await self._send("interactive", self._person(user, "view_submission", view=sent))
+
+    async def suggest(self, action_id: str, typed: str) -> list[dict[str, Any]]:
+        """Type into a select whose options the app knows; returns what is offered."""
+        payload = self._person(ALICE, "block_suggestion", action_id=action_id, block_id="b", value=typed)
+        await self._send("interactive", payload | {"container": {"type": "view"}})
+        return self.acknowledged["options"]
+
+    async def shortcut(self, callback_id: str, words: str, *, channel: str = MEMBER) -> float:
+        """Choose a shortcut below a message."""
+        payload = self._person(ALICE, "message_action", callback_id=callback_id)
+        payload |= {"message": {"text": words, "ts": "1.0"}, "channel": {"id": channel, "name": "general"}}
+        payload["response_url"] = str(self._server.make_url(f"/response/{next(self._numbers)}"))
+        return await self._send("interactive", payload)
+
+    async def event(self, kind: str, *, team: str = TEAM, event_id: str = "", retry: int = 0, **fields: Any) -> float:
+        """Let something happen; with `retry` it is told again."""
+        payload = {
+            "type": "event_callback",
+            "team_id": team,
+            "api_app_id": "A1",
+            "event_id": event_id or f"Ev{next(self._numbers)}",
+            "event": {"type": kind, "event_ts": "1.0", **fields},
+        }
+        return await self._send("events_api", payload, retry=retry)
 
     async def press(self, message: dict[str, Any], action_id: str, *, alone: bool, channel: str = MEMBER) -> float:
         """Press a button of a message; returns the seconds until it was acknowledged."""
         buttons = [item for block in message["blocks"] for item in block.get("elements", ()) if "action_id" in item]
         button = next(item for item in buttons if item["action_id"] == action_id)
-        container = {"type": "message", "channel_id": channel, "is_ephemeral": alone, "message_ts": "1.0"}
+        container = {
+            "type": "message",
+            "channel_id": channel,
+            "is_ephemeral": alone,
+            "message_ts": message.get("ts", "1.0"),
+        }
         if message.get("thread_ts"):
             container["thread_ts"] = message["thread_ts"]
         payload = {
@@ -252,19 +378,36 @@ class SlackServer:
             "channel": {"id": channel, "name": "directmessage" if channel.startswith("D") else "general"},
             "container": container,
             "api_app_id": "A1",
+            "trigger_id": self._trigger(),
             "response_url": str(self._server.make_url(f"/response/{next(self._numbers)}")),
             "actions": [{"type": "button", "block_id": "b", **button, "action_ts": "1.0"}],
         }
         return await self._send("interactive", payload)
 
-    async def _send(self, kind: str, payload: dict[str, Any]) -> float:
+    async def _send(self, kind: str, payload: dict[str, Any], *, retry: int = 0) -> float:
+        if self.http_url:
+            return await self._send_signed(kind, payload, retry)
         name = f"envelope-{next(self._numbers)}"
         self._acks[name] = asyncio.get_running_loop().create_future()
         began = time.monotonic()
         envelope = {"envelope_id": name, "type": kind, "payload": payload, "accepts_response_payload": True}
+        if retry:
+            envelope |= {"retry_attempt": retry, "retry_reason": "timeout"}
         await self._sockets[-1].send_json(envelope)
         async with asyncio.timeout(ACK_SECONDS):
-            await self._acks[name]
+            self.acknowledged = (await self._acks[name]).get("payload") or {}
+        return time.monotonic() - began
+
+    async def _send_signed(self, kind: str, payload: dict[str, Any], retry: int) -> float:
+        body, content_type = encode(kind, payload)
+        headers = signed(body, at=self.now()) | {"Content-Type": content_type}
+        if retry:
+            headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"}
+        began = time.monotonic()
+        async with self._caller.post(self.http_url, data=body, headers=headers) as reply:
+            words = await reply.text()
+            assert reply.status == 200, (reply.status, words)
+        self.acknowledged = json.loads(words) if words.startswith("{") else {}
         return time.monotonic() - began
 
     def break_socket(self) -> None:
@@ -288,6 +431,12 @@ class SlackServer:
         args: dict[str, Any] = dict(request.query)
         if request.content_type == "application/json":
             args |= await request.json()
+        elif request.method == "POST":
+            args |= dict(await request.post())
+        if method == "oauth.v2.access":  # the app's own name and secret come as a sign-in
+            token = request.headers.get("Authorization", "").removeprefix("Basic ")
+        for name in args.keys() & {"view", "unfurls"}:
+            args[name] = json.loads(args[name]) if isinstance(args[name], str) else args[name]
         self.calls.append(Call(method, args, token))
         try:
             return await self._answer(request, method, args, token)
@@ -325,8 +474,16 @@ class SlackServer:
     def _dispatch(self, method: str, args: dict[str, Any], token: str) -> dict[str, Any]:
         if token in self.refused_tokens:
             raise RefusalError(self.refused_tokens[token])
-        if token != (APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN):
+        if method == "oauth.v2.access":
+            return self._do_oauth_v2_access(args, token)
+        good = {APP_TOKEN} if method == "apps.connections.open" else self.tokens
+        if token not in good:
             raise RefusalError("invalid_auth" if token else "not_authed")
+        if method == "auth.test":
+            return self._do_auth_test(token)
+        if method == "auth.revoke":
+            del self.tokens[token]
+            return {"revoked": True}
         return getattr(self, "_do_" + method.replace(".", "_"))(args)
 
     def _do_apps_connections_open(self, _: dict[str, Any]) -> dict[str, Any]:
@@ -334,11 +491,80 @@ class SlackServer:
         self._tickets.add(ticket)
         return {"url": str(self._server.make_url(f"/socket?ticket={ticket}")).replace("http://", "ws://")}
 
-    def _do_auth_test(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"url": "https://test.example/", "team": "Test", "team_id": TEAM, "user": "paperboy", "user_id": "U0BOT"}
+    def _do_oauth_v2_access(self, args: dict[str, Any], credentials: str) -> dict[str, Any]:
+        if base64.b64decode(credentials).decode() != f"{CLIENT_ID}:{CLIENT_SECRET}":
+            raise RefusalError("bad_client_secret")
+        if args.get("grant_type") == "refresh_token":
+            team = self.refresh.pop(str(args.get("refresh_token")), "")
+            if not team:
+                raise RefusalError("invalid_refresh_token")
+            return self._tokens_of(team)
+        if args.get("code") not in self.codes:
+            raise RefusalError("invalid_code")
+        answer = self.codes.pop(args["code"])
+        return self._tokens_of(answer["team"]["id"] if answer.get("team") else "E1") | answer
+
+    def _tokens_of(self, team: str) -> dict[str, Any]:
+        number = next(self._numbers)
+        token, refresh = f"xoxe.xoxb-{team}-{number}", f"xoxe-{team}-{number}"
+        self.tokens[token] = team
+        answer = {
+            "app_id": "A1",
+            "token_type": "bot",
+            "access_token": token,
+            "bot_user_id": "U0BOT",
+            "scope": self.scopes,
+            "authed_user": {"id": ALICE},
+            "is_enterprise_install": False,
+        }
+        if self.expires_in is not None:
+            self.refresh[refresh] = team
+            answer |= {"refresh_token": refresh, "expires_in": self.expires_in}
+        return answer
+
+    def _do_auth_test(self, token: str) -> dict[str, Any]:
+        team = self.tokens[token]
+        about = {"url": "https://test.example/", "team": "Test", "team_id": team, "bot_id": "B0"}
+        return about | {"user": "paperboy", "user_id": "U0BOT"}
+
+    def _do_views_open(self, args: dict[str, Any]) -> dict[str, Any]:
+        if not args.get("trigger_id") or args["trigger_id"] in self.spent:
+            raise RefusalError("exchanged_trigger_id")
+        self.spent.add(args["trigger_id"])
+        return self._keep_view(args["view"], f"V{next(self._numbers)}")
+
+    _do_views_push = _do_views_open
+
+    def _do_views_update(self, args: dict[str, Any]) -> dict[str, Any]:
+        if args["view_id"] not in self.views:
+            raise RefusalError("not_found")
+        if args.get("hash") and args["hash"] != self.views[args["view_id"]]["hash"]:
+            raise RefusalError("hash_conflict")
+        return self._keep_view(args["view"], args["view_id"])
+
+    def _do_views_publish(self, args: dict[str, Any]) -> dict[str, Any]:
+        answer = self._keep_view(args["view"], f"H{args['user_id']}")
+        self.homes[args["user_id"]] = answer["view"]
+        return answer
+
+    def _keep_view(self, view: dict[str, Any], name: str) -> dict[str, Any]:
+        if found := view_complaints(view):
+            raise RefusalError(f"invalid_arguments {found}")
+        self.views[name] = {**view, "id": name, "hash": f"hash-{next(self._numbers)}"}
+        return {"view": self.views[name]}
+
+    def _do_chat_unfurl(self, args: dict[str, Any]) -> dict[str, Any]:
+        for card in args["unfurls"].values():
+            if complaints(card["blocks"]):
+                raise RefusalError("cannot_unfurl_url")
+        self.unfurls.append(args)
+        return {}
+
+    def _do_users_conversations(self, args: dict[str, Any]) -> dict[str, Any]:
+        return {"channels": [{"id": name} for name in self.joined.get(args["user"], ())]}
 
     def _do_users_info(self, args: dict[str, Any]) -> dict[str, Any]:
-        return {"user": {"id": args["user"], "tz": "Europe/Berlin"}}
+        return {"user": {"id": args["user"], "tz": "Europe/Berlin"} | self.profiles.get(args["user"], {})}
 
     def _do_users_list(self, args: dict[str, Any]) -> dict[str, Any]:
         if "users:read" not in self.scopes.split(","):

@@ -201,7 +201,7 @@ def test_a_digest_with_details_on_demand_is_one_message_in_one_box_with_a_line_o
     assert "Papers for" in box["components"][0]["content"]
     assert box["components"][-1]["content"] == "-# Thank you to arXiv."
     for card in contents([body])[1:-1]:
-        assert max(len(line) for line in card.split("\n") if line.startswith("We show")) <= 160
+        assert max(len(line) for line in card.split("\n") if line.startswith("We show")) <= 120
         assert len(card) < 450
 
 

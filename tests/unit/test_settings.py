@@ -270,7 +270,10 @@ def test_a_file_of_a_secret_that_holds_none_is_one_sentence(tmp_path, content, t
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_is_never_shown(name):
-    environ = {"SLACK_BOT_TOKEN": "xoxb-hush", "SLACK_APP_TOKEN": "xapp-hush", name: "very-hush" * 4}
+    environ = {"SLACK_BOT_TOKEN": "xoxb-hush", "SLACK_APP_TOKEN": "xapp-hush"}
+    if "CLIENT" in name:
+        environ = {f"SLACK_{part}": "hush" for part in ("CLIENT_ID", "CLIENT_SECRET", "SIGNING_SECRET")}
+    environ |= {name: "very-hush" * 4}
     settings = read_settings(environ)
     for shown in (
         repr(settings),
@@ -311,7 +314,7 @@ def test_slack_needs_both_its_tokens():
         "SLACK_APP_TOKEN is set, but SLACK_BOT_TOKEN is not"
     )
     assert problems_of({"SLACK_BOT_TOKEN": "xoxb-1"})[0].startswith(
-        "SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN is not"
+        "SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET"
     )
 
 

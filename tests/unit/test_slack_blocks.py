@@ -152,12 +152,18 @@ def test_every_card_is_shown_once_in_order_however_long_the_message(message):
 @given(MESSAGES)
 def test_nothing_pings_anybody(message):
     for payload in render(message):
-        whole = json.dumps(payload, ensure_ascii=False)
-        assert not re.search(r"<[!@#]", whole)
+        assert not re.search(r"<[!@#]", shown_words(payload))
         assert {item["type"] for item in rich_elements(payload.get("blocks", ()))} <= {"text", "link"}
         assert all(item["verbatim"] for item in mrkdwn_elements(payload))
         assert not re.search(r"[<>]", payload["text"])
         assert payload["mrkdwn"] is False
+
+
+def shown_words(part):
+    """Return all that people may see of a payload: what a button carries is for us alone."""
+    if isinstance(part, dict):
+        return "\n".join(shown_words(inner) for name, inner in part.items() if name != "value")
+    return "\n".join(map(shown_words, part)) if isinstance(part, list) else str(part)
 
 
 def mrkdwn_elements(payload):

@@ -1,0 +1,40 @@
+"""What goes on behind an acknowledgement: tasks that are given a moment in the end, then dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 3.0
+
+
+class Tasks:
+    """Tasks under way."""
+
+    def __init__(self) -> None:
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it without keeping anybody waiting."""
+        task = asyncio.create_task(self._watched(work))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            # The edge of the program: nobody waits for the task, so what broke is told here or nowhere.
+            log.exception("Slack: something could not be done")
+
+    async def close(self) -> None:
+        """Give them a moment, then drop them."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
