@@ -18,11 +18,11 @@ from starlette.routing import BaseRoute, Route
 from bots.email import links, people
 from bots.email.addresses import mailbox, read_address
 from bots.email.events import Events
+from bots.email.fields import PRIVATE, field, read_top
 from bots.email.preferences import Preferences
 from bots.house import House, new_id
 from bots.web.site import SUBSCRIBE, limit, read_form, render, sentence_page
 from core.chat.latex import to_unicode
-from core.chat.parsing import MAX_TOP
 from core.delivery.optin import WORDING, ask, find_wish
 from core.errors import LinkError, UsageError
 from core.search.query import parse
@@ -32,7 +32,6 @@ from core.store.correspondents import Wish
 if TYPE_CHECKING:
     from bots.email.adapter import Email
 
-PRIVATE = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex, nofollow"}
 FIELDS = ("email", "interests", "at", "timezone", "days", "top")
 LONGEST_INTERESTS = 4_000
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -177,20 +176,3 @@ class Pages:
         held = {mark.kind for mark in await store.marks(person=address, place=address) if mark.paper == paper}
         if kind not in held:
             await store.mark(Mark(address, address, paper, kind, self._house.clock()))
-
-
-def field(form: FormData, name: str) -> str:
-    """Return a form's field as text; nothing where it is missing."""
-    value = form.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def read_top(typed: str) -> int:
-    """Return the number of papers.
-
-    Raises:
-        UsageError: it is none, or out of bounds.
-    """
-    if typed.isascii() and typed.isdigit() and len(typed) < 4 and 1 <= int(typed) <= MAX_TOP:
-        return int(typed)
-    raise UsageError(f"The number of papers is between 1 and {MAX_TOP}.")

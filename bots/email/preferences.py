@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from bots.email import links, people
 from bots.email.addresses import mailbox
+from bots.email.fields import PRIVATE, field, read_top
 from bots.house import House
 from bots.web.site import paper_path, read_form, render
 from core.chat import commands as c
@@ -22,7 +23,6 @@ from core.digests.subscription import Subscription
 from core.errors import LinkError, UsageError
 from core.store import Mark
 
-PRIVATE = {"Cache-Control": "private, no-store", "X-Robots-Tag": "noindex, nofollow"}
 SAVED_AT_MOST = 200
 DELETED = "Everything of this address was deleted. It is not written to again."
 LIFTED = "This address can be written to again. Subscribe on the page, and confirm by mail, to begin."
@@ -56,8 +56,8 @@ class Preferences:
         said, problem = "", ""
         if request.method == "POST":
             form = await read_form(request)
-            do = _field(form, "do")
-            if do == "delete" and _field(form, "sure") == "yes":
+            do = field(form, "do")
+            if do == "delete" and field(form, "sure") == "yes":
                 await people.erase(self._house, self._signer, address)
                 return self._gone(request, said=DELETED, blocked=True)
             try:
@@ -97,7 +97,7 @@ class Preferences:
     async def _lift(self, request: Request, name: str) -> Response:
         if request.method == "POST":
             form = await read_form(request)
-            if _field(form, "do") == "lift":
+            if field(form, "do") == "lift":
                 await people.lift(self._house, name)
                 return self._gone(request, said=LIFTED, blocked=False)
         return self._gone(request, said=DELETED, blocked=True)
@@ -107,19 +107,16 @@ class Preferences:
         return render(request, "email/templates/gone.html", headers=PRIVATE, said=said, blocked=blocked)
 
     async def _change(self, address: str, form: FormData, now: datetime) -> str:
-        days, weekly = parse_days(_field(form, "days"))
-        top = _field(form, "top")
-        if not (top.isascii() and top.isdigit() and 1 <= int(top[:4]) <= 50):
-            raise UsageError("The number of papers is between 1 and 50.")
+        days, weekly = parse_days(field(form, "days"))
         options = c.Options(
-            at=parse_time(_field(form, "at")) if _field(form, "at") else None,
-            timezone=parse_timezone(_field(form, "timezone")),
+            at=parse_time(field(form, "at")) if field(form, "at") else None,
+            timezone=parse_timezone(field(form, "timezone")),
             days=days,
             weekly=weekly,
-            top=int(top),
-            quiet=_field(form, "quiet") == "yes",
+            top=read_top(field(form, "top")),
+            quiet=field(form, "quiet") == "yes",
         )
-        interests = " ".join(_field(form, "interests").split())
+        interests = " ".join(field(form, "interests").split())
         command = c.Edit(_number(form), interests, options)
         return _first(await people.orders_of(self._house).edit(command, _request(address), now))
 
@@ -135,7 +132,7 @@ class Preferences:
         return _first(await people.orders_of(self._house).unsubscribe(command, _request(address), now))
 
     async def _unsave(self, address: str, form: FormData, now: datetime) -> str:
-        paper = _field(form, "paper")
+        paper = field(form, "paper")
         saved = {mark.paper for mark in await self._house.store.marks(person=address) if mark.kind == "saved"}
         if paper in saved:
             await self._house.store.mark(Mark(address, address, paper, "saved", now))
@@ -154,13 +151,8 @@ def _first(message: Message) -> str:
     return plain(message.lines[0]) if message.lines else ""
 
 
-def _field(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
 def _number(form: FormData) -> int:
-    typed = _field(form, "number")
+    typed = field(form, "number")
     if not (typed.isascii() and typed.isdigit() and len(typed) < 7):
         raise LinkError("This form is from another version of paperboy.")
     return int(typed)

@@ -142,6 +142,8 @@ async def test_preferences_change_pause_resume_and_end(room):
     bad = await room.press(path, **{**change, "at": "29:99"}, interests="x", top="7")
     assert bad.status_code == 422
     assert 'role="alert"' in bad.text
+    for top in ("0", "51", "0001000000", "-1", "٣"):
+        assert (await room.press(path, **change, interests="x", top=top)).status_code == 422
     await room.press(path, do="end", number="1")
     assert await kept(room) == []
 
