@@ -81,11 +81,11 @@ class Outbox:
                 _insert_shown(database, delivery)
         return moved
 
-    def forget_open(self, subscriptions: Collection[str]) -> None:
-        """Forget the open deliveries of subscriptions."""
+    def forget_waiting(self, subscriptions: Collection[str]) -> None:
+        """Forget the deliveries of subscriptions that were not begun; of the others something may have arrived."""
         with self._transaction() as database:
             database.execute(
-                f"DELETE FROM deliveries WHERE state IN ({_OPEN_STATES})"  # noqa: S608 - the states are constants
+                "DELETE FROM deliveries WHERE state = 'pending' AND parts = '[]'"
                 " AND subscription IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(subscriptions)),),
             )
