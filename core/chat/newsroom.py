@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from core.chat.cards import shorten
 from core.chat.follow_ups import FollowUps
@@ -85,9 +87,17 @@ class Newsroom:
         self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
+        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         kept = timedelta(days=settings.keep.deliveries_days)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
+
+    def alone(self, address: str) -> asyncio.Lock:
+        """Return what is held while something is composed for a place and until the store knows its papers.
+
+        Two that compose for one place at the same moment would both choose what neither has shown yet.
+        """
+        return self._alone.setdefault(address, asyncio.Lock())
 
     async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
         """Compose a subscription's digest of a local date from what is new since the last one that was sent."""
