@@ -197,6 +197,9 @@ class Outbox:
         try:
             yield
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+                told = f"The disk that holds {self._path} is full or fails ({error}); free some space."
+                raise StoreError(told) from error
             raise StoreError(f"{self._path} cannot be used: {error}.") from error
         except OSError as error:
             raise StoreError(f"{self._path} cannot be used: {error.strerror}.") from error
