@@ -20,6 +20,7 @@ from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
+from core.delivery.sending import Sending
 from core.errors import LibraryBroken
 from core.papers.calendar import Calendar
 from core.papers.library import Library, set_aside
@@ -32,6 +33,7 @@ from core.search.outside import Outside
 from core.settings import Settings, config_file
 from core.store import Store
 from core.store.embedded import EmbeddedStore
+from core.store.figures import Count, ignore
 
 if TYPE_CHECKING:
     from core.http import Http
@@ -100,9 +102,18 @@ class House:
             topics=read_topics(),
         )
 
-    def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took) -> Desk:
-        """Return the desk that answers commands, and tells how long it took."""
-        return Desk(inquiries=self.inquiries, orders=self.orders(reachable), clock=self.clock, took=took)
+    def desk(self, reachable: Callable[[str], Awaitable[str | None]], took: Took, count: Count = ignore) -> Desk:
+        """Return the desk that answers commands, tells how long it took, and counts what it queues."""
+        sending = Sending(
+            store=self.store, newsroom=self.newsroom, settings=self.settings, reachable=reachable, count=count
+        )
+        return Desk(
+            inquiries=self.inquiries,
+            orders=self.orders(reachable),
+            send=sending.send,
+            clock=self.clock,
+            took=took,
+        )
 
 
 def new_id() -> str:

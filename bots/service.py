@@ -12,17 +12,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import date, timedelta
 from importlib import import_module
-from zoneinfo import ZoneInfo
 
 from bots import PLATFORMS
 from bots.embedding import Keeper
 from bots.fetching import current_failures, odd_lines, outcome_line
-from bots.house import House, open_house, open_sample
+from bots.house import House, open_house
+from bots.reading_room import ReadingRoom
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
-from bots.web.page import create_app
+from bots.web.app import create_app
+from bots.web.metrics import Meters, create_metrics_app
 from bots.web.served import Served
 from bots.web.server import serve
+from bots.web.site import Site
 from core.chat.message import Kind, Message, text
 from core.delivery.amending import amend_deliveries
 from core.delivery.courier import Courier
@@ -32,7 +34,7 @@ from core.delivery.recovery import Recovery
 from core.delivery.schedule import make_schedule
 from core.errors import DeliveryError, PaperboyError, SettingsError
 from core.settings import Settings
-from core.store.figures import Day, Figures, read_days
+from core.store.figures import Day, read_days
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ DRAIN_EVERY = 15.0
 REACHABLE_WITHIN = 2.0
 SWITCH_EVERY = 0.0005
 CATCH_UP_WITHIN = 180.0
+LATEST_STRIKE = timedelta(minutes=3)
 FETCH_BEFORE = timedelta(minutes=3)
 FETCH_AGAIN = timedelta(minutes=15)
 WEB = "web"
@@ -87,20 +90,12 @@ def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, 
         module, _, class_name = place.partition(":")
         if wanted is not None and name not in wanted:
             continue
-        platform_class = getattr(import_module(module), class_name) if _has_token(house.settings, name) else None
-        if platform_class is not None:
+        platform_class = getattr(import_module(module), class_name)
+        if platform_class.is_configured(house.settings):
             made[name] = platform_class.from_settings(house.settings, house.clock, house.store)
         elif wanted is not None:
-            raise SettingsError(f"--only {name}: its token is not set; README says which one it needs.")
+            raise SettingsError(f"--only {name}: its token is not set, or another setting it needs; README says which.")
     return made
-
-
-def _has_token(settings: Settings, platform: str) -> bool:
-    return any(
-        value is not None
-        for field in type(settings.secrets).model_fields
-        if field.startswith(f"{platform}_") and (value := getattr(settings.secrets, field))
-    )
 
 
 class Service:
@@ -110,13 +105,12 @@ class Service:
         self._house = house
         self._platforms = platforms
         self._fetcher = house.fetcher()
-        self._page: Message | None = None
-        self._page_of: tuple[date, int] | None = None
-        self._composing = asyncio.Lock()
+        self._room = ReadingRoom(house, tried=self._has_tried, edition=lambda: self._fetcher.runs)
         self._fetching = asyncio.Lock()
         self._caught_up = asyncio.Event()
+        self._struck_at = house.clock()
         self._recovery = Recovery(store=house.store, newsroom=house.newsroom, platforms=platforms)
-        self._figures = Figures(house.store, house.clock)
+        self._figures = Meters(house.store, house.clock)
         self._courier = Courier(
             store=house.store,
             platforms=platforms,
@@ -134,11 +128,13 @@ class Service:
             tidy=self.tidy,
             fetch_every_minutes=self._house.settings.fetch.every_minutes,
         )
-        answer = self._house.desk(self.reachable, self._figures.took).answer
+        answer = self._house.desk(self.reachable, self._figures.took, self._figures.count).answer
         loops = [self._courier.run(every=DRAIN_EVERY), self._first_round(), Keeper(self._house).run()]
         loops += [self._listen(platform, answer) for platform in self._platforms.values()]
         if with_page:
             loops.append(self._serve_page())
+        if self._house.settings.metrics.enabled:
+            loops.append(self._serve_metrics())
         schedule.start()
         tasks = [asyncio.create_task(loop) for loop in loops]
         stopped = asyncio.create_task(stop.wait())
@@ -149,6 +145,7 @@ class Service:
             for task in [stopped, *tasks]:
                 task.cancel()
             await asyncio.gather(stopped, *tasks, return_exceptions=True)
+            await self._room.close()
             for platform in self._platforms.values():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(platform.close(), 5)
@@ -161,8 +158,22 @@ class Service:
             for task in done - {stopped}:
                 task.result()
 
+    async def unready(self) -> Sequence[str]:
+        """Return what cannot be used right now, a line each without details, which the log has."""
+        house, reasons = self._house, []
+        for name, read in (("library", house.library.count), ("store", house.store.open_deliveries)):
+            try:
+                await read()
+            except PaperboyError as error:
+                log.warning("not ready: %s", error)
+                reasons.append(f"the {name} cannot be read")
+        if house.clock() - self._struck_at > LATEST_STRIKE:
+            reasons.append(f"the schedule has not run since {self._struck_at:%Y-%m-%d %H:%M} UTC")
+        return reasons
+
     async def tick(self) -> None:
         """Queue what is due; nothing slow may stand here, for the next minute's digests wait behind it."""
+        self._struck_at = self._house.clock()
         if not self._caught_up.is_set():
             return
 
@@ -251,24 +262,15 @@ class Service:
             print(render(message, width=terminal_width(), color=sys.stdout.isatty()), flush=True)
 
     async def page(self) -> Message:
-        """Return today's digest for everybody, composed once for each day and each fetch that has ended."""
-        house = self._house
-        async with self._composing:
-            day = house.clock().astimezone(ZoneInfo(house.settings.digest.timezone)).date()
-            edition = (day, self._fetcher.runs)
-            if self._page is None or self._page_of != edition:
-                self._page, self._page_of = await self._compose_page(), edition
-            return self._page
-
-    async def _compose_page(self) -> Message:
-        """Compose the digest for everybody; the bundled sample while nothing real could be fetched."""
-        house = self._house
-        if await house.library.count():
-            return await house.newsroom.front_page(house.clock())
-        if not (self._fetcher.runs or await self._failing()):
+        """Return today's digest for everybody; the bundled sample while nothing real could be fetched."""
+        shelf = await self._room.shelf()
+        if shelf.waiting:
             return Message(Kind.DIGEST, lines=(text("The first papers are being fetched; look again in a minute."),))
-        async with open_sample(house.settings, house.store, house.clock) as newsroom:
-            return await newsroom.front_page(house.clock())
+        now = self._house.clock()
+        return await self._room.once("page", lambda: shelf.newsroom.front_page(now), kept_for=timedelta(days=1))
+
+    async def _has_tried(self) -> bool:
+        return bool(self._fetcher.runs or await self._failing())
 
     async def _failing(self) -> Sequence[str]:
         return await current_failures(self._house.library, self._house.settings)
@@ -286,4 +288,14 @@ class Service:
 
         served = [platform for platform in self._platforms.values() if isinstance(platform, Served)]
         routes = [route for platform in served for route in platform.routes(self._house)]
-        await serve(create_app(self.page, figures=self.figures, routes=routes), web.host, web.port, bound)
+        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
+        await serve(create_app(site, routes=routes), web.host, web.port, bound, proxies=web.proxies)
+
+    async def _serve_metrics(self) -> None:
+        at = self._house.settings.metrics
+
+        def bound(host: str, port: int) -> None:
+            log.info("figures for Prometheus are at http://%s:%s/metrics", host, port)
+
+        app = create_metrics_app(self._house, self._figures, self.unready)
+        await serve(app, at.host, at.port, bound, setting="metrics")

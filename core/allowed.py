@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import time
+from email.utils import parseaddr
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -16,6 +17,7 @@ from pydantic_core import ErrorDetails
 LONGEST_VALUE = 60
 CATEGORY = re.compile(r"[a-z][a-z-]*(\.[A-Za-z*-]+)?")
 TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}")
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]+(?=@)")
 
 
@@ -29,6 +31,31 @@ def check_url(value: str) -> str:
     if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname or not value.isprintable():
         raise problem
     return value.rstrip("/")
+
+
+def check_smtp_url(value: str) -> str:
+    """Return the address of a mail server as it is, or nothing."""
+    problem = ValueError("an address such as smtps://user@mail.example.org or smtp+starttls://mail.example.org:587")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise problem from None
+    if parts.password is not None:
+        raise ValueError("without a password, which comes from SMTP_PASSWORD")
+    wrong = parts.scheme not in {"smtp", "smtps", "smtp+starttls"} or not parts.hostname or port == 0
+    if value and (wrong or parts.path.strip("/") or parts.query or parts.fragment or not value.isprintable()):
+        raise problem
+    return value
+
+
+def check_mailbox(value: str) -> str:
+    """Return a mail address, with or without a name before it, as it is."""
+    _, address = parseaddr(value)
+    known = MAIL_ADDRESS.fullmatch(address) and value.isprintable()
+    if value and not ((known and value in {address, f"<{address}>"}) or (known and value.endswith(f" <{address}>"))):
+        raise ValueError("a mail address such as paperboy@example.org or Papers <paperboy@example.org>")
+    return value
 
 
 def check_line(value: str) -> str:
@@ -85,6 +112,8 @@ Hash = Annotated[str, AfterValidator(_check_hash)]
 OptionalHash = Annotated[str, AfterValidator(lambda value: value and _check_hash(value))]
 Url = Annotated[str, AfterValidator(check_url)]
 OptionalUrl = Annotated[str, AfterValidator(lambda value: value and check_url(value))]
+SmtpUrl = Annotated[str, AfterValidator(check_smtp_url)]
+OptionalMailbox = Annotated[str, AfterValidator(check_mailbox)]
 Zone = Annotated[str, AfterValidator(_check_timezone)]
 Category = Annotated[str, AfterValidator(_check_category)]
 Whole = Annotated[int, BeforeValidator(_check_whole)]

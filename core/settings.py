@@ -24,7 +24,9 @@ from core.allowed import (
     Category,
     Hash,
     OptionalHash,
+    OptionalMailbox,
     OptionalUrl,
+    SmtpUrl,
     TimeOfDay,
     Url,
     Whole,
@@ -40,7 +42,11 @@ from core.errors import SettingsError
 PREFIX = "PAPERBOY_"
 OWN_KEY = "PAPERBOY_SECRET_KEY"
 SHORTEST_KEY = 32  # characters
-SECRETS = ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN", OWN_KEY)
+PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
+SECRETS = (
+    *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_TOKEN", "HF_TOKEN"),
+    *(PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY),
+)
 NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE"})
 MAX_FILE = 1 << 20  # bytes
 RESERVED = frozenset({"secrets", "home"})
@@ -49,7 +55,7 @@ ARXIV_MIN_INTERVAL = 3.0
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, serialize_by_alias=True)
 
 
 class HuggingFace(_Table):
@@ -144,6 +150,7 @@ class DigestDefaults(_Table):
     days: Literal["daily", "weekdays", "weekly"] = "weekdays"
     top: Annotated[Whole, Field(ge=1, le=50)] = 5
     everything_top: Annotated[Whole, Field(ge=1, le=50)] = 10
+    no_repeats: bool = False
 
 
 class Chat(_Table):
@@ -161,10 +168,25 @@ class Slack(_Table):
 
 
 class Discord(_Table):
-    """Discord's addresses; empty means Discord's own."""
+    """Discord's addresses, where empty means Discord's own, and which application paperboy is."""
 
     api_url: OptionalUrl = ""
     gateway_url: OptionalUrl = ""
+    application_id: Annotated[str, Field(pattern=r"^([0-9]{15,20})?$")] = ""
+
+
+class Email(_Table):
+    """Mail: the server that takes it, and who sends."""
+
+    smtp_url: SmtpUrl = ""
+    sender: OptionalMailbox = Field(default="", alias="from")
+    ca_file: str = ""
+    operator: Annotated[str, AfterValidator(check_line)] = ""
+    postal_address: Annotated[str, AfterValidator(check_line)] = ""
+    reply_to: OptionalMailbox = ""
+    bounces_to: OptionalMailbox = ""
+    per_minute: Annotated[Whole, Field(ge=1, le=10_000)] = 60
+    confirmations_per_day: Annotated[Whole, Field(ge=1, le=100)] = 3
 
 
 class Web(_Table):
@@ -174,6 +196,19 @@ class Web(_Table):
     host: str = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
     base_url: Url = "http://127.0.0.1:8080"
+    proxies: Annotated[tuple[str, ...], BeforeValidator(split_commas)] = ("127.0.0.1", "::1")
+    contact: Annotated[str, AfterValidator(check_line)] = ""
+    discord_url: OptionalUrl = ""
+    searches_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 60
+    subscribes_per_hour: Annotated[Whole, Field(ge=1, le=100_000)] = 20
+
+
+class Metrics(_Table):
+    """Figures for Prometheus, at an address that is not the page's."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Annotated[Whole, Field(ge=0, le=65535)] = 9464
 
 
 class Keep(_Table):
@@ -196,6 +231,8 @@ class Secrets(_Table):
     slack_signing_secret: SecretStr | None = None
     discord_token: SecretStr | None = None
     hf_token: SecretStr | None = None
+    smtp_password: SecretStr | None = None
+    email_events_secret: SecretStr | None = None
     paperboy_secret_key: SecretStr | None = None
 
 
@@ -212,7 +249,9 @@ class Settings(_Table):
     chat: Chat = Chat()
     slack: Slack = Slack()
     discord: Discord = Discord()
+    email: Email = Email()
     web: Web = Web()
+    metrics: Metrics = Metrics()
     keep: Keep = Keep()
     log: Log = Log()
     secrets: Secrets = Field(default=Secrets(), exclude=True, repr=False)
@@ -330,10 +369,15 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[
                 problems.append(f"{name}: this is too short; it must be a text of {SHORTEST_KEY} characters or more.")
             elif value:
                 yield name.lower(), value
-        elif not (value.isascii() and value.isprintable() and " " not in value):
+        elif not _is_token(name, value):
             problems.append(f"{name}: this is no token; it must be one word of plain letters, digits and marks.")
         elif value:
             yield name.lower(), value
+
+
+def _is_token(name: str, value: str) -> bool:
+    """Whether a secret looks like one; a password may hold blanks, as those of some providers do."""
+    return value.isprintable() and (name == PASSWORD or (value.isascii() and " " not in value))
 
 
 def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:
@@ -341,7 +385,8 @@ def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str
     where = origins.get(place[:2]) or origins.get(place[:1]) or ".".join(place)
     if item["type"] == "extra_forbidden":
         table = Settings.model_fields.get(place[0])
-        known = Settings.model_fields if table is None else type(table.default).model_fields
+        fields = Settings.model_fields if table is None else type(table.default).model_fields
+        known = [field.alias or name for name, field in fields.items()]
         what = "there is no such table" if table is None else "there is no such key"
         names = ", ".join(sorted(set(known) - RESERVED))
         return f"{where}: {what}; allowed are {names}."
@@ -367,5 +412,21 @@ def _cross_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[st
         yield "SLACK_APP_TOKEN is set, but SLACK_BOT_TOKEN is not; Slack needs both (README, Slack in five minutes)."
     if settings.secrets.slack_bot_token and not settings.secrets.slack_app_token:
         yield "SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN is not; Slack's Socket Mode needs both."
+    yield from _check_email(settings)
     if environ.get("DATABASE_URL"):
         yield "DATABASE_URL: this version keeps everything in its data folder; unset it."
+
+
+def _check_email(settings: Settings) -> Iterator[str]:
+    email, password = settings.email, settings.secrets.smtp_password
+    if email.smtp_url and not email.sender:
+        yield "email.smtp_url is set, but email.from is not; mail needs the address it comes from (docs/mail.md)."
+    if email.sender and not email.smtp_url:
+        yield "email.from is set, but email.smtp_url is not; mail needs a server that takes it (docs/mail.md)."
+    parts = urlsplit(email.smtp_url)
+    if parts.username and not password:
+        yield "email.smtp_url names a user, but SMTP_PASSWORD is not set; set it, or leave the user out."
+    if password and email.smtp_url and not parts.username:
+        yield "SMTP_PASSWORD is set, but email.smtp_url names no user; write smtps://USER@HOST."
+    if password and parts.scheme == "smtp" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        yield "email.smtp_url: smtp:// would send SMTP_PASSWORD in the clear; use smtps:// or smtp+starttls://."

@@ -35,13 +35,14 @@ class FakePlatform:
     """
 
     name: str = "fake"
+    edits: bool = True
     posts: list[Post] = field(default_factory=list)
     failures: list[DeliveryError | None] = field(default_factory=list)
     find_failures: list[DeliveryError] = field(default_factory=list)
     lose_reply_after: int | None = None
     blind: bool = False
     looked: int = 0
-    edits: int = 0
+    edited: int = 0
     edit_failures: list[DeliveryError | None] = field(default_factory=list)
     unreachable: dict[str, str | DeliveryError] = field(default_factory=dict)
     run_by: dict[str, Sequence[str]] = field(default_factory=dict)
@@ -92,7 +93,7 @@ class FakePlatform:
         if failure is not None:
             raise failure
         self._refuse_unreachable(address)
-        self.edits += 1
+        self.edited += 1
         there = {post.name: post for post in self.posts if (post.address, post.key) == (address, key)}
         wanted = len(self.payload(message))
         names = list(parts)

@@ -11,7 +11,8 @@ from typing import Any
 from core.clock import system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
-from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store
+from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store, covers
+from core.store.correspondents import Correspondent
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
 TODAY = NOON.date()
@@ -82,6 +83,9 @@ class MemoryStore:
         self._marks: list[Mark] = []
         self._texts: dict[str, tuple[str, date]] = {}
         self._facts: dict[str, str] = {}
+        self._sealed: dict[str, str] = {}
+        self._correspondents: dict[str, Correspondent] = {}
+        self._letters: dict[str, tuple[str, datetime]] = {}
 
     async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
         found = [s for s in self._subscriptions.values() if address in (None, s.address)]
@@ -190,6 +194,7 @@ class MemoryStore:
         )
 
     async def prune(self, before: datetime) -> int:
+        self._letters = {key: letter for key, letter in self._letters.items() if letter[1] >= before}
         latest = await self.latest_deliveries(self._subscriptions)
         old = [
             key
@@ -227,6 +232,55 @@ class MemoryStore:
 
     async def set_fact(self, name: str, value: str) -> None:
         self._facts[name] = value
+
+    async def keep_sealed(self, name: str, sealed: str) -> None:
+        self._sealed[name] = sealed
+
+    async def sealed(self, name: str) -> str | None:
+        return self._sealed.get(name)
+
+    async def take_sealed(self, name: str) -> str | None:
+        return self._sealed.pop(name, None)
+
+    async def sealed_names(self, prefix: str) -> Sequence[str]:
+        return sorted(name for name in self._sealed if name.startswith(prefix))
+
+    async def forget(self, address: str) -> int:
+        gone = {s.id for s in self._subscriptions.values() if covers(address, s.address)}
+        self._subscriptions = {
+            name: replace(s, created_by=s.address) if covers(address, s.created_by) else s
+            for name, s in self._subscriptions.items()
+            if name not in gone
+        }
+        self._deliveries = {key: d for key, d in self._deliveries.items() if not covers(address, d.address)}
+        self._marks = [m for m in self._marks if not (covers(address, m.person) or covers(address, m.place))]
+        self._changes = [c for c in self._changes if not (covers(address, c.person) or covers(address, c.address))]
+        return len(gone)
+
+    async def correspondents(self) -> Sequence[Correspondent]:
+        return [self._correspondents[name] for name in sorted(self._correspondents)]
+
+    async def correspondent(self, name: str) -> Correspondent | None:
+        return self._correspondents.get(name)
+
+    async def keep_correspondent(self, correspondent: Correspondent, *, expected: Correspondent | None) -> bool:
+        if self._correspondents.get(correspondent.name) != expected:
+            return False
+        self._correspondents[correspondent.name] = correspondent
+        return True
+
+    async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
+        self._correspondents.pop(name, None)
+        if left is not None:
+            self._correspondents[name] = left
+        return await self.forget(address)
+
+    async def note_letter(self, key: str, step: str, at: datetime) -> None:
+        self._letters[key] = (step, at)
+
+    async def letter(self, key: str) -> str | None:
+        step, _ = self._letters.get(key, (None, None))
+        return step
 
     async def close(self) -> None:
         """There is nothing to let go of."""

@@ -18,6 +18,7 @@ from core.chat.message import Message, plain
 from core.chat.orders import Orders
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
+from core.delivery.sending import Sending
 from core.papers.library import Library
 from core.papers.paper import Listing, Record, Signal
 from core.settings import Settings
@@ -57,6 +58,7 @@ class World:
     platform: FakePlatform
     now: datetime = MONDAY
     problems: dict[str, str] = field(default_factory=dict)
+    counted: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ids = (f"s{number}" for number in count(1))
@@ -77,7 +79,14 @@ class World:
         inquiries = Inquiries(
             store=self.house.store, newsroom=self.house.newsroom, settings=self.house.settings, topics=read_topics()
         )
-        self.desk = Desk(inquiries=inquiries, orders=orders, clock=lambda: self.now)
+        sending = Sending(
+            store=self.house.store,
+            newsroom=self.house.newsroom,
+            settings=self.house.settings,
+            reachable=self._reachable,
+            count=lambda platform, what: self.counted.append((platform, what)),
+        )
+        self.desk = Desk(inquiries=inquiries, orders=orders, send=sending.send, clock=lambda: self.now)
 
     async def _reachable(self, address: str) -> str | None:
         return self.problems.get(address)

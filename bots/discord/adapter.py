@@ -12,24 +12,35 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Self
+from uuid import uuid4
 
 import discord
+from starlette.requests import Request as HttpRequest
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Route
 
 from bots.discord import doctor
+from bots.discord.completions import Completions
+from bots.discord.dialogs import Dialogs
 from bots.discord.failures import SHOWN, DiscordError
+from bots.discord.forms import Fields
+from bots.discord.forums import NO_TEXT, Forums
 from bots.discord.invalid import MOST_INVALID, InvalidRequests
 from bots.discord.listener import Listener, quieten
 from bots.discord.marks import parts_among
 from bots.discord.payload import payloads
+from bots.discord.permissions import invitation
 from bots.discord.places import Places
 from bots.discord.posts import Posts
 from bots.discord.registration import same_commands
 from bots.discord.replies import Replies
 from bots.discord.rest import DELAYS, Rest, point_at
+from bots.discord.servers import Servers, care_for
+from bots.house import House
 from bots.refusals import Refusals
 from core.chat.commands import Request
 from core.chat.message import Message
-from core.clock import Clock
+from core.clock import Clock, system_clock
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
@@ -37,7 +48,10 @@ from core.store import Store
 
 log = logging.getLogger(__name__)
 
+DEFAULTS = Fields(when="08:00", timezone="UTC", days="weekdays", size="5")
 _PERSON = "discord:@"
+_MOST_LOOKED_AT = 50
+_CARE_EVERY = 3600.0  # seconds
 _LAST_ANSWERS = 5.0  # seconds that answers under way get at the end
 _LONGEST_PAUSE = 60.0
 _SKEW = timedelta(minutes=1)
@@ -48,26 +62,35 @@ class Discord:
 
     Args:
         token: the bot's.
+        store: what forms show, and which servers were greeted.
         api_url: of the REST API; empty means Discord's own.
         gateway_url: of the gateway; empty means Discord's own.
         delays: seconds before each repetition of a call, and of a failed start, whose pauses go on doubling.
         most_invalid: refusals in ten minutes from which on nothing is sent; see `bots.discord.invalid`.
+        defaults: what the form of a new subscription shows.
+        clock: where the time comes from.
     """
 
     name = "discord"
+    edits = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has its default, and `from_settings` is what most call
         self,
         token: str,
         *,
+        store: Store,
         api_url: str = "",
         gateway_url: str = "",
         delays: Sequence[float] = DELAYS,
         most_invalid: int = MOST_INVALID,
+        defaults: Fields = DEFAULTS,
+        clock: Clock = system_clock,
     ) -> None:
         quieten()
         point_at(api_url, gateway_url)
         self._token = token
+        self._store = store
+        self._clock = clock
         self._gateway_url = gateway_url
         self._first_pause = delays[0]
         self._rest = Rest(token, delays=delays, invalid=InvalidRequests(most=most_invalid))
@@ -78,14 +101,30 @@ class Discord:
         self._pauses = 0
         self._places = Places(self._rest)
         self._posts = Posts(self._rest)
+        self._forums = Forums(self._rest, self._posts)
+        self._servers = Servers(store=store, clock=clock, tell=self._tell)
+        self._dialogs = Dialogs(rest=self._rest, store=store, defaults=defaults)
         self._refusals = Refusals(time.monotonic)
 
     @classmethod
-    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:  # noqa: ARG003 - all are made alike
+    def is_configured(cls, settings: Settings) -> bool:
+        """Whether the token is set."""
+        return settings.secrets.discord_token is not None
+
+    @classmethod
+    def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Self:
         """Make it of the settings; `DISCORD_TOKEN` has to be set."""
         token = settings.secrets.discord_token
         assert token is not None
-        return cls(token.get_secret_value(), api_url=settings.discord.api_url, gateway_url=settings.discord.gateway_url)
+        digest = settings.digest
+        return cls(
+            token.get_secret_value(),
+            store=store,
+            api_url=settings.discord.api_url,
+            gateway_url=settings.discord.gateway_url,
+            defaults=Fields("", f"{digest.at:%H:%M}", digest.timezone, digest.days, str(digest.top)),
+            clock=clock,
+        )
 
     def payload(self, message: Message) -> Sequence[Payload]:
         """Render a message as bodies of Discord messages; see `bots.discord.payload`."""
@@ -102,15 +141,29 @@ class Discord:
             self._refusals.forget(request.place)
             return await answer(request)
 
-        self._replies = Replies(rest=self._rest, answer=answer_here, render=self.payload)
+        completions = Completions(store=self._store, answer=answer)
+        self._replies = Replies(
+            rest=self._rest,
+            answer=answer_here,
+            render=self.payload,
+            dialogs=self._dialogs,
+            elsewhere=self._post_elsewhere,
+        )
+        care = asyncio.create_task(self._care())
+        try:
+            await self._keep_connected(completions)
+        finally:
+            care.cancel()
+
+    async def _care(self) -> None:
+        await self._connected.wait()
+        await care_for(self._servers, self._guilds, _CARE_EVERY)
+
+    async def _keep_connected(self, completions: Completions) -> None:
+        assert self._replies is not None
         while not self._closing:
-            self._listener = self._places.listener = Listener(
-                self._replies,
-                on_connect=self._is_connected,
-                gateway_url=self._gateway_url,
-                trace=self._rest.invalid.trace,
-            )
             try:
+                self._listener = self._places.listener = await self._new_listener(self._replies, completions)
                 await self._register(self._listener)
                 await self._listener.run_once(self._token)
                 reason = "Discord ended the connection."
@@ -122,6 +175,27 @@ class Discord:
             self._pauses += 1
             log.warning("Discord: %s Trying again in %.0f s.", reason, pause)
             await asyncio.sleep(pause)
+
+    async def _tell(self, address: str, message: Message, key: str) -> Receipt:
+        return await self.deliver(address, message, key=key)
+
+    def _guilds(self) -> Sequence[discord.Guild] | None:
+        listener = self._listener
+        return listener.guilds if listener is not None and listener.is_ready() and not listener.is_closed() else None
+
+    async def _post_elsewhere(self, address: str, bodies: Sequence[Payload]) -> None:
+        await self._posts.send(await self._places.channel(address), bodies, key=uuid4().hex, done=(), sent=None)
+
+    async def _new_listener(self, replies: Replies, completions: Completions) -> Listener:
+        return Listener(
+            replies,
+            completions=completions,
+            servers=self._servers,
+            on_connect=self._is_connected,
+            gateway_url=self._gateway_url,
+            shards=int((await self._rest.call("GET", "/gateway/bot")).get("shards") or 1),
+            trace=self._rest.invalid.trace,
+        )
 
     def _is_connected(self) -> None:
         self._pauses = 0
@@ -154,8 +228,17 @@ class Discord:
         """Post a message; see `core.delivery.platform.Platform.deliver`."""
         async with self._noting(address):
             channel = await self._places.channel(address)
-            parts = await self._posts.send(channel, self.payload(message), key=key, done=done, sent=sent)
-        return Receipt(parts, await self._places.link(channel, parts[0]))
+            bodies = self.payload(message)
+            if not self._places.is_forum(channel):
+                try:
+                    parts = await self._posts.send(channel, bodies, key=key, done=done, sent=sent)
+                    return Receipt(parts, await self._places.link(channel, parts[0]))
+                except DiscordError as error:
+                    if error.code != NO_TEXT:
+                        raise
+                    self._places.remember_forum(channel)
+            parts = await self._forums.send(channel, message, bodies, key=key, done=done, sent=sent)
+        return Receipt(parts, await self._places.link(parts[0], parts[0], within=channel))
 
     async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
         """Put another message in the place of a delivery; further parts go below it, surplus ones become "…".
@@ -165,11 +248,13 @@ class Discord:
                 the further ones are there already.
         """
         async with self._noting(address):
-            channel = await self._places.channel(address)
+            forum = channel = await self._places.channel(address)
+            if parts and self._places.is_forum(forum):
+                channel = parts[0]
             names = await self._posts.change(
                 channel, self.payload(message), key=key, parts=parts, may_look=self._places.may_read(channel)
             )
-        return Receipt(names, await self._places.link(channel, names[0]))
+        return Receipt(names, await self._places.link(channel, names[0], within=forum))
 
     @asynccontextmanager
     async def _noting(self, address: str) -> AsyncIterator[None]:
@@ -198,8 +283,16 @@ class Discord:
         channel = await self._places.channel(address)
         if not self._places.may_read(channel):
             return None
-        messages = await self._posts.since(channel, discord.utils.time_snowflake(since - _SKEW))
-        return None if messages is None else parts_among(messages, key)
+        after = discord.utils.time_snowflake(since - _SKEW)
+        if not self._places.is_forum(channel):
+            try:
+                messages = await self._posts.since(channel, after)
+                return None if messages is None else parts_among(messages, key)
+            except DiscordError as error:
+                if error.code != NO_TEXT:
+                    raise
+                self._places.remember_forum(channel)
+        return await self._forums.find(await self._places.server(channel), channel, key, after)
 
     async def reachable(self, address: str) -> str | None:
         """Return None when paperboy can post there, else why not and how to mend it.
@@ -230,7 +323,20 @@ class Discord:
 
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Check token, application, commands, gateway and servers; see `bots.discord.doctor`."""
-        return await doctor.check(self._rest, Listener().commands())
+        addresses = dict.fromkeys(item.address for item in await self._store.subscriptions())
+        places = [address.removeprefix("discord:") for address in addresses if address.startswith("discord:")]
+        channels = [place for place in places if place.isdigit()][:_MOST_LOOKED_AT]
+        return await doctor.check(self._rest, Listener().commands(), channels)
+
+    def routes(self, house: House) -> Sequence[BaseRoute]:
+        """Return the address behind "Add to Discord" on the page, where the settings name the application."""
+        if not (application := house.settings.discord.application_id):
+            return ()
+
+        async def install(_request: HttpRequest) -> RedirectResponse:
+            return RedirectResponse(invitation(application), status_code=303)
+
+        return (Route("/discord/install", install, methods=["GET"]),)
 
     async def close(self) -> None:
         """Disconnect, after answers under way got a moment to arrive."""

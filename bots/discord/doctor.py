@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bots.discord.failures import DiscordError
 from bots.discord.permissions import invitation
 from bots.discord.registration import same_commands
 from bots.discord.rest import Rest
+from bots.discord.rights import THREADS, allowed, lacking
 from core.delivery.platform import Payload
 from core.errors import DeliveryError
 
 Finding = tuple[str, bool, str]
+_PRIVILEGED = {"Presence Intent": 0b11 << 12, "Server Members Intent": 0b11 << 14, "Message Content Intent": 0b11 << 18}
 
 
-async def check(rest: Rest, ours: Sequence[Payload]) -> list[Finding]:
-    """Return (what, whether it is well, details or how to mend it) a check, up to the first that fails whole."""
+async def check(rest: Rest, ours: Sequence[Payload], channels: Sequence[str] = ()) -> list[Finding]:
+    """Return (what, whether it is well, details or how to mend it) a check, up to the first that fails whole.
+
+    `channels` are the ids of the channels that are subscribed.
+    """
     findings: list[Finding] = []
     try:
         await rest.sign_in()
@@ -22,8 +28,11 @@ async def check(rest: Rest, ours: Sequence[Payload]) -> list[Finding]:
         application = await rest.call("GET", "/applications/@me")
         findings.append(_check_endpoint(application.get("interactions_endpoint_url")))
         findings.append(await _check_commands(rest, application["id"], ours))
+        findings.append(_check_intents(int(application.get("flags") or 0)))
         findings.append(await _check_gateway(rest))
         findings.append(await _check_servers(rest, application["id"]))
+        if channels:
+            findings.append(await _check_channels(rest, channels))
     except DeliveryError as error:
         findings.append(("Discord" if findings else "Discord token", False, str(error)))
     return findings
@@ -45,7 +54,7 @@ async def _check_commands(rest: Rest, application: str, ours: Sequence[Payload])
 
 async def _check_gateway(rest: Rest) -> Finding:
     limit = (await rest.call("GET", "/gateway/bot"))["session_start_limit"]
-    words = f"{limit['remaining']} of {limit['total']} connections left today; no privileged intent needed"
+    words = f"{limit['remaining']} of {limit['total']} connections left today"
     return ("Discord gateway", limit["remaining"] > 0, words)
 
 
@@ -54,3 +63,51 @@ async def _check_servers(rest: Rest, application: str) -> Finding:
     if not servers:
         return ("Discord servers", False, f"paperboy is in no server yet; invite it: {invitation(application)}")
     return ("Discord servers", True, f"in {len(servers)} server(s)")
+
+
+def _check_intents(flags: int) -> Finding:
+    shown = [name for name, bits in _PRIVILEGED.items() if flags & bits]
+    if shown:
+        words = f"{', '.join(shown)} may be switched off (developer portal, Bot): paperboy needs no privileged intent"
+        return ("Discord intents", True, words)
+    return ("Discord intents", True, "no privileged intent is on, and none is needed")
+
+
+async def _check_channels(rest: Rest, channels: Sequence[str]) -> Finding:
+    looker = _Looker(rest)
+    problems = [problem for channel in channels if (problem := await looker.look_at(channel))]
+    if problems:
+        return ("Discord channels", False, " ".join(problems))
+    return ("Discord channels", True, f"{len(channels)} subscribed channel(s) can be posted to")
+
+
+class _Looker:
+    """Looks at channels, and at each server once."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._servers: dict[str, tuple[Payload, Payload]] = {}
+
+    async def look_at(self, channel: str) -> str:
+        """Return why paperboy cannot post in a channel, or nothing.
+
+        Raises:
+            DeliveryError: nobody can tell at the moment.
+        """
+        try:
+            shown = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel)
+            place = shown
+            if shown.get("type") in THREADS:
+                place = await self._rest.call("GET", "/channels/{channel_id}", channel_id=shown["parent_id"])
+            guild, member = await self._server(shown["guild_id"])
+        except DiscordError as error:
+            return f"Channel {channel}: {error}"
+        return lacking(allowed(guild, member, place), shown["type"], str(shown.get("name")))
+
+    async def _server(self, server: str) -> tuple[Payload, Payload]:
+        if server not in self._servers:
+            guild = await self._rest.call("GET", "/guilds/{guild_id}", guild_id=server)
+            path = "/guilds/{guild_id}/members/{user_id}"
+            member = await self._rest.call("GET", path, guild_id=server, user_id=self._rest.me["id"])
+            self._servers[server] = (guild, member)
+        return self._servers[server]

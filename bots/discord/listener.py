@@ -1,8 +1,8 @@
-"""The gateway: one connection of discord.py, which hands interactions on; no privileged intent.
+"""The gateway: as many connections of discord.py as Discord asks for, which hand interactions on; no privileged intent.
 
-A Listener lives for one connection. discord.py resumes it by itself when Discord asks for it or the socket breaks; what
-discord.py gives up on ends `run`, and whoever runs it starts a new one. (Its own `reconnect=True` cannot: without any
-connection yet it fails on a missing socket, and its pauses grow to a quarter of an hour.)
+A Listener lives as long as its connections do. discord.py resumes them by itself when Discord asks for it or the socket
+breaks; what discord.py gives up on ends `run_once`, and whoever runs it starts a new one. (Its own `reconnect=True`
+cannot: without any connection yet it fails on a missing socket, and its pauses grow to a quarter of an hour.)
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import discord
 import yarl
 from discord import app_commands
 
+from bots.discord.completions import Completions
 from bots.discord.failures import NETWORK_ERRORS, explain
 from bots.discord.replies import Replies
-from bots.discord.slash import Interaction, Make, Papers
+from bots.discord.servers import Servers
+from bots.discord.slash import Desk, Interaction, Make, Papers, about_messages
 from core.delivery.platform import Payload
-from core.errors import DeliveryError, DeliveryFailure
+from core.errors import DeliveryError, DeliveryFailure, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +45,17 @@ class _Tree(app_commands.CommandTree[discord.Client]):
             await self._replies.refuse(interaction, OUTDATED)
 
 
-class Listener(discord.Client):
-    """One connection to Discord.
+class Listener(discord.AutoShardedClient):
+    """The connections to Discord, one a shard: https://docs.discord.com/developers/events/gateway#sharding .
 
     Args:
         replies: answers interactions; None for a client that never connects and only knows its commands.
+        completions: what is offered while an option is typed.
+        servers: told which servers paperboy joins and leaves.
         on_connect: called each time that a connection is up.
         gateway_url: where to resume instead of where Discord says; empty means as Discord says.
+        shards: over how many connections Discord spreads our servers. discord.py would ask by itself, but then connect
+            where the answer says, past an address that was set.
         trace: sees every call to the REST API.
     """
 
@@ -57,8 +63,11 @@ class Listener(discord.Client):
         self,
         replies: Replies | None = None,
         *,
+        completions: Completions | None = None,
+        servers: Servers | None = None,
         on_connect: Callable[[], object] = bool,
         gateway_url: str = "",
+        shards: int = 1,
         trace: aiohttp.TraceConfig | None = None,
     ) -> None:
         # paperboy has no voice; discord.py would warn about missing libraries for it.
@@ -67,16 +76,22 @@ class Listener(discord.Client):
         intents.guilds = True
         super().__init__(
             intents=intents,
+            shard_count=shards,
             max_messages=None,
             guild_ready_timeout=GUILDS_WAIT,
             http_trace=trace or aiohttp.TraceConfig(),
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self._replies = replies
+        self._completions = completions
+        self._servers = servers
         self._on_connect = on_connect
         self._gateway_url = gateway_url
         self._tree = _Tree(self, replies)
-        self._tree.add_command(Papers(self._respond))
+        desk = Desk(self._respond, self._open_form, self._papers, self._numbers)
+        self._tree.add_command(Papers(desk))
+        for menu in about_messages(desk):
+            self._tree.add_command(menu)
 
     def commands(self) -> list[Payload]:
         """Return our commands in the words of the API."""
@@ -86,22 +101,59 @@ class Listener(discord.Client):
         if self._replies is not None:
             await self._replies.respond(interaction, make)
 
+    async def _open_form(self, interaction: Interaction, value: str) -> None:
+        if self._replies is not None:
+            await self._replies.open_form(interaction, value)
+
+    async def _papers(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+        return [] if self._completions is None else await self._completions.papers(interaction, typed)
+
+    async def _numbers(self, interaction: Interaction, typed: str) -> list[tuple[str, int]]:
+        return [] if self._completions is None else await self._completions.numbers(interaction, typed)
+
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         """Drop what comes after the end: discord.py calls itself ready a moment later than it let go of its loop."""
         if self.loop is not discord.utils.MISSING:
             super().dispatch(event, *args, **kwargs)
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Answer buttons; commands reach the tree without us."""
-        if self._replies is not None and interaction.type is discord.InteractionType.component:
+        """Answer buttons and forms; commands reach the tree without us."""
+        if self._replies is None:
+            return
+        if interaction.type is discord.InteractionType.component:
             await self._replies.press(interaction)
+        elif interaction.type is discord.InteractionType.modal_submit:
+            await self._replies.submit(interaction)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Greet."""
+        await self._keep(guild, joined=True)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """Greet as well where Discord told of it before it was whole."""
+        await self._keep(guild, joined=True)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """Pause what the server receives."""
+        await self._keep(guild, joined=False)
+
+    async def _keep(self, guild: discord.Guild, *, joined: bool) -> None:
+        if self._servers is None:
+            return
+        try:
+            await (self._servers.seen(guild) if joined else self._servers.left(guild))
+        except StoreError as error:
+            log.error("Discord: a server that was joined or left could not be kept: %s", error)
+
+    async def on_shard_ready(self, shard: int) -> None:
+        """Stay with the address that was set: READY names Discord's own one for resuming."""
+        if self._gateway_url:
+            self._get_websocket(shard_id=shard).gateway = yarl.URL(self._gateway_url)
 
     async def on_ready(self) -> None:
         """Say that we are connected."""
-        if self._gateway_url:
-            # READY names Discord's own address for resuming, which a stand-in does not want used.
-            self.ws.gateway = yarl.URL(self._gateway_url)
-        log.info("Discord: connected as %s, in %d server(s)", self.user, len(self.guilds))
+        connections = f", over {self.shard_count} connections" if (self.shard_count or 1) > 1 else ""
+        log.info("Discord: connected as %s, in %d server(s)%s", self.user, len(self.guilds), connections)
         self._on_connect()
 
     async def run_once(self, token: str) -> None:
@@ -140,4 +192,5 @@ def quieten() -> None:
     logging.getLogger("discord").setLevel(logging.WARNING)
     # Its warnings about rate limits show addresses that hold the tokens of interactions; we log those waits ourselves.
     logging.getLogger("discord.http").setLevel(logging.ERROR)
-    logging.getLogger("discord.client").addFilter(_ONE_LINE)
+    for name in ("discord.client", "discord.shard"):
+        logging.getLogger(name).addFilter(_ONE_LINE)

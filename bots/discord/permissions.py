@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import discord
 
-from bots.discord.failures import MEND_PLACE
+from bots.discord.rights import lacking
 
 Place: TypeAlias = discord.abc.GuildChannel | discord.Thread
 
@@ -27,13 +27,8 @@ def missing_in_thread(parent: Place, name: str) -> str:
 
 
 def _missing(place: Place, name: str, *, threaded: bool) -> str:
-    allowed = place.permissions_for(place.guild.me)
-    may_send = allowed.send_messages_in_threads if threaded else allowed.send_messages
-    sending = "Send Messages in Threads" if threaded else "Send Messages"
-    lacking = [name for has, name in ((allowed.view_channel, "View Channel"), (may_send, sending)) if not has]
-    if not lacking:
-        return ""
-    return f"paperboy may not post in #{name}; allow it {' and '.join(lacking)} there {MEND_PLACE}."
+    kind = discord.ChannelType.public_thread if threaded else place.type
+    return lacking(place.permissions_for(place.guild.me), kind.value, name)
 
 
 def may_read(place: Place) -> bool:

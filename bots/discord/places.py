@@ -36,6 +36,7 @@ class Places:
         self._rest = rest
         self._direct: dict[str, str] = {}
         self._servers: dict[str, str] = {}
+        self._forums: set[str] = set()
         self.listener: Listener | None = None
 
     async def channel(self, address: str) -> str:
@@ -71,6 +72,14 @@ class Places:
         """
         known = self._known(channel)
         return known is None or may_read(known)
+
+    def is_forum(self, channel: str) -> bool:
+        """Tell whether a channel is a forum, as far as the gateway or an earlier refusal told."""
+        return channel in self._forums or isinstance(self._known(channel), discord.ForumChannel)
+
+    def remember_forum(self, channel: str) -> None:
+        """Keep in mind that a channel takes posts, and no messages."""
+        self._forums.add(channel)
 
     async def look_at(self, channel: str) -> str | None:
         """Return why paperboy cannot post in a server's channel, and how to mend it; None when it can.
@@ -109,16 +118,19 @@ class Places:
         )
         return DiscordError(DeliveryFailure.GONE, words, code=error.code)
 
-    async def link(self, channel: str, message: str) -> str:
-        """Return the address of a message; empty when Discord does not tell soon which server it is in."""
+    async def link(self, channel: str, message: str, *, within: str = "") -> str:
+        """Return the address of a message; empty when Discord does not tell soon which server it is in.
+
+        `within` is the forum of a post.
+        """
         try:
-            server = await asyncio.wait_for(self._server(channel), ASK_SECONDS)
+            server = await asyncio.wait_for(self.server(within or channel), ASK_SECONDS)
         except (DeliveryError, TimeoutError) as error:
             log.info("Discord: the server of a channel is not known: %s", str(error) or "no answer in time")
             return ""
         return f"https://discord.com/channels/{server}/{channel}/{message}" if server else ""
 
-    async def _server(self, channel: str) -> str:
+    async def server(self, channel: str) -> str:
         """Return the id of a channel's server, "@me" for direct messages."""
         if channel in self._direct.values():
             return "@me"
@@ -134,7 +146,7 @@ class Places:
         if address.startswith("discord:@"):
             return ()
         try:
-            owner = await self._owner(await self._server(await self.channel(address)))
+            owner = await self._owner(await self.server(await self.channel(address)))
         except DeliveryError as error:
             log.warning("Discord: nobody is known who runs the server: %s", error)
             return ()

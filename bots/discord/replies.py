@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -18,10 +18,13 @@ from typing import Any
 import aiohttp
 import discord
 
+from bots.discord.dialogs import Dialogs
+from bots.discord.forms import ACTION, fields_from
 from bots.discord.payload import EPHEMERAL, read_custom_id
+from bots.discord.requests import is_guest, request_of
 from bots.discord.rest import Rest
 from bots.discord.slash import Interaction, Make
-from core.chat.commands import Command, Press, Request
+from core.chat.commands import Press
 from core.chat.message import Kind, Message, text
 from core.chat.render import error_message
 from core.delivery.platform import Answer, Payload
@@ -32,16 +35,11 @@ log = logging.getLogger(__name__)
 ALREADY_ACKNOWLEDGED = 40060
 FAILED = "Something went wrong here and is in paperboy's log; please try again."
 POSTED = "Posted below, for everybody here."
-
-
-def request_of(interaction: Interaction, command: Command) -> Request:
-    """Return who asks what, and where."""
-    person = f"discord:@{interaction.user.id}"
-    if interaction.guild_id is None:
-        return Request(command, person, place=person, private=True, may_manage=True)
-    allowed = interaction.permissions
-    may_manage = allowed.manage_channels or allowed.manage_guild or allowed.administrator
-    return Request(command, person, place=f"discord:{interaction.channel_id}", may_manage=may_manage)
+STALE = "This button is from another version of paperboy; /papers help tells what works."
+MOST_FOLLOW_UPS = 5
+"""That many messages may follow an answer where the server does not have paperboy, only the asker:
+https://docs.discord.com/developers/interactions/receiving-and-responding#followup-messages ."""
+CONTINUED = "The rest is in your direct messages."
 
 
 class Replies:
@@ -51,32 +49,64 @@ class Replies:
         rest: for everything behind the acknowledgement.
         answer: what core says to a Request.
         render: Message -> bodies of Discord messages.
+        dialogs: opens forms, and offers them below answers.
+        elsewhere: posts bodies in the direct messages of a person, named by address.
     """
 
-    def __init__(self, *, rest: Rest, answer: Answer, render: Callable[[Message], Sequence[Payload]]) -> None:
+    def __init__(
+        self,
+        *,
+        rest: Rest,
+        answer: Answer,
+        render: Callable[[Message], Sequence[Payload]],
+        dialogs: Dialogs,
+        elsewhere: Callable[[str, Sequence[Payload]], Awaitable[None]],
+    ) -> None:
         self._rest = rest
         self._answer = answer
         self._render = render
+        self._dialogs = dialogs
+        self._elsewhere = elsewhere
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def respond(self, interaction: Interaction, make: Make) -> None:
         """Acknowledge, make the Command, answer it; what a person did wrong is told to that person alone."""
-        task = asyncio.create_task(self._respond(interaction, make), name=f"answer {interaction.id}")
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)
+        await self._begin(interaction, self._respond(interaction, make))
 
     async def press(self, interaction: Interaction) -> None:
         """Answer a button, also one of a message from before a restart: all it needs is in its name."""
         data: Mapping[str, Any] = interaction.data or {}
         named = read_custom_id(str(data.get("custom_id", "")))
-        if named is not None:
+        if named is None:
+            await self.refuse(interaction, STALE)
+        elif named[0] == ACTION:
+            await self.open_form(interaction, named[1])
+        else:
             await self.respond(interaction, lambda: Press(*named))
 
-    async def refuse(self, interaction: Interaction, sentence: str) -> None:
+    async def open_form(self, interaction: Interaction, value: str) -> None:
+        """Show the form; who cannot have it is told why."""
+        try:
+            shown = await self._dialogs.form(interaction, value)
+            await self._dialogs.open(interaction, shown)
+        except PaperboyError as error:
+            await self.refuse(interaction, error_message(error))
+
+    async def submit(self, interaction: Interaction) -> None:
+        """Do what a form says; where that is not possible, the asker is told why and can go on from what was typed."""
+        await self._begin(interaction, self._submit(interaction))
+
+    async def _begin(self, interaction: Interaction, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"answer {interaction.id}")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def refuse(self, interaction: Interaction, why: str | Message) -> None:
         """Tell the asker why a command could not even be read."""
         if await _acknowledge(interaction):
-            await self._show(interaction, Message(Kind.ERROR, lines=(text(sentence),)))
+            said = Message(Kind.ERROR, lines=(text(why),)) if isinstance(why, str) else why
+            await self._show(interaction, said)
 
     async def settle(self, patience: float) -> None:
         """Wait so many seconds for answers that are under way, then give them up."""
@@ -90,9 +120,20 @@ class Replies:
         if await _acknowledge(interaction):
             await self._show(interaction, await self._say(interaction, make, monotonic() - begun))
 
+    async def _submit(self, interaction: Interaction) -> None:
+        begun = monotonic()
+        if not await _acknowledge(interaction):
+            return
+        data: Mapping[str, Any] = interaction.data or {}
+        _, value = read_custom_id(str(data.get("custom_id", ""))) or ("", "")
+        fields = fields_from(data.get("components", []))
+        said = await self._say(interaction, lambda: self._dialogs.command(value, fields), monotonic() - begun)
+        await self._show(interaction, await self._dialogs.offer_again(said, value, fields))
+
     async def _say(self, interaction: Interaction, make: Make, waited: float) -> Message:
         try:
-            return await self._answer(replace(request_of(interaction, make()), acknowledged_in=waited))
+            request = replace(request_of(interaction, make()), acknowledged_in=waited)
+            return await self._dialogs.offer(await self._answer(request), request)
         except PaperboyError as error:
             return error_message(error)
         except Exception:  # whatever broke, the person is told, and the log gets it whole
@@ -115,8 +156,19 @@ class Replies:
             await self._edit_original(interaction, first, EPHEMERAL)
         elif message.replaces and interaction.message is not None:
             await self._edit_original(interaction, payloads.pop(0), interaction.message.flags.value & EPHEMERAL)
+        await self._continue(interaction, payloads, hidden)
+
+    async def _continue(self, interaction: Interaction, payloads: list[Payload], hidden: int) -> None:
+        """Let further messages follow, as many as Discord takes; the rest goes to the asker's direct messages."""
+        surplus: list[Payload] = []
+        if is_guest(interaction) and len(payloads) > MOST_FOLLOW_UPS:
+            kept = MOST_FOLLOW_UPS - 1
+            note = self._render(Message(Kind.ANSWER, lines=(text(CONTINUED),)))
+            payloads, surplus = [*payloads[:kept], *note], payloads[kept:]
         for payload in payloads:
             await self._follow_up(interaction, payload, hidden)
+        if surplus:
+            await self._elsewhere(f"discord:@{interaction.user.id}", surplus)
 
     async def _edit_original(self, interaction: Interaction, payload: Payload, kept: int) -> None:
         """Fill or change the message that belongs to the interaction.

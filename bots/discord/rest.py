@@ -27,7 +27,7 @@ _LONGEST_WAIT = 30.0  # seconds that discord.py may wait out a 429 by itself, th
 # discord.py knows the limit of each route, and nothing of the one for all of them together, 50 calls a second:
 # https://docs.discord.com/developers/topics/rate-limits#global-rate-limit
 _CALLS_PER_SECOND, _CALLS_AT_ONCE = 45.0, 5
-_FOR_PEOPLE = "/webhooks/"  # answers to people who wait for them, which are exempt from that limit
+_FOR_PEOPLE = ("/webhooks/", "/interactions/")  # answers to people who wait for them, which are exempt from that limit
 DELAYS = (0.5, 2.0, 5.0)
 """Seconds before each repetition of a call."""
 

@@ -54,6 +54,7 @@ class Slack:
     """
 
     name = NAME
+    edits = True
 
     def __init__(
         self,
@@ -83,6 +84,11 @@ class Slack:
         self._posts = Posts(self._api)
         self._stewards = Stewards(self._api, clock)
         self._refusals = Refusals(lambda: clock().timestamp())
+
+    @classmethod
+    def is_configured(cls, settings: Settings) -> bool:
+        """Whether a token is set."""
+        return any((settings.secrets.slack_bot_token, settings.secrets.slack_app_token))
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock, store: Store) -> Slack:  # noqa: ARG003 - all are made alike

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "bots.service:run",
     "digest": "bots.terminal.reading:digest",
     "search": "bots.terminal.reading:search",
+    "saved": "bots.terminal.saved:saved",
     "backtest": "bots.terminal.trying:backtest",
     "why": "bots.terminal.reading:why",
     "fetch": "bots.terminal.loading:fetch",
@@ -36,6 +37,8 @@ COMMANDS: Mapping[str, str] = {
     "subscriptions": "bots.terminal.subscriptions:subscriptions",
     "doctor": "bots.terminal.doctor:doctor",
     "stats": "bots.terminal.stats:stats",
+    "backup": "bots.terminal.backup:backup",
+    "restore": "bots.terminal.backup:restore",
     "migrate": "bots.terminal.upkeep:migrate",
     "move": "bots.terminal.upkeep:move",
 }

@@ -19,6 +19,7 @@ from bots.house import House, open_house, open_sample
 from bots.terminal.catching_up import catch_up
 from bots.terminal.progress import show_progress
 from bots.terminal.render import render, terminal_width, to_json
+from bots.topics import read_topics
 from core.chat.cards import card_of
 from core.chat.message import Card, Kind, Message, text
 from core.chat.render import join_names
@@ -36,6 +37,7 @@ LONGEST_LINE = 1_000_000
 
 async def digest(arguments: Namespace, settings: Settings) -> int:
     """Print one digest; fetches first when nothing newer is stored and no service does it."""
+    arguments.interests = read_topics().expand(arguments.interests)
     parse(arguments.interests)
     await _fetch_if_stale(settings)
     async with open_house(settings, owner=False) as house:
@@ -96,7 +98,7 @@ def _formatted(message: Message, form: str) -> str:
     if form == "json":
         return to_json(message)
     if form == "html":
-        from bots.web.page import render_html  # noqa: PLC0415 - a search need not load a web framework
+        from bots.web.document import render_html  # noqa: PLC0415 - a search need not load a web framework
 
         return render_html(message)
     return render(message, width=terminal_width(), color=sys.stdout.isatty())

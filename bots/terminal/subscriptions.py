@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 
 from bots import PLATFORMS
+from bots.email.addresses import PREFIX
+from bots.email.people import admit, note_vouched
 from bots.house import House, open_house
 from bots.terminal.reading import read_lines, write_out
 from core.chat import commands as c
@@ -60,11 +62,15 @@ def _line(subscription: Subscription, house: House) -> str:
 async def _add(arguments: Namespace, settings: Settings) -> int:
     check_address(arguments.address)
     interests, options = split_options(" ".join(arguments.words))
-    request = c.Request(c.Help(), person=SHELL, place=arguments.address, may_manage=True)
     async with open_house(settings, owner=True) as house:
+        by_mail = arguments.address.startswith(PREFIX)
+        address = await admit(house, arguments.address) if by_mail else arguments.address
+        request = c.Request(c.Help(), person=SHELL, place=address, may_manage=True)
         orders = house.orders(_assume_reachable)
         message = await orders.subscribe(c.Subscribe(interests, options), request, house.clock())
-        newest = (await house.store.subscriptions(arguments.address))[-1]
+        newest = (await house.store.subscriptions(address))[-1]
+        if by_mail:
+            await note_vouched(house, address, newest.id, house.clock())
     write_out("\n".join([newest.id, *map(plain, message.lines)]))
     return 0
 

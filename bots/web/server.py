@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -22,7 +22,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, host: str, port: int, on_bound: Callable[[str, int], None]) -> None:
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    on_bound: Callable[[str, int], None],
+    *,
+    proxies: Sequence[str] = (),
+    setting: str = "web",
+) -> None:
     """Serve until cancelled; running requests get `GRACE_SECONDS` to end.
 
     Args:
@@ -30,15 +38,18 @@ async def serve(app: ASGIApp, host: str, port: int, on_bound: Callable[[str, int
         host: address or name to listen at.
         port: 0 picks a free one.
         on_bound: told host and port as soon as connections are taken.
+        proxies: addresses and networks of reverse proxies, which are believed what they say of their clients.
+        setting: the table of settings that names host and port.
 
     Raises:
         PaperboyError: the address cannot be listened at.
     """
-    listener = _listen(host, port)
+    listener = _listen(host, port, setting)
     with listener:
         config = uvicorn.Config(
             app,
             access_log=False,
+            forwarded_allow_ips=list(proxies),
             lifespan="off",
             log_config=None,
             server_header=False,
@@ -55,11 +66,11 @@ async def serve(app: ASGIApp, host: str, port: int, on_bound: Callable[[str, int
             await serving
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, setting: str) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise PaperboyError(f"web.host: {host!r} is no address of this machine ({error.strerror}).") from error
+        raise PaperboyError(f"{setting}.host: {host!r} is no address of this machine ({error.strerror}).") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -69,7 +80,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise PaperboyError(
-            f"web.port: {port} at {host} cannot be listened at ({error.strerror}); "
-            "set PAPERBOY_WEB__PORT to a free one, or to 0 to have one picked."
+            f"{setting}.port: {port} at {host} cannot be listened at ({error.strerror}); "
+            f"set PAPERBOY_{setting.upper()}__PORT to a free one, or to 0 to have one picked."
         ) from error
     return listener

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Card, Link
+from core.digests.trend import readings_of
 from core.papers.paper import Paper, Signal
 
 NAMED_AUTHORS = 3
@@ -95,6 +96,19 @@ def signal_words(paper: Paper, now: datetime) -> str:
     total = int(latest.value)
     words = f"{total:,} upvote{'' if total == 1 else 's'} on Hugging Face"
     return words + _growth(latest, readings, now)
+
+
+def trend_words(paper: Paper, now: datetime) -> list[str]:
+    """Say each reading of interest that the trend is made of, the most telling first; nothing of those it lacks."""
+    readings = readings_of(paper, now)
+    told = [signal_words(paper, now)]
+    if (points := readings.get("points", 0)) >= 1:
+        told.append(f"{points:,.0f} point{'s' if points >= 2 else ''} on Hacker News")
+    if "trending" in readings:
+        told.append(f"number {-readings['trending']:,.0f} of Hugging Face's trending papers")
+    if (stars := readings.get("stars", 0)) >= 1:
+        told.append(f"its code gained {stars:,.0f} star{'s' if stars >= 2 else ''}")
+    return [words for words in told if words]
 
 
 def _growth(latest: Signal, readings: Iterable[Signal], now: datetime) -> str:
@@ -189,5 +203,5 @@ def _count(number: int) -> str:
 def _buttons(paper: Paper) -> tuple[Button, ...]:
     if len(paper.id) > BUTTON_VALUE_LENGTH:
         return ()
-    words = (("👍", "up"), ("👎", "down"), ("🔖", "save"), ("More like this", "more"))
+    words = (("👍", "up"), ("👎", "down"), ("🔖", "save"), ("More like this", "more"), ("Details", "details"))
     return tuple(Button(label, action, paper.id) for label, action in words)

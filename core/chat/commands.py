@@ -6,7 +6,7 @@ Slack's words behind `/papers` are parsed in `parsing.py`; Discord brings typed 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import date, time
 from typing import TypeAlias
 
 
@@ -23,6 +23,7 @@ class Options:
         weekly: rank over seven days.
         top: at most so many papers.
         quiet: nothing when there is nothing.
+        no_repeats: leave out what places beside this one were shown.
     """
 
     at: time | None = None
@@ -33,6 +34,7 @@ class Options:
     weekly: bool | None = None
     top: int | None = None
     quiet: bool | None = None
+    no_repeats: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,15 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """`send N [DATE] [again]`; day None means today, on the subscription's calendar."""
+
+    number: int
+    day: date | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
     """`why ID`."""
 
@@ -121,8 +132,52 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class Taste:
+    """`taste [reset]`."""
+
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """`help`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What interests would have delivered lately; asked by forms while they are filled in."""
+
+    interests: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """The card of one paper, as under a link to it; with `whole`, everything about it."""
+
+    paper: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What somebody wants to know about a message that stands in a chat.
+
+    Attributes:
+        papers: ids of the papers in it, in order.
+        words: what it says.
+        action: `more` for papers like it, `why` for why one is there; the word of the button that does the same.
+    """
+
+    papers: tuple[str, ...]
+    words: str = ""
+    action: str = "more"
+
+
+@dataclass(frozen=True, slots=True)
+class Suggest:
+    """Papers for what was typed of a title or an id so far; asked while it is being typed."""
+
+    typed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +197,17 @@ Command: TypeAlias = (
     | Pause
     | Resume
     | Edit
+    | Send
     | Why
     | Similar
     | Cite
     | Saved
+    | Taste
     | Help
+    | Preview
+    | Show
+    | About
+    | Suggest
     | Press
 )
 

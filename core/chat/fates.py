@@ -107,8 +107,8 @@ async def _below_the_cut(
     told = f"{opening}: rank {place + 1} of {len(ranking)} with a score of {own:.2f}"
     if least is None:
         return told
-    if own > least:  # votes that came in afterwards
-        return f"{told}; by today's votes it would be in, and the last one shown has {least:.2f}"
+    if own > least:  # votes and marks that came in afterwards
+        return f"{told}; by today's votes and marks it would be in, and the last one shown has {least:.2f}"
     return f"{told}, {least - own:.2f} below the last one shown"
 
 

@@ -34,11 +34,12 @@ class FollowUps:
         self._store = store
         self._kept = kept
         self._marks: tuple[datetime, Mapping[str, Mapping[str, datetime]]] | None = None
+        self._happened: tuple[datetime, Sequence[Happening]] | None = None
 
     async def news(self, address: str, now: datetime) -> Sequence[Happening]:
         """Return what a place is to be told next, oldest first; what does not fit into a line waits."""
         since = now - self._kept
-        happened = await self._library.read(lambda connection: read_happenings(connection, since=since))
+        happened = await self._happenings(now, since)
         if not happened:
             return ()
         marked = (await self._marked(now)).get(address, {})
@@ -59,6 +60,13 @@ class FollowUps:
         since = now - self._kept - timedelta(days=1)
         happened = await self._library.read(lambda connection: read_happenings(connection, since=since))
         return [one for one in happened if one.name in names]
+
+    async def _happenings(self, now: datetime, since: datetime) -> Sequence[Happening]:
+        """Return all that happened; read once for all digests of an instant."""
+        if self._happened is None or self._happened[0] != now:
+            found = await self._library.read(lambda connection: read_happenings(connection, since=since))
+            self._happened = (now, found)
+        return self._happened[1]
 
     async def _marked(self, now: datetime) -> Mapping[str, Mapping[str, datetime]]:
         """Return by place which papers are followed there since when; read once for all digests of an instant."""

@@ -8,17 +8,20 @@ from datetime import datetime
 
 from core.chat import commands as c
 from core.chat.bibtex import bibtex
+from core.chat.cards import card_of, signal_words, why_line
 from core.chat.fates import short_day, tell_fate
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Kind, Message, Span, Text, text
+from core.chat.namesakes import why_lines
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import FORMS
-from core.chat.render import found_message, join_names, title_span
+from core.chat.render import found_message, join_names, title_span, whole_message
 from core.chat.saved import SavedList
 from core.digests.silence import source_label
 from core.digests.subscription import Subscription
 from core.digests.topics import Topics
 from core.errors import UsageError
+from core.papers.library import Library
 from core.papers.paper import Paper, paper_id
 from core.search.engine import Found
 from core.search.outside import Outside
@@ -66,6 +69,11 @@ class Inquiries:
         self._newsroom = newsroom
         self._settings = settings
 
+    @property
+    def library(self) -> Library:
+        """Where the papers are."""
+        return self._newsroom.library
+
     async def search(self, command: c.Search, _request: c.Request, now: datetime, *, replaces: bool = False) -> Message:
         """Answer with one page of the best papers."""
         query = parse(command.query)
@@ -101,6 +109,10 @@ class Inquiries:
         """Answer with the papers the person marked 🔖, newest first."""
         return await self._saved.answer(command, request, now)
 
+    async def taste(self, command: c.Taste, request: c.Request, now: datetime) -> Message:
+        """Answer with what this place's marks have taught, or forget it."""
+        return await self._newsroom.tastes.answer(command, request, now)
+
     async def help(self, _command: c.Help, _request: c.Request, _now: datetime) -> Message:
         """Answer with every command and the query language by example."""
         forms = [text(Span(form, code=True)) for form in FORMS.values()]
@@ -117,6 +129,15 @@ class Inquiries:
         opening = text("Ready-made interests, as in ", Span("/papers subscribe genomics", code=True))
         return [(*opening, Span(f": {names}."))] if names else []
 
+    async def show(self, command: c.Show, _request: c.Request, now: datetime) -> Message:
+        """Answer with the card of a paper; `whole` with all its authors and its whole abstract."""
+        paper = await self._known_paper(command.paper)
+        votes = signal_words(paper, now)
+        card = replace(card_of(paper, why=why_line([votes]), now=now), buttons=())
+        if not command.whole:
+            return Message(Kind.ANSWER, cards=(card,))
+        return whole_message(paper, card)
+
     async def why(self, command: c.Why, request: c.Request, now: datetime) -> Message:
         """Answer whether a paper was fetched, and what each subscription of the place made of it."""
         return await self.why_for_all(command.paper, await self._store.subscriptions(request.place), now)
@@ -130,7 +151,9 @@ class Inquiries:
         lines: list[Text] = [text(title_span(paper)), _fetched_words(paper)]
         if not subscriptions:
             lines.append(text("There is no subscription here that could have wanted it."))
-        lines += [await self._why_for(item, paper, now) for item in subscriptions]
+        for item in subscriptions:
+            lines.append(await self._why_for(item, paper, now))
+            lines += await why_lines(parse(item.interests), paper, self._newsroom.engine)
         return Message(Kind.ANSWER, lines=tuple(lines))
 
     async def press(self, press: c.Press, request: c.Request, now: datetime) -> Message:
@@ -141,6 +164,10 @@ class Inquiries:
             return await self._saved.press(press, request, now)
         if press.action == "more":
             return await self.similar(c.Similar(press.value), request, now)
+        if press.action == "why":
+            return await self.why(c.Why(press.value), request, now)
+        if press.action == "details":
+            return await self.show(c.Show(press.value, whole=True), request, now)
         if press.action in {"page", "share"}:
             command = await self._state_of(press.value)
             answer = await self.search(command, request, now, replaces=press.action == "page")

@@ -4,37 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from weakref import WeakValueDictionary
 
-from core.chat.cards import shorten
+from core.chat.beside import Beside
+from core.chat.cards import card_of, shorten
+from core.chat.editions import WEEK, Edition, gap_note, join_editions, local_day, window_of
 from core.chat.follow_ups import FollowUps
 from core.chat.latex import to_unicode
-from core.chat.message import Message, text
+from core.chat.message import Kind, Message, text
 from core.chat.render import Frame, chosen_why, digest_message, join_names, long_day
+from core.chat.tastes import Tastes
 from core.clock import zone_of
 from core.digests.backtest import Backtest, backtest
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
-from core.digests.subscription import Subscription, previous_day
+from core.digests.slate import Slates
+from core.digests.subscription import Subscription
+from core.digests.taste import NOTHING, Taste
 from core.digests.topics import Topics
 from core.errors import QueryError
 from core.papers.batches import batch_is_in
 from core.papers.calendar import Calendar
 from core.papers.happenings import Happening
 from core.papers.library import Library
+from core.papers.paper import Paper
 from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
-from core.papers.windows import After, LastDays, Newest, OnDay, Window
+from core.papers.windows import LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
 from core.search.query import Query, parse
 from core.settings import Settings
-from core.store import Delivery, Shown, Store
-from core.store.gaps import FROM_THE_FIRST, gap_behind
+from core.store import Delivery, Mark, Shown, Store
+from core.store.gaps import gap_behind
 
 read_interests = lru_cache(maxsize=4096)(parse)
 """`parse`, for interests that are read again at each digest."""
@@ -44,24 +50,16 @@ RANKED_AT_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
-    """A digest with its rendering.
+class Moment:
+    """What digests share that are composed one after the other; not to be kept, since the world goes on.
 
     Attributes:
-        shown: its papers as the outbox remembers them.
-        lacking: names of the sources that did not answer when it was composed.
-        silence: the reason that is told instead of papers, else empty.
-        upto: the listing sequence it covers.
-        told: names of what it tells of papers that are known already.
+        slates: what was looked up of the papers.
+        marks: all marks, by place.
     """
 
-    digest: Digest
-    message: Message
-    shown: tuple[Shown, ...]
-    silence: str
-    upto: int
-    lacking: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    slates: Slates
+    marks: Mapping[str, Sequence[Mark]]
 
 
 class Newsroom:
@@ -89,8 +87,11 @@ class Newsroom:
         self._batches_at = 0
         self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         kept = timedelta(days=settings.keep.deliveries_days)
+        self._beside = Beside(store)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
+        everyone = settings.chat.everyone_may_subscribe
+        self.tastes = Tastes(store=store, library=library, everyone_may_reset=everyone)
 
     def alone(self, address: str) -> asyncio.Lock:
         """Return what is held while something is composed for a place and until the store knows its papers.
@@ -99,14 +100,54 @@ class Newsroom:
         """
         return self._alone.setdefault(address, asyncio.Lock())
 
-    async def edition_for(self, subscription: Subscription, day: date, now: datetime) -> Edition:
-        """Compose a subscription's digest of a local date from what is new since the last one that was sent."""
+    async def begin(self) -> Moment:
+        """Return what the digests of this moment will share."""
+        marks: dict[str, list[Mark]] = {}
+        for mark in await self._store.marks():
+            marks.setdefault(mark.place, []).append(mark)
+        return Moment(Slates(), marks)
+
+    async def edition_for(
+        self, subscription: Subscription, day: date, now: datetime, moment: Moment | None = None
+    ) -> Edition:
+        """Compose a subscription's digest of a local date from what is new since the last one that was sent.
+
+        Args:
+            subscription: whose.
+            day: for which date.
+            now: the instant (aware).
+            moment: shared with others that are composed now.
+        """
         last = await self._store.last_sent(subscription.id, day)
         gap = await gap_behind(self._store, subscription.id, last)
-        order = await self._order(subscription, _window(subscription, last, gap, now), now)
-        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, _gap(subscription, last, day))
-        edition = await self._edition(order, frame, now)
+        window = window_of(subscription, last, gap, now)
+        order = await self._order(subscription, window, now, moment.marks if moment else None)
+        notes = gap_note(subscription, last, day)
+        seen_by = "this place, or one beside it," if subscription.no_repeats else "this place"
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, notes, seen_by=seen_by)
+        edition = await self._edition(order, frame, now, moment.slates if moment else None)
         return await self._with_news(edition, await self._follow_ups.news(subscription.address, now), subscription)
+
+    async def edition_of(self, subscription: Subscription, day: date, now: datetime) -> Edition:
+        """Compose what a past date could have shown: what the sources listed on it, less what the place was shown."""
+        noon = datetime.combine(day, time(12), zone_of(subscription.timezone))
+        window: Window = LastDays(WEEK, noon) if subscription.weekly else OnDay(day)
+        order = await self._order(subscription, window, now)
+        empty = "no source has listed a paper for this day"
+        frame = Frame(self._heading(subscription.interests), day, subscription.timezone, empty=empty)
+        return await self._edition(order, frame, now)
+
+    async def shown_again(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Message:
+        """Render for everybody what a delivery showed, with today's votes."""
+        papers = await self.library.papers([shown.paper for shown in delivery.shown])
+        cards = tuple(
+            card_of(papers.get(shown.paper) or Paper(id=shown.paper, title=shown.paper), why=shown.why, now=now)
+            for shown in delivery.shown
+        )
+        heading, when = self._heading(subscription.interests), long_day(delivery.day)
+        if not cards:
+            return Message(Kind.DIGEST, lines=(text(f"{heading}, {when}: {delivery.silence}."),), public=True)
+        return Message(Kind.DIGEST, heading=heading, lines=(text(f"{when}, once more"),), cards=cards, public=True)
 
     async def unreadable(self, subscription: Subscription, day: date, error: QueryError) -> Edition:
         """Say instead of a digest that its interests cannot be read; what is new waits until they can."""
@@ -153,7 +194,7 @@ class Newsroom:
         last = await self._store.last_sent(subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
         gap = await gap_behind(self._store, subscription.id, last)
-        order = await self._order(subscription, _window(subscription, last, gap, now), now)
+        order = await self._order(subscription, window_of(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = join_names([source_label(name) for name in back])
         clock = now.astimezone(zone_of(subscription.timezone))
@@ -173,7 +214,7 @@ class Newsroom:
     async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
         """Rank all that a delivered digest could have shown, best first, by the votes of today."""
         last = await self._store.last_sent(subscription.id, delivery.day)
-        order = await self._order(subscription, _window(subscription, last, None, delivery.composed_at), now)
+        order = await self._order(subscription, window_of(subscription, last, None, delivery.composed_at), now)
         own = {shown.paper for shown in delivery.shown}
         order = replace(order, leave_out=frozenset(order.leave_out) - own, top=RANKED_AT_MOST)
         digest = await compose(order, engine=self.engine, library=self.library)
@@ -187,21 +228,39 @@ class Newsroom:
         """Compose today's digest of a place from each source's newest batch; without a subscription, for everything."""
         subscriptions = [item for item in await self._store.subscriptions(address) if item.pause is None]
         if not subscriptions:
-            return await self.front_page(now)
+            return await self.front_page(now, taste=await self.tastes.of(address))
         editions = [
             await self._edition(
                 replace(await self._order(item, Newest(), now), leave_out=frozenset()),
-                Frame(self._heading(item.interests), _local_day(now, item.timezone), item.timezone),
+                Frame(self._heading(item.interests), local_day(now, item.timezone), item.timezone),
                 now,
             )
             for item in subscriptions
         ]
-        return _joined(editions)
+        return join_editions(editions, [item.number for item in subscriptions])
 
     async def front_page(
-        self, now: datetime, *, interests: str = "", day: date | None = None, top: int | None = None
+        self,
+        now: datetime,
+        *,
+        interests: str = "",
+        day: date | None = None,
+        top: int | None = None,
+        taste: Taste = NOTHING,
     ) -> Message:
-        """Compose a digest for nobody in particular, of one day or of each source's newest batch.
+        """Compose a digest without a subscription, as `front_edition` does."""
+        return (await self.front_edition(now, interests=interests, day=day, top=top, taste=taste)).message
+
+    async def front_edition(
+        self,
+        now: datetime,
+        *,
+        interests: str = "",
+        day: date | None = None,
+        top: int | None = None,
+        taste: Taste = NOTHING,
+    ) -> Edition:
+        """Compose a digest without a subscription, of one day or of each source's newest batch.
 
         Raises:
             QueryError: the interests cannot be read.
@@ -209,10 +268,10 @@ class Newsroom:
         timezone = self._settings.digest.timezone
         window: Window = Newest() if day is None else OnDay(day)
         limit = top or (self._settings.digest.top if interests else self._settings.digest.everything_top)
-        order = Order(parse(interests), window, limit)
+        order = Order(parse(interests), window, limit, taste=taste)
         empty = "no papers are listed yet" if day is None else "no source has listed a paper for this day"
-        frame = Frame(self._heading(interests), day or _local_day(now, timezone), timezone, empty=empty)
-        return (await self._edition(order, frame, now)).message
+        frame = Frame(self._heading(interests), day or local_day(now, timezone), timezone, empty=empty)
+        return await self._edition(order, frame, now)
 
     async def try_interests(self, interests: str, now: datetime, *, days: int, top: int) -> Backtest:
         """Return what interests would have delivered over the last days.
@@ -225,14 +284,22 @@ class Newsroom:
     def _heading(self, interests: str) -> str:
         return f"Papers for {self._topics.call(interests).strip() or 'everything'}"
 
-    async def _order(self, subscription: Subscription, window: Window, now: datetime) -> Order:
-        kept = timedelta(days=self._settings.keep.deliveries_days)
+    async def _order(
+        self,
+        subscription: Subscription,
+        window: Window,
+        now: datetime,
+        marks: Mapping[str, Sequence[Mark]] | None = None,
+    ) -> Order:
+        since = now - timedelta(days=self._settings.keep.deliveries_days)
+        shown = await self._store.shown_papers(subscription.address, since)
         return Order(
             query=read_interests(subscription.interests),
             window=window,
             top=subscription.top,
-            leave_out=await self._store.shown_papers(subscription.address, now - kept),
+            leave_out=shown | await self._beside.shown(subscription, since, now),
             others=await self._others(subscription),
+            taste=await self.tastes.of(subscription.address, marks),
         )
 
     async def _others(self, subscription: Subscription) -> tuple[tuple[int, Query], ...]:
@@ -243,15 +310,22 @@ class Newsroom:
                     found.append((item.number, read_interests(item.interests)))
         return tuple(found)
 
-    async def _edition(self, order: Order, frame: Frame, now: datetime) -> Edition:
-        digest = await compose(order, engine=self.engine, library=self.library)
+    async def _edition(self, order: Order, frame: Frame, now: datetime, slates: Slates | None = None) -> Edition:
+        digest = await compose(order, engine=self.engine, library=self.library, slates=slates)
         known = await source_states(self.library)
         states = {name: state for name, state in known.items() if name in self._sources}
         silence = ""
         if not digest.chosen:
             nearest = await self._nearest_title(digest, order.window)
             silence = explain_silence(
-                digest, states, self._calendar, now=now, timezone=frame.timezone, nearest=nearest, empty=frame.empty
+                digest,
+                states,
+                self._calendar,
+                now=now,
+                timezone=frame.timezone,
+                nearest=nearest,
+                empty=frame.empty,
+                seen_by=frame.seen_by,
             )
         message = digest_message(
             digest,
@@ -274,39 +348,3 @@ class Newsroom:
         nearest = await self.engine.nearest(digest.query, window)
         paper = await self.library.paper(nearest.paper_id) if nearest is not None else None
         return shorten(to_unicode(paper.title), NEAREST_TITLE) if paper is not None else ""
-
-
-def _window(subscription: Subscription, last: Delivery | None, gap: int | None, now: datetime) -> Window:
-    if subscription.weekly:
-        return LastDays(7, now, after=None if last is None else last.upto)
-    if last is None or gap == FROM_THE_FIRST:
-        return Newest(since=subscription.created_at.date())
-    return After(last.upto if gap is None else min(last.upto, gap))
-
-
-def _gap(subscription: Subscription, last: Delivery | None, day: date) -> tuple[str, ...]:
-    """Say what a digest covers besides its own day, when earlier dates had none."""
-    expected = previous_day(subscription, day)
-    if subscription.weekly or last is None or expected is None or last.day >= expected:
-        return ()
-    return (f"This covers everything since {long_day(last.day)}, when the last digest was sent.",)
-
-
-def _local_day(now: datetime, timezone: str) -> date:
-    return now.astimezone(zone_of(timezone)).date()
-
-
-def _joined(editions: Sequence[Edition]) -> Message:
-    """Join the digests of one place into one message; a paper wanted by several is shown once, in the first."""
-    first = editions[0].message
-    if len(editions) == 1:
-        return first
-    cards = {card.paper: card for edition in reversed(editions) for card in edition.message.cards}
-    ordered = dict.fromkeys(card.paper for edition in editions for card in edition.message.cards)
-    lines = tuple(
-        text(f"{edition.message.heading}: ", *line) if edition.message.cards else line
-        for edition in editions
-        for line in edition.message.lines
-    )
-    heading = "Papers for this channel" if cards else ""
-    return replace(first, heading=heading, lines=lines, cards=tuple(cards[paper] for paper in ordered))

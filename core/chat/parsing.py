@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import date, time
 from difflib import get_close_matches
 from functools import cache
 from zoneinfo import available_timezones
@@ -37,11 +37,13 @@ FORMS: Mapping[str, str] = {
     "unsubscribe": "/papers unsubscribe N|all",
     "pause": "/papers pause N",
     "resume": "/papers resume N",
-    "edit": "/papers edit N [INTERESTS] [at HH:MM] [in Area/City|UTC] [days] [top N] [quiet]",
+    "edit": "/papers edit N [INTERESTS] [at HH:MM] [in Area/City|UTC] [days] [top N] [quiet] [no repeats|with repeats]",
+    "send": "/papers send N [DATE] [again]",
     "why": "/papers why ID",
     "similar": "/papers similar ID",
     "cite": "/papers cite ID",
     "saved": "/papers saved [bibtex|ris]",
+    "taste": "/papers taste [reset]",
     "help": "/papers help",
 }
 
@@ -72,13 +74,15 @@ def options_from(
     days: str | None = None,
     top: int | None = None,
     quiet: bool | None = None,
+    no_repeats: bool | None = None,
 ) -> c.Options:
     """Read typed options, each in the words of the text form; None means not said.
 
     Raises:
         UsageError: which option, which value, what is allowed.
     """
-    options = c.Options(when_ready=when_ready, top=None if top is None else _check_top(top), quiet=quiet)
+    limit = None if top is None else _check_top(top)
+    options = c.Options(when_ready=when_ready, top=limit, quiet=quiet, no_repeats=no_repeats)
     if at:
         moment = parse_time(at)
         options = replace(options, by=moment) if when_ready else replace(options, at=moment)
@@ -96,6 +100,14 @@ def parse_time(text: str) -> time:
     if match is None or int(match[1]) > 23 or int(match[2]) > 59:
         raise UsageError(f"{text!r} is not a time; write it as HH:MM between 00:00 and 23:59, as in at 08:30.")
     return time(int(match[1]), int(match[2]))
+
+
+def parse_date(text: str) -> date:
+    """Read a date, `YYYY-MM-DD`; UsageError otherwise."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"{text[:40]!r} is not a date; write it as 2026-11-23.") from None
 
 
 def parse_timezone(text: str) -> str:
@@ -162,6 +174,8 @@ def _take_option(words: Sequence[str], options: c.Options) -> tuple[int, c.Optio
         return 1, replace(options, quiet=True)
     if last == "ready" and before == "when":
         return 2, replace(options, when_ready=True)
+    if last == "repeats" and before in {"no", "with"}:
+        return 2, replace(options, no_repeats=before == "no")
     if last in {"daily", "weekdays", "weekly"} or _is_day_list(last):
         numbers, weekly = parse_days(last)
         return 1, replace(options, days=numbers, weekly=weekly)
@@ -245,6 +259,15 @@ def _parse_edit(rest: str) -> c.Command:
     return c.Edit(_number("edit", number), interests or None, options)
 
 
+def _parse_send(rest: str) -> c.Command:
+    number, *words = rest.split() or [""]
+    again = bool(words) and words[-1].lower() == "again"
+    words = words[: len(words) - again]
+    if len(words) > 1:
+        raise UsageError("send takes a number, a date and perhaps the word again.", hint=f"Write: {FORMS['send']}")
+    return c.Send(_number("send", number), parse_date(words[0]) if words else None, again)
+
+
 def _parse_unsubscribe(rest: str) -> c.Command:
     return c.Unsubscribe(None if rest.lower() == "all" else _number("unsubscribe", rest))
 
@@ -253,6 +276,12 @@ def _parse_saved(rest: str) -> c.Command:
     if (form := rest.lower()) not in EXPORTS:
         raise UsageError(f"{rest[:40]!r} is no form that saved papers can have.", hint=f"Write: {FORMS['saved']}")
     return c.Saved(form)
+
+
+def _parse_taste(rest: str) -> c.Command:
+    if rest.lower() not in {"", "reset"}:
+        raise UsageError(f"{rest[:40]!r} is nothing that taste can do.", hint=f"Write: {FORMS['taste']}")
+    return c.Taste(reset=bool(rest))
 
 
 def _with_paper(name: str, make: Callable[[str], c.Command]) -> Callable[[str], c.Command]:
@@ -286,9 +315,11 @@ _PARSERS: Mapping[str, Callable[[str], c.Command]] = {
     "pause": lambda rest: c.Pause(_number("pause", rest)),
     "resume": lambda rest: c.Resume(_number("resume", rest)),
     "edit": _parse_edit,
+    "send": _parse_send,
     "why": _with_paper("why", c.Why),
     "similar": _with_paper("similar", c.Similar),
     "cite": _with_paper("cite", c.Cite),
     "saved": _parse_saved,
+    "taste": _parse_taste,
     "help": lambda _rest: c.Help(),
 }

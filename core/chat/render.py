@@ -7,19 +7,25 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from core.chat.cards import card_of, page_address, signal_words, why_line
+from core.chat.cards import WHY_LENGTH, card_of, page_address, shorten, trend_words, why_line
 from core.chat.latex import to_unicode
-from core.chat.message import Button, Card, Kind, Message, Span, Text, text
+from core.chat.message import Button, Card, Kind, Message, Span, Text, plain, text
 from core.chat.parsing import days_text
 from core.digests.digest import Chosen, Digest
+from core.digests.silence import source_label
 from core.digests.subscription import Subscription
 from core.errors import PaperboyError, QueryError, UsageError
 from core.papers.paper import Paper
 from core.search.engine import Found, Hit
+from core.search.interests import NEAR_IN_MEANING
 from core.search.query import point_at
 
 ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
 BUTTON_VALUE = 80
+ALSO = 40
+NAMED_FIRST = 8  # the blanks and the point between two reasons, and "#12 " before them where digests are joined
+LISTED_AUTHORS = 60
+FOR_SEARCHERS = frozenset({"save", "more", "details"})
 
 
 def join_names(names: Sequence[str]) -> str:
@@ -40,13 +46,17 @@ def subject(interests: str) -> Text:
 
 def chosen_why(chosen: Chosen, now: datetime) -> str:
     """Return why a paper is in a digest, at most 80 characters, from the score's own parts."""
-    parts = []
-    if chosen.also:
-        parts.append("also for " + ", ".join(f"#{number}" for number in chosen.also))
-    if chosen.words:
-        parts.insert(0, f"matches {' '.join(chosen.words)}")
-    if votes := signal_words(chosen.ranked.paper, now):
-        parts.append(votes)
+    also = shorten("also for " + ", ".join(f"#{number}" for number in chosen.also), ALSO) if chosen.also else ""
+    # A paper that several subscriptions want names them all, however much there is to tell of it.
+    room = WHY_LENGTH - (len(also) + NAMED_FIRST if also else 0)
+    parts = [shorten(f"matches {' '.join(chosen.words)}", room)] if chosen.words else []
+    parts += [also] if also else []
+    if chosen.near:
+        parts.append(NEAR_IN_MEANING)
+    if chosen.liked:
+        who = "you" if chosen.own_taste else "this channel"
+        parts.append(f"like {chosen.liked:,} paper{'s' if chosen.liked > 1 else ''} {who} marked 👍")
+    parts += trend_words(chosen.ranked.paper, now)
     return why_line(parts or _listing_words(chosen.ranked.paper))
 
 
@@ -55,7 +65,10 @@ def _listing_words(paper: Paper) -> list[str]:
     field = paper.categories[0] if paper.categories else ""
     if "new" in kinds:
         return [f"new in {field}" if field else "new on arXiv"]
-    return [f"cross-listed from {field}" if field else "cross-listed on arXiv"] if "cross" in kinds else []
+    if "cross" in kinds:
+        return [f"cross-listed from {field}" if field else "cross-listed on arXiv"]
+    lists = join_names([source_label(name) for name in dict.fromkeys(item.source for item in paper.listings)] or [""])
+    return [f"listed by {lists}" if lists else "in the library"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ class Frame:
         timezone: the reader's, IANA name.
         notes: sentences for below.
         empty: what is said when there were no papers, and nothing else explains it.
+        seen_by: who was shown before what is left out.
     """
 
     heading: str
@@ -75,6 +89,7 @@ class Frame:
     timezone: str
     notes: tuple[str, ...] = ()
     empty: str = "no new papers since the last digest"
+    seen_by: str = "this place"
 
 
 def digest_message(
@@ -115,7 +130,25 @@ def digest_message(
 def hit_card(hit: Hit, now: datetime) -> Card:
     """Render one hit of a search: the why is its reason, and of the buttons those that help a searcher."""
     card = card_of(hit.paper, why=why_line([hit.why] if hit.why else []), now=now)
-    return replace(card, buttons=tuple(button for button in card.buttons if button.action in {"save", "more"}))
+    return replace(card, buttons=tuple(button for button in card.buttons if button.action in FOR_SEARCHERS))
+
+
+def whole_message(paper: Paper, card: Card) -> Message:
+    """Render everything about a paper: all its authors (of hundreds the first), its whole abstract, its links."""
+    names = list(dict.fromkeys(filter(None, map(to_unicode, paper.authors))))
+    rest = len(names) - LISTED_AUTHORS
+    authors = ", ".join(names[:LISTED_AUTHORS]) + (f" + {rest:,} more" if rest > 0 else "")
+    links: Text = ()
+    for link in card.links:
+        links += (*text(" · " if links else ""), Span(link.label, url=link.url))
+    lines = (
+        (title_span(paper),),
+        text(Span(authors or card.byline, italic=True)),
+        text(" · ".join(filter(None, (card.facts, card.why)))),
+        text(to_unicode(paper.abstract) or "No source gave an abstract."),
+        links,
+    )
+    return Message(Kind.ANSWER, lines=tuple(line for line in lines if plain(line)))
 
 
 def found_message(found: Found, *, heading: str, offset: int, buttons: Sequence[Button], now: datetime) -> Message:
@@ -146,7 +179,7 @@ def error_message(error: PaperboyError) -> Message:
 def when_words(subscription: Subscription) -> str:
     """Return when a subscription is due: `at 08:00 in UTC, weekdays, top 5`."""
     days = days_text(subscription.days, weekly=subscription.weekly)
-    quiet = ", quiet" if subscription.quiet else ""
+    quiet = (", quiet" if subscription.quiet else "") + (", no repeats" if subscription.no_repeats else "")
     return f"{_at_words(subscription)} in {subscription.timezone}, {days}, top {subscription.top}{quiet}"
 
 

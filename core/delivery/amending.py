@@ -28,7 +28,7 @@ async def amend_deliveries(newsroom: Newsroom, store: Store, platforms: Mapping[
     for delivery in await store.sent_lacking(now - AMEND_WITHIN):
         back = [name for name in delivery.lacking if name in states and states[name].failing_since is None]
         platform = platforms.get(delivery.address.partition(":")[0])
-        if back and platform is not None:
+        if back and platform is not None and platform.edits:
             async with newsroom.alone(delivery.address):
                 count += await _amend(delivery, back, newsroom, store, platform, now)
     return count

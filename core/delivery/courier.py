@@ -198,7 +198,7 @@ class Courier:
         else:
             await self._move(current, State.SENT, parts=receipt.parts, message="", note=receipt.url)
             self._count_sent(delivery)
-            log.info("delivery %s sent to %s", delivery.key, delivery.address)
+            log.info("delivery %s sent by %s", delivery.key, platform.name)  # an address may be a person's
 
     def _message(self, delivery: Delivery, subscription: Subscription) -> Message:
         """Return what to send. A digest of which parts arrived already goes on as it began."""

@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
+from core.chat.editions import Edition
 from core.chat.message import Message, plain, text
-from core.chat.newsroom import Edition, Newsroom
+from core.chat.newsroom import Moment, Newsroom
 from core.chat.render import next_words
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
@@ -66,9 +67,10 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     found = await due_subscriptions(store, now)
     if not found:
         return 0
-    waiting = await _waiting(store)
+    waiting = await waiting_deliveries(store)
     late = [due.at for due in found if not due.subscription.when_ready and now - due.at > LATE_AFTER]
     changed = await _times_of_changes(store, min(late)) if late else {}
+    moment = await newsroom.begin()
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue
@@ -76,7 +78,7 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
         if place.locked():
             continue  # a message there is being completed, which may take a while; the next look takes it
         async with place:
-            delivery = await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now)
+            delivery = await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment)
         if delivery is not None:
             queued += 1
             count(delivery.address.partition(":")[0], DUE)
@@ -92,11 +94,12 @@ async def _queue(
     newsroom: Newsroom,
     store: Store,
     now: datetime,
+    moment: Moment,
 ) -> Delivery | None:
     """Compose and keep one delivery, in the place of those that wait; None when its date has one already."""
     for older in waiting:
-        await _give_up(older, due, store, now)
-    delivery = await compose_delivery(due, newsroom, now)
+        await give_up(older, due, store, now)
+    delivery = await compose_delivery(due, newsroom, now, moment)
     asked_at = changed.get((due.subscription.address, due.subscription.number), due.at)
     delivery = replace(delivery, due_at=max(delivery.due_at, min(asked_at, now)))
     if not await store.enqueue(delivery):
@@ -126,19 +129,20 @@ async def _times_of_changes(store: Store, since: datetime) -> dict[tuple[str, in
     return found
 
 
-async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime) -> Delivery:
+async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime, moment: Moment | None = None) -> Delivery:
     """Compose the delivery of a due date; where its interests cannot be read any more, it says that."""
     subscription = due.subscription
     try:
-        edition = await newsroom.edition_for(subscription, due.day, now)
+        edition = await newsroom.edition_for(subscription, due.day, now, moment)
     except QueryError as error:
         # Interests are checked when they are kept; a new library or an upgrade of the language can bring us here.
         log.error("subscription %s cannot be read: %s", subscription.id, error)
         edition = await newsroom.unreadable(subscription, due.day, error)
-    return _delivery(due, edition, now)
+    return delivery_of(due, edition, now)
 
 
-def _delivery(due: Due, edition: Edition, now: datetime) -> Delivery:
+def delivery_of(due: Due, edition: Edition, now: datetime) -> Delivery:
+    """Return the delivery that carries an edition; a quiet one without papers is settled at once."""
     silent = not edition.shown and due.subscription.quiet
     return Delivery(
         subscription=due.subscription.id,
@@ -158,7 +162,7 @@ def _delivery(due: Due, edition: Edition, now: datetime) -> Delivery:
     )
 
 
-async def _waiting(store: Store) -> dict[str, list[Delivery]]:
+async def waiting_deliveries(store: Store) -> dict[str, list[Delivery]]:
     """Return what waits to be begun, by subscription. What was begun goes on, since its papers were shown."""
     found: dict[str, list[Delivery]] = {}
     for delivery in await store.open_deliveries():
@@ -167,7 +171,7 @@ async def _waiting(store: Store) -> dict[str, list[Delivery]]:
     return found
 
 
-async def _give_up(seen: Delivery, due: Due, store: Store, now: datetime) -> None:
+async def give_up(seen: Delivery, due: Due, store: Store, now: datetime) -> None:
     """Give up what waits of an earlier date for the digest of `due`, which covers its papers."""
     older = await store.delivery(seen.subscription, seen.day)
     if older is None or older.parts or older.day >= due.day:

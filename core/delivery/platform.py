@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from core.chat.commands import Request
 from core.chat.message import Message
+from core.settings import Settings
 
 Payload: TypeAlias = dict[str, Any]
 """One call's worth of a rendered message, in the platform's own words."""
@@ -37,10 +38,16 @@ PartSent: TypeAlias = Callable[[str], Awaitable[None]]
 class Platform(Protocol):
     """Slack, Discord, a mailbox...: where people already are.
 
-    `name` is the word before the colon in its addresses.
+    `name` is the word before the colon in its addresses. `edits` tells whether a delivery can be changed where it
+    arrived; where it cannot, a source that comes back late is for the next digest.
     """
 
     name: str
+    edits: bool
+
+    @classmethod
+    def is_configured(cls, settings: Settings) -> bool:
+        """Whether everything is set that it needs; it is switched on then."""
 
     def payload(self, message: Message) -> Sequence[Payload]:
         """Render a message within the platform's limits, split where it must be; pure, drops no card, pings no one."""

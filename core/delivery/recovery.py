@@ -71,7 +71,7 @@ class Recovery:
         message = _paused_message(subscription)
         for address in [subscription.created_by, *await self._stewards(subscription, platform), subscription.address]:
             if await self._tell(address, message, platform, key=f"{subscription.id}/{since.date()}/paused"):
-                log.info("subscription %s: told %s that it is paused", subscription.id, address)
+                log.info("subscription %s: somebody was told that it is paused", subscription.id)
                 return
         log.warning("subscription %s is paused, and nobody could be told", subscription.id)
 

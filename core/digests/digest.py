@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import sqlite3
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from core.digests.ranking import Ranked, rank
+import numpy as np
+from numpy.typing import NDArray
+
+from core.digests.ranking import Ranked, mix, standing
+from core.digests.slate import Slate, Slates
+from core.digests.taste import NOTHING, Taste, liked_like, taste_scores
+from core.digests.variety import LOOKED_AT, vary
 from core.errors import QueryError
 from core.papers.library import Library
 from core.papers.windows import Window
-from core.search.engine import Engine, Matches
+from core.search.engine import Engine, resolve_likes
+from core.search.interests import Fit, fit_interest
+from core.search.pool import Mask
 from core.search.query import Query
+
+if TYPE_CHECKING:
+    from core.search.matrix import Vectors
+
+PLEASING = 0.6
+"""Taste above this helped a paper, and is named as a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,8 @@ class Order:
         leave_out: ids that this place was shown before.
         keep: ids that are chosen in any case, first and in this order (a digest that is amended).
         others: the other subscriptions of the place, by number: a chosen paper that suits them too names them.
+        taste: what the marks of the place have taught.
+        varied: whether papers that are alike keep each other away.
     """
 
     query: Query
@@ -33,6 +51,8 @@ class Order:
     leave_out: Collection[str] = frozenset()
     keep: tuple[str, ...] = ()
     others: tuple[tuple[int, Query], ...] = ()
+    taste: Taste = NOTHING
+    varied: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +63,17 @@ class Chosen:
         ranked: the paper with its score.
         words: the words of the interests that it holds.
         also: numbers of other subscriptions of the place that it suits.
+        near: whether it is on topic by meaning.
+        liked: to how many papers that were marked 👍 here it is like, where that helped it.
+        own_taste: whether those marks are all of the person whose place it is.
     """
 
     ranked: Ranked
     words: tuple[str, ...] = ()
     also: tuple[int, ...] = ()
+    near: bool = False
+    liked: int = 0
+    own_taste: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,47 +96,120 @@ class Digest:
     query: Query = field(repr=False)
 
 
-async def compose(order: Order, *, engine: Engine, library: Library) -> Digest:
-    """Choose the papers of a digest."""
-    matches = await engine.match(order.query, order.window)
-    fresh = {match.paper_id: match for match in matches.matches if match.paper_id not in order.leave_out}
-    papers = await library.papers(list(fresh))
-    ranked = rank(
-        list(papers.values()),
-        {identifier: match.relevance for identifier, match in fresh.items()},
-        by_words=bool(order.query.words),
-    )
-    ranked = _with_kept_first(ranked, order)
-    also = await _suiting_others(order, engine)
-    chosen = tuple(
-        Chosen(
-            item,
-            fresh[item.paper.id].words,
-            tuple(number for number, suits in also if item.paper.id in suits),
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The parts of the score of each candidate, arrays over the slate."""
+
+    places: NDArray[np.int64]
+    scores: Vectors
+    taste: Vectors
+
+
+async def compose(order: Order, *, engine: Engine, library: Library, slates: Slates | None = None) -> Digest:
+    """Choose the papers of a digest.
+
+    Args:
+        order: what it is to be made of.
+        engine: finds what interests want.
+        library: the papers.
+        slates: what other digests of the same moment have looked up already; this one adds to it.
+
+    Raises:
+        QueryError: `like:` of the interests names a paper that the library does not hold.
+        LibraryError: the library cannot be read.
+    """
+    shared = slates if slates is not None else Slates()
+    return await library.read(lambda connection: choose(connection, order, engine, shared))
+
+
+def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates: Slates) -> Digest:
+    """Choose the papers of a digest out of one state of the library; see `compose`."""
+    near = resolve_likes(connection, order.query)
+    slate = slates.get(connection, order.window, lambda: engine.pool(connection, order.window))
+    fit = fit_interest(connection, order.query, near, slate.pool, engine.ask(order.query))
+    wanted = np.flatnonzero(fit.wanted)
+    fresh = wanted
+    if order.leave_out:
+        kept = [place for place in wanted.tolist() if slate.pool.ids[place] not in order.leave_out]
+        fresh = np.array(kept, np.int64)
+    choice = _score(connection, order, slate, fit, fresh)
+    ordered = _ordered(connection, order, slate, choice)
+    papers = slate.papers(connection, [place for place, _ in ordered])
+    also = _suiting_others(connection, order, engine, slate)
+    taste = dict(zip(choice.places.tolist(), choice.taste.tolist(), strict=True))
+
+    def chosen(place: int, score: float) -> Chosen:
+        parts = (float(fit.relevance[place]), float(slate.trend[place]), taste[place])
+        return Chosen(
+            Ranked(papers[place], score, *parts),
+            fit.told(place),
+            tuple(number for number, suits in also if suits[place]),
+            near=bool(fit.near[place]),
+            liked=_liked(connection, order, slate, place) if taste[place] > PLEASING else 0,
+            own_taste=order.taste.own,
         )
-        for item in ranked
-    )
+
     return Digest(
-        chosen=chosen,
-        considered=matches.considered,
-        matched=len(matches.matches),
-        seen=len(matches.matches) - len(fresh),
-        upto=matches.upto,
+        chosen=tuple(chosen(place, score) for place, score in ordered),
+        considered=len(slate.pool),
+        matched=len(wanted),
+        seen=len(wanted) - len(fresh),
+        upto=slate.pool.upto,
         query=order.query,
     )
 
 
-def _with_kept_first(ranked: Sequence[Ranked], order: Order) -> list[Ranked]:
-    place = {identifier: number for number, identifier in enumerate(order.keep)}
-    kept = sorted((item for item in ranked if item.paper.id in place), key=lambda item: place[item.paper.id])
-    others = [item for item in ranked if item.paper.id not in place]
-    return [*kept, *others[: max(order.top - len(kept), 0)]]
+def _score(connection: sqlite3.Connection, order: Order, slate: Slate, fit: Fit, places: NDArray[np.int64]) -> _Choice:
+    taste = np.full(len(places), 0.5, np.float32)
+    taught = order.taste.taught
+    if taught and len(places):
+        likeness = slate.likeness(connection)
+        likeness.learn(connection, [*order.taste.liked, *order.taste.disliked])
+        marked = likeness.places_of([*order.taste.liked, *order.taste.disliked])
+        # What was marked is most like itself: it would make all others look the same.
+        others = np.array([slate.pool.ids[place] not in marked for place in places.tolist()], np.bool_)
+        taste = standing(taste_scores(order.taste, likeness)[places], others)
+    by_words = bool(order.query.words)
+    scores = mix(fit.relevance[places], slate.trend[places], taste, taught=taught, by_words=by_words)
+    return _Choice(places, scores, taste)
 
 
-async def _suiting_others(order: Order, engine: Engine) -> list[tuple[int, frozenset[str]]]:
-    found: list[tuple[int, frozenset[str]]] = []
+def _ordered(connection: sqlite3.Connection, order: Order, slate: Slate, choice: _Choice) -> list[tuple[int, float]]:
+    """Return the places of the chosen papers and their scores, best first; those to keep stand before all others."""
+    rank, count = _ranks_of_kept(order, slate, choice.places)
+    by_score = np.lexsort((slate.age_order[choice.places], -choice.scores.round(6).astype(np.float64), rank))
+    looked_at = max(LOOKED_AT, count)
+    first, rest = by_score[:looked_at], by_score[looked_at : max(order.top, looked_at)]
+    scores = choice.scores[first]
+    if order.varied:
+        alike = slate.alike(connection, choice.places[first].tolist())
+        varied = vary(scores, alike, count, order.top)
+    else:
+        varied = list(enumerate(scores.tolist()))
+    ordered = [(int(first[at]), score) for at, score in varied]
+    ordered += [(int(at), float(choice.scores[at])) for at in rest]
+    return [(int(choice.places[at]), round(score, 6)) for at, score in ordered[: max(order.top, count)]]
+
+
+def _ranks_of_kept(order: Order, slate: Slate, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
+    """Return each paper's rank among those to keep (behind them all where it is none), and how many are there."""
+    if not order.keep:
+        return np.zeros(len(places)), 0
+    kept = {identifier: number for number, identifier in enumerate(order.keep)}
+    ranks = np.array([kept.get(slate.pool.ids[place], len(kept)) for place in places.tolist()], np.float64)
+    return ranks, int((ranks < len(kept)).sum())
+
+
+def _liked(connection: sqlite3.Connection, order: Order, slate: Slate, place: int) -> int:
+    return liked_like(order.taste, slate.likeness(connection), place) if order.taste.taught else 0
+
+
+def _suiting_others(
+    connection: sqlite3.Connection, order: Order, engine: Engine, slate: Slate
+) -> list[tuple[int, Mask]]:
+    found: list[tuple[int, Mask]] = []
     for number, query in order.others:
         with suppress(QueryError):  # `like:` of a paper that is not held; its own digest tells
-            matches: Matches = await engine.match(query, order.window)
-            found.append((number, frozenset(match.paper_id for match in matches.matches)))
+            near = resolve_likes(connection, query)
+            found.append((number, fit_interest(connection, query, near, slate.pool, engine.ask(query)).wanted))
     return found

@@ -1,74 +1,72 @@
-"""The order of a digest: one documented score from 0 to 1.
+"""The order of a digest: one documented score from 0 to 1 (docs/ranking.md).
 
-    score = 0.65 * relevance + 0.35 * trend      for interests with words
-    score = trend                                for interests without
+    wish  = 0.65 · relevance + 0.35 · trend      for interests with words
+    wish  = trend                                for interests without
 
-`relevance` is how much of the interests' words, by their rarity, a paper holds (`Engine.match`). `trend` compares a
-paper's votes with those of the most voted candidate beside it, on a log scale because votes are spread like incomes:
+    score = (1 - t) · wish + t · taste           t = MOST · n / (n + 5), after n marked papers
 
-    votes = upvotes + 2 * comments
-    trend = log(1 + votes) / log(1 + the highest votes among the candidates)
+`relevance` is how near a paper is to the interests, by meaning and by word (`core/search/interests.py`); `trend` how
+much others look at it, compared with its peers (`trend.py`); `taste` how much it is like what was liked here
+(`taste.py`), by its place among what the interests want: 1 / (1 + exp(-z)), z its distance from their mean in standard
+deviations. With words taste weighs less, since they already say what is wanted; and it never brings back what the
+interests shut out.
 
-A paper that nobody could vote on yet (arXiv lists have no votes) is not a paper without interest: its trend is that of
-the median voted candidate, halved. Equal scores: the newer paper first, then by id, so that chance never decides.
+Equal scores: the newer paper first, then by id, so that chance never decides. Variety comes last (`variety.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import log1p
-from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from core.papers.paper import Paper
 
+if TYPE_CHECKING:
+    from core.search.matrix import Vectors
+    from core.search.pool import Mask
+
 RELEVANCE_WEIGHT = 0.65
-COMMENT_WEIGHT = 2.0
-UNVOTED_SHARE = 0.5
-EPOCH = datetime(1991, 8, 14, tzinfo=UTC)
+HALF_TAUGHT = 5
+MOST_WITH_WORDS = 0.6
+MOST_WITHOUT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A candidate with its score and the parts of it, each from 0 to 1."""
+    """A candidate with its score, what variety took off, and the parts of it, each from 0 to 1.
+
+    Attributes:
+        taste: 0.5 where nothing was taught.
+    """
 
     paper: Paper
     score: float
     relevance: float
     trend: float
+    taste: float = 0.5
 
 
-def votes(paper: Paper) -> float | None:
-    """Return a paper's votes, or None where nobody could vote."""
-    upvotes = paper.latest("upvotes")
-    return None if upvotes is None else upvotes + COMMENT_WEIGHT * (paper.latest("comments") or 0)
+def taste_weight(taught: int, *, by_words: bool) -> float:
+    """Return the weight of taste after so many marked papers."""
+    most = MOST_WITH_WORDS if by_words else MOST_WITHOUT
+    return most * taught / (taught + HALF_TAUGHT)
 
 
-def trends(papers: Collection[Paper]) -> Mapping[str, float]:
-    """Return the trend of each paper by id, compared among these papers."""
-    known = {paper.id: log1p(max(count, 0)) for paper in papers if (count := votes(paper)) is not None}
-    highest = max(known.values(), default=0) or 1.0
-    unvoted = UNVOTED_SHARE * median(known.values()) / highest if known else 0.0
-    return {paper.id: known[paper.id] / highest if paper.id in known else unvoted for paper in papers}
+def standing(scores: Vectors, compared: Mask | None = None) -> Vectors:
+    """Return scores of any scale as places, 0..1, among those that are compared; all are when it is left out."""
+    others = scores if compared is None else scores[compared]
+    spread = float(others.std()) if len(others) else 0.0
+    if spread < 1e-9:
+        return np.full(len(scores), 0.5, np.float32)
+    found: Vectors = 1 / (1 + np.exp(-np.clip((scores - others.mean()) / spread, -50, 50)))
+    return found
 
 
-def rank(papers: Collection[Paper], relevance: Mapping[str, float], *, by_words: bool) -> list[Ranked]:
-    """Order papers, best first.
-
-    Args:
-        papers: the candidates.
-        relevance: each paper's relevance by id, 0 to 1.
-        by_words: whether the interests have words; without, trend alone decides.
-    """
-    trend = trends(papers)
-    weight = RELEVANCE_WEIGHT if by_words else 0.0
-
-    def ranked(paper: Paper) -> Ranked:
-        fit = relevance.get(paper.id, 0.0)
-        return Ranked(paper, weight * fit + (1 - weight) * trend[paper.id], fit, trend[paper.id])
-
-    return sorted(
-        (ranked(paper) for paper in papers),
-        key=lambda item: (-item.score, EPOCH - (item.paper.published or EPOCH), item.paper.id),
-    )
+def mix(relevance: Vectors, trend: Vectors, taste: Vectors, *, taught: int, by_words: bool) -> Vectors:
+    """Return the scores of some papers, given the parts of each, arrays of one length."""
+    wish = RELEVANCE_WEIGHT * relevance + (1 - RELEVANCE_WEIGHT) * trend if by_words else trend
+    weight = taste_weight(taught, by_words=by_words)
+    mixed: Vectors = (1 - weight) * wish + weight * taste
+    return mixed

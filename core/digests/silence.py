@@ -37,7 +37,7 @@ def failures(states: Mapping[str, SourceState], timezone: str, now: datetime | N
     ]
 
 
-def explain_silence(
+def explain_silence(  # noqa: PLR0913 - one sentence is made of all of these
     digest: Digest,
     states: Mapping[str, SourceState],
     calendar: Calendar,
@@ -46,6 +46,7 @@ def explain_silence(
     timezone: str,
     nearest: str = "",
     empty: str = "no new papers since the last digest",
+    seen_by: str = "this place",
 ) -> str:
     """Return why nothing was chosen, as one sentence without its end mark.
 
@@ -56,6 +57,7 @@ def explain_silence(
         now: the instant.
         timezone: the reader's, IANA name.
         nearest: the title that came nearest to the interests, where words matched partly.
+        seen_by: who was shown before what was left out.
         empty: what is said when there were no papers and no source or calendar explains it.
     """
     reasons = failures(states, timezone, now)
@@ -65,7 +67,7 @@ def explain_silence(
         return "; ".join(["no new papers", *reasons]) if reasons else empty
     if digest.seen:
         them = "them" if digest.seen > 1 else "it"
-        counted = f"{digest.considered:,} new, {digest.matched:,} matched, and this place has seen {them} before"
+        counted = f"{digest.considered:,} new, {digest.matched:,} matched, and {seen_by} has seen {them} before"
     else:
         counted = f"{digest.considered:,} new, none matched"
         if nearest:

@@ -57,6 +57,7 @@ class Subscription:
         weekly: ranks over the seven days before instead of what is new since the last digest.
         top: at most so many papers.
         quiet: nothing at all instead of one line when there is nothing.
+        no_repeats: leaves out what places beside it were shown (see `core.chat.beside`).
         created_by: address of the person, as opaque as `address`.
         created_at: when (aware, UTC).
         active_from: times before this were never due (aware, UTC).
@@ -77,6 +78,7 @@ class Subscription:
     when_ready: bool = False
     weekly: bool = False
     quiet: bool = False
+    no_repeats: bool = False
     pause: Pause | None = None
 
 

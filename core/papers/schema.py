@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from core.errors import LibraryBroken, LibraryError
 from core.papers.stillness import connect_to_read
@@ -156,6 +158,16 @@ def reading(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def gathered(connection: sqlite3.Connection, query: str, values: Sequence[object]) -> list[Any]:
+    """Return the one JSON array that a query makes of its rows.
+
+    To fetch a row lets go of the interpreter, and to get it back takes as long as another thread that computes may keep
+    it: hundreds of rows, fetched one by one, would be hundreds of such waits.
+    """
+    found: list[Any] = json.loads(connection.execute(query, values).fetchone()[0])
+    return found
 
 
 @contextmanager

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 
 NEWEST = "(l.source, l.day) IN (SELECT source, max(day) FROM listings GROUP BY source)"
+
+SOURCES = """
+    WITH RECURSIVE names(source) AS (
+        SELECT min(source) FROM listings
+        UNION ALL SELECT (SELECT min(l.source) FROM listings l WHERE l.source > names.source) FROM names
+        WHERE names.source IS NOT NULL
+    ) SELECT source FROM names WHERE source IS NOT NULL
+"""
+"""The sources that listed anything, each found in the index (source, day) at once; a few days are found there, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,14 @@ class OnDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """What was listed for the days from the first to the last, both of them included."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
 class LastDays:
     """What was listed on the last so many days up to `now`; and, with `after`, what came in behind that number."""
 
@@ -45,7 +63,14 @@ class All:
     """Every paper of the library, listed or not."""
 
 
-Window: TypeAlias = Newest | After | OnDay | LastDays | All
+@dataclass(frozen=True, slots=True)
+class These:
+    """Some papers by id, listed or not."""
+
+    ids: tuple[str, ...]
+
+
+Window: TypeAlias = Newest | After | OnDay | Between | LastDays | All | These
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +97,12 @@ def listing_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
             return "l.sequence > ?", (sequence,)
         case OnDay(day):
             return "l.day = ?", (day.isoformat(),)
+        case Between(first, last):
+            return f"l.source IN ({SOURCES}) AND l.day BETWEEN ? AND ?", (first.isoformat(), last.isoformat())
         case LastDays(days, now, after):
             begin = (now.date() - timedelta(days=days)).isoformat()
             return ("l.day > ?", (begin,)) if after is None else ("(l.day > ? OR l.sequence > ?)", (begin, after))
-        case All():
+        case All() | These():
             return "1", ()
 
 
@@ -83,6 +110,8 @@ def paper_condition(window: Window) -> tuple[str, tuple[Any, ...]]:
     """Return the SQL condition on a row `p` of `papers` that a window means, and its parameters."""
     if isinstance(window, All):
         return "NOT p.withdrawn", ()
+    if isinstance(window, These):
+        return "NOT p.withdrawn AND p.id IN (SELECT value FROM json_each(?))", (json.dumps(window.ids),)
     where, values = listing_condition(window)
     listed = f"SELECT l.paper FROM listings l WHERE {where}"  # noqa: S608 - one of the constants above
     return f"NOT p.withdrawn AND p.number IN ({listed})", values

@@ -25,7 +25,7 @@ from core.search.model import THREADS, Embedder, Model, Models, paper_text
 from core.search.postings import IDENTITY, follow_library, postings_path
 
 if TYPE_CHECKING:
-    from core.search.vectors import VectorFile
+    from core.search.vectors import Digests, VectorFile
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class _Reading:
             if file.upto > self._newest():  # the library was replaced by an older state of itself
                 file.clear()
             done = embedded = 0
-            known: dict[int, int] | None = None
+            known: Digests | None = None
             left = self._count_after(file.upto)
             while rows := self._rows_after(file.upto):
                 if stopped():
@@ -166,7 +166,7 @@ class _Reading:
         self._remove_others(path)
         return embedded
 
-    def _keep(self, file: VectorFile, rows: Sequence[_Row], known: dict[int, int]) -> int:
+    def _keep(self, file: VectorFile, rows: Sequence[_Row], known: Digests) -> int:
         import numpy as np  # noqa: PLC0415 - see the module
 
         from core.search.matrix import pack  # noqa: PLC0415
@@ -197,8 +197,9 @@ class _Reading:
     def _describe(self) -> dict[str, str | bytes]:
         import numpy as np  # noqa: PLC0415 - see the module
 
-        centre = self._open().embed_papers(CENTRE_TEXTS).mean(axis=0)
-        return {"model": self._model.description, "centre": np.asarray(centre, np.float32).tobytes()}
+        subjects = np.asarray(self._open().embed_papers(CENTRE_TEXTS), np.float32)
+        centre = np.asarray(subjects.mean(axis=0), np.float32)
+        return {"model": self._model.description, "centre": centre.tobytes(), "subjects": subjects.tobytes()}
 
     def _newest(self) -> int:
         (newest,) = self._library.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()

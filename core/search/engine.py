@@ -12,14 +12,17 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, QueryError
-from core.papers.library import Library, measure_window
+from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
+from core.papers.schema import gathered
 from core.papers.tokens import tokens
-from core.papers.windows import Window
+from core.papers.windows import These, Window
+from core.search.authors import Person, find_people, person_of
 from core.search.hybrid import (
     Ranked,
     aim,
@@ -30,14 +33,25 @@ from core.search.hybrid import (
     paper_numbers,
     rank_by_both,
 )
-from core.search.interests import ENOUGH, Match, Verdict, explain_paper, match_window, nearest_in_window
+from core.search.interests import (
+    ENOUGH,
+    NEAR_IN_MEANING,
+    Asked,
+    Match,
+    Verdict,
+    explain_paper,
+    match_pool,
+    nearest_in_pool,
+)
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
+from core.search.nearness import least_nearness
+from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
-from core.search.ranking import find_near, matching_titles, rank_by_words
+from core.search.ranking import alike_titles, find_near, papers_called, rank_by_words
 from core.search.reasons import MAX_REASON, TITLE_MATCHES, held_words, reasons, telling_leaves
-from core.search.tree import Word
+from core.search.tree import Author, Word, all_leaves
 
 if TYPE_CHECKING:
     from core.search.model import Vectors
@@ -48,7 +62,10 @@ POOL = 50
 SPARE = 20
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 FEW = 5
-NEAR_IN_MEANING = "near in meaning"
+MUCH_NEW = 1_000
+"""After so many new papers an interest is read again, since the nearest may be others now."""
+QUERIES_KEPT = 20_000
+"""So many standing interests need not be read again for each digest; one takes 1.5 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +124,8 @@ class Engine:
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
+        self._asked: dict[tuple[str, str, int], Asked] = {}
+        self._last_pool: tuple[object, Pool] | None = None
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
         """Return hits `offset` to `offset + limit`, best first.
@@ -127,15 +146,14 @@ class Engine:
         vector = self._embedding.submit(known.embedder.embed_query, text) if known and text else None
         near = resolve_likes(connection, query)
         liked = liked_vectors(known, paper_numbers(connection, likes)) if known else None
-        ranked = None
         if known is not None and liked is not None:
 
             def direction() -> Vectors:
                 return aim([*liked, *([vector.result()] if vector else [])])
 
+            called = papers_called(connection, compile_query(query.tree, near), text)
             ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
-        if ranked is not None:
-            return _page_of_both(connection, query, near, ranked, limit, offset)
+            return _page_of_both(connection, query, near, ranked, called, slice(offset, offset + limit))
         found = _page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
         return replace(found, notes=(f"Searched by words alone: {missing}.",) if missing else ())
@@ -209,10 +227,41 @@ class Engine:
 
         def ask(connection: sqlite3.Connection) -> Matches:
             near = resolve_likes(connection, query)
-            size = measure_window(connection, window)
-            return Matches(size.count, size.upto, match_window(connection, query, near, window))
+            pool = self.pool(connection, window)
+            return Matches(len(pool), pool.upto, match_pool(connection, query, near, pool, self.ask(query)))
 
         return await self._library.read(ask)
+
+    def pool(self, connection: sqlite3.Connection, window: Window) -> Pool:
+        """Return the papers of a window with what is known of them; for use inside `Library.read`.
+
+        The last one is kept while nothing changes, since a backtest or a digest with its reasons asks several times.
+        """
+        register_functions(connection)
+        known = self._meaning.open() if self._meaning else None
+        (change,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
+        state = (window, change, newest_listing(connection), known and (known.embedder.key, len(known.matrix)))
+        if self._last_pool is None or self._last_pool[0] != state:
+            self._last_pool = (state, Pool(connection, window, known))
+        return self._last_pool[1]
+
+    def ask(self, query: Query) -> Asked | None:
+        """Return what an interest is about, as the model reads it; None where it has no words, or there is no model.
+
+        For use in a thread. Interests stand for long, so that each is read once.
+        """
+        text = asked_text(query)
+        known = self._known(query, text, ())
+        if known is None or not tokens(text):
+            return None
+        key = (known.embedder.key, text, len(known.matrix) // MUCH_NEW)
+        if key not in self._asked:
+            if len(self._asked) >= QUERIES_KEPT:
+                self._asked.clear()
+            vector = known.embedder.embed_query(text)
+            least = least_nearness(vector, known.matrix, known.subjects)
+            self._asked[key] = Asked(vector, least, known.embedder.least_cosine)
+        return self._asked[key]
 
     async def nearest(self, query: Query, window: Window) -> Match | None:
         """Return the paper of a window that comes nearest to an interest without being wanted; None where none does.
@@ -223,7 +272,8 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Match | None:
-            return nearest_in_window(connection, query, resolve_likes(connection, query), window)
+            pool = self.pool(connection, window)
+            return nearest_in_pool(connection, query, resolve_likes(connection, query), pool, self.ask(query))
 
         return await self._library.read(ask)
 
@@ -236,7 +286,22 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Verdict:
-            return explain_paper(connection, query, resolve_likes(connection, query), paper_id)
+            near = resolve_likes(connection, query)
+            pool = self.pool(connection, These((paper_id,)))
+            return explain_paper(connection, query, near, (pool, paper_id), self.ask(query))
+
+        return await self._library.read(ask)
+
+    async def people(self, name: str) -> Sequence[Person]:
+        """Return the people of a name among the works of the library, whoever has the most first; see `authors.py`.
+
+        Raises:
+            LibraryError: the library cannot be read.
+        """
+
+        def ask(connection: sqlite3.Connection) -> Sequence[Person]:
+            register_functions(connection)
+            return find_people(connection, name)
 
         return await self._library.read(ask)
 
@@ -282,6 +347,19 @@ def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Nea
             place = max(query.text.lower().find("like:"), 0)
             raise QueryError(f"like: the library does not hold {identifier}.", query=query.text, position=place)
         found[identifier] = near
+    return found | _resolve_people(connection, query)
+
+
+def _resolve_people(connection: sqlite3.Connection, query: Query) -> dict[str, Near]:
+    """Look up the works of each author who is told from others of the name by a paper."""
+    found: dict[str, Near] = {}
+    for author in (leaf for leaf in all_leaves(query.tree) if isinstance(leaf, Author) and leaf.of):
+        person = person_of(find_people(connection, author.name), author.of)
+        if person is None:
+            place = max(query.text.lower().find("au:"), 0)
+            told = f"au: the library holds no {author.of} by {author.name}."
+            raise QueryError(told, query=query.text, position=place)
+        found[author.key] = Near("", dict.fromkeys((work.number for work in person.works), 0.0))
     return found
 
 
@@ -290,7 +368,9 @@ def _page_by_words(
 ) -> Found:
     compiled = compile_query(query.tree, near)
     ranking = rank_by_words(connection, compiled, max(offset + limit, POOL) + POOL)
-    titled = matching_titles(connection, compiled, asked_text(query), list(ranking.scores)[:POOL])
+    text = asked_text(query)
+    pool = _standing(connection, list(ranking.scores)[:POOL])
+    titled = list(dict.fromkeys([*papers_called(connection, compiled, text), *alike_titles(text, pool)]))
     scores = _titled_first(titled, ranking.scores)
     if query.named:  # an id is no word to rank by, and what it names could not be meant more
         scores = {number: score or 1.0 for number, score in scores.items()}
@@ -301,15 +381,19 @@ def _page_by_words(
 
 
 def _page_of_both(
-    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], ranked: Ranked, limit: int, offset: int
+    connection: sqlite3.Connection,
+    query: Query,
+    near: Mapping[str, Near],
+    ranked: Ranked,
+    called: Sequence[int],
+    wanted: slice,
 ) -> Found:
-    first = list(ranked.scores)[: offset + limit + SPARE]
+    first = list(islice(ranked.scores, wanted.stop + SPARE))
     there = _standing(connection, first)
-    compiled = compile_query(query.tree, near)
-    titled = matching_titles(connection, compiled, asked_text(query), there[:POOL])
+    titled = list(dict.fromkeys([*called, *alike_titles(asked_text(query), dict(islice(there.items(), POOL)))]))
     gone = len(first) - len(there)
     scores = _titled_first(titled, {number: ranked.scores[number] for number in there})
-    page = list(scores.items())[offset : offset + limit]
+    page = list(scores.items())[wanted]
     liked = {**near} | {paper: Near("", dict.fromkeys(ranked.near, 1.0)) for paper in asked_likes(query)}
     why = reasons(connection, query.tree, liked, [number for number, _ in page])
     why = {number: _meant(words, near=number in ranked.near or not words) for number, words in why.items()}
@@ -318,7 +402,8 @@ def _page_of_both(
 
 
 def _titled_first(titled: Sequence[int], scores: Mapping[int, float]) -> dict[int, float]:
-    return dict.fromkeys(titled, 1.0) | {number: s for number, s in scores.items() if number not in set(titled)}
+    first = dict.fromkeys(titled, 1.0)
+    return first | {number: score for number, score in scores.items() if number not in first}
 
 
 def _meant(words: str, *, near: bool) -> str:
@@ -330,11 +415,12 @@ def _meant(words: str, *, near: bool) -> str:
     return f"{told}; {NEAR_IN_MEANING}" if told else NEAR_IN_MEANING
 
 
-def _standing(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
-    """Return those of some papers that are not withdrawn, in the same order."""
-    query = "SELECT number FROM papers WHERE NOT withdrawn AND number IN (SELECT value FROM json_each(?))"
-    standing = {number for (number,) in connection.execute(query, (json.dumps(list(numbers)),))}
-    return [number for number in numbers if number in standing]
+def _standing(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
+    """Return the titles of those of some papers that are not withdrawn, in the same order."""
+    these = "number IN (SELECT value FROM json_each(?))"
+    query = f"SELECT json_group_array(json_array(number, title)) FROM papers WHERE NOT withdrawn AND {these}"  # noqa: S608 - constants
+    titles = dict(gathered(connection, query, (json.dumps(list(numbers)),)))
+    return {number: titles[number] for number in numbers if number in titles}
 
 
 def _found(

@@ -38,5 +38,6 @@ def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[i
         number: NEARNESS * max(semantic.get(number, farthest), 0.0) + weight * lexical.get(number, 0.0)
         for number in semantic.keys() | lexical.keys()
     }
-    best = max(scores.values(), default=0.0) or 1.0
-    return {number: scores[number] / best for number in sorted(scores, key=lambda number: (-scores[number], -number))}
+    ordered = sorted(zip(scores.values(), scores, strict=True), reverse=True)
+    best = (ordered[0][0] if ordered else 0.0) or 1.0
+    return {number: score / best for score, number in ordered}

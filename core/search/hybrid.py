@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.papers.schema import gathered
 from core.search.fusion import fuse
 from core.search.lexical import BM25, Compiled, Near, compile_query, ranked_words
 from core.search.meaning import Known
@@ -105,7 +106,7 @@ def rank_by_both(
     count = max(CANDIDATES, depth)
     among = None if compiled.filters.text == "1" else _allowed(connection, compiled)
     words = ranked_words(tree)
-    quick = postings is not None and among is None and compiled.soft == compiled.ranking and bool(words)
+    quick = postings is not None and among is None and bool(words)  # without filters there are words alone
     lexical: dict[int, float] = {}
     if quick and postings is not None:
         lexical = postings.rank(words, count)
@@ -135,6 +136,8 @@ def _without_likes(connection: sqlite3.Connection, query: Query) -> tuple[Node |
 
 def paper_numbers(connection: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
     """Return the numbers of papers, of those that the library holds."""
+    if not ids:
+        return []
     rows = connection.execute("SELECT number FROM papers WHERE id IN (SELECT value FROM json_each(?))", (_json(ids),))
     return [number for (number,) in rows]
 
@@ -143,8 +146,8 @@ def _allowed(connection: sqlite3.Connection, compiled: Compiled) -> Numbers:
     import numpy as np  # noqa: PLC0415 - loaded with the model
 
     filters = compiled.filters
-    rows = connection.execute(f"SELECT p.number FROM papers p WHERE NOT p.withdrawn AND {filters.text}", filters.values)  # noqa: S608 - compiled
-    return np.fromiter((number for (number,) in rows), np.int64)
+    query = f"SELECT json_group_array(p.number) FROM papers p WHERE NOT p.withdrawn AND {filters.text}"  # noqa: S608 - compiled
+    return np.array(gathered(connection, query, filters.values), np.int64)
 
 
 def _rank_filtered(
@@ -154,11 +157,10 @@ def _rank_filtered(
     where, values = "", tuple[str, ...]()
     if among is not None:
         where, values = "AND rowid IN (SELECT value FROM json_each(?))", (_json(among.tolist()),)
-    rows = connection.execute(
-        f"SELECT rowid, -{BM25} AS score FROM words WHERE words MATCH ? {where} ORDER BY score DESC LIMIT ?",  # noqa: S608 - ours
-        (compiled.ranking, *values, depth),
-    )
-    return {number: max(score, 0.0) for number, score in rows}
+    rows = f"SELECT rowid, -{BM25} AS score FROM words WHERE words MATCH ? {where} ORDER BY score DESC LIMIT ?"  # noqa: S608 - ours
+    query = f"SELECT json_group_array(json_array(rowid, score)) FROM ({rows})"  # noqa: S608 - ours
+    found = gathered(connection, query, (compiled.ranking, *values, depth))
+    return {number: max(score, 0.0) for number, score in found}
 
 
 def _rank_newer(connection: sqlite3.Connection, words: Sequence[str], postings: Postings) -> dict[int, float]:
@@ -168,10 +170,8 @@ def _rank_newer(connection: sqlite3.Connection, words: Sequence[str], postings: 
     if newest == postings.number:
         return scores
     for word, weight in zip(words, _weights(connection, words, postings), strict=True):
-        rows = connection.execute(
-            "SELECT rowid FROM words WHERE words MATCH ? AND rowid > ?", (f'"{word}"', postings.number)
-        )
-        for (number,) in rows:
+        query = "SELECT json_group_array(rowid) FROM words WHERE words MATCH ? AND rowid > ?"
+        for number in gathered(connection, query, (f'"{word}"', postings.number)):
             scores[number] = scores.get(number, 0.0) + weight
     return scores
 

@@ -1,27 +1,53 @@
 """What a standing interest wants.
 
-A paper is wanted when it meets every filter and covers the words: the words it holds (in title or abstract, by stem)
-make up at least 60 % of the weight of all words asked for, each weighed by its inverse document frequency in the
-library. So the telling words must be there, and a common one may be missing. Stop-words do not count, and of a long
-text the 64 rarest words do. No words, nothing to cover: then the filters alone decide.
+A paper is wanted when it meets every filter, and is on topic by word or by meaning:
+
+    by word      the words it holds (in title or abstract, by stem) make up at least 60 % of the weight of all words
+                 asked for, each weighed by its inverse document frequency in the library. So the telling words must be
+                 there, and a common one may be missing; then it must not be far in meaning, where that is known.
+                 Stop-words do not count, and of a long text the 64 rarest do.
+    by meaning   its nearness (`nearness.py`), helped a little by the words that it holds, reaches the least that is on
+                 topic: a fixed one, or more where the library holds much nearer papers.
+
+No words, nothing to be on topic of: then the filters alone decide. What is wanted is ordered by its relevance, which
+adds up nearness and words; papers that have not been read for meaning yet, or all without a model, go by words.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from core.papers.windows import Window, paper_condition
-from core.search.lexical import Near, Sql, compile_query, condition, soft_words
+import numpy as np
+from numpy.typing import NDArray
+
+from core.search.lexical import Near, condition, soft_words
+from core.search.pool import Mask, Pool
 from core.search.query import Query
-from core.search.ranking import weigh_words
-from core.search.reasons import held_leaves, tell, telling_leaves
+from core.search.reasons import MAX_REASON, tell, telling_leaves
 from core.search.tree import Author, Category, Leaf, Phrase, Text, Word, conjuncts, render
+
+if TYPE_CHECKING:
+    from core.search.matrix import Vectors
 
 ENOUGH = 0.6
 MOST_WORDS = 64
-IN_ABSTRACT = 0.7
+DEGREE_SHARES = np.array([0.0, 0.7, 1.0], np.float32)
+"""How much of its weight a word counts that is not there, in the abstract, in the title."""
+ALL = 0.999
+FAR = 0.0
+"""What holds some of the words alone, and is farther than this in meaning, is off-topic all the same."""
+WORDS_HELP = 0.05
+"""So much nearness holding all words is worth, to be on topic by meaning."""
+WORDS_WORTH = 0.25
+LONG = 40.0
+"""In the order, words are worth 0.25 · i / (40 + i) of nearness, i their summed inverse document frequencies: as in
+`fusion.py` a few common words say less than rare ones."""
+LEAST, SPAN = -0.1, 0.45
+"""Nearness with words between -0.1 and 0.35 becomes a relevance between 0 and 1."""
+NEAR_IN_MEANING = "near in meaning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +55,16 @@ class Match:
     """A paper that an interest wants.
 
     Attributes:
-        relevance: 0..1, the weighted share of the words and phrases asked for that it holds, those outside the title
-            counted 0.7 (of `like:`, the nearness if that is more); 0 when no word is asked for.
+        relevance: 0..1, by nearness and words; by words alone the weighted share of those that it holds, outside the
+            title counted 0.7 (of `like:`, the nearness if that is more); 0 when no word is asked for.
         words: what of the interest it meets, as typed, for "matches *grokking*".
+        near: whether it is on topic by meaning.
     """
 
     paper_id: str
     relevance: float
     words: tuple[str, ...]
+    near: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +81,118 @@ class Verdict:
     excluded_by: str = ""
 
 
-def match_window(
-    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], window: Window
-) -> tuple[Match, ...]:
-    """Return the papers of a window that an interest wants, most relevant first."""
-    found = [match for coverage, match in _measured(connection, query, near, window) if coverage >= ENOUGH]
-    return tuple(sorted(found, key=lambda match: -match.relevance))
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an interest is about, as the model reads it.
+
+    Attributes:
+        vector: of length 1.
+        least: nearness from which a paper is on topic.
+        least_cosine: below this a paper that holds none of the words has nothing to do with it.
+    """
+
+    vector: Vectors
+    least: float
+    least_cosine: float
 
 
-def nearest_in_window(
-    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], window: Window
-) -> Match | None:
-    """Return what meets every filter of an interest and covers most of its words, though not enough; None without."""
-    found = [
-        (coverage, match) for coverage, match in _measured(connection, query, near, window) if 0 < coverage < ENOUGH
-    ]
-    return max(found, key=lambda one: (one[0], one[1].relevance, one[1].paper_id))[1] if found else None
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How each paper of a pool suits an interest; arrays in the pool's order.
+
+    Attributes:
+        wanted: whether the interest wants it.
+        coverage: the weighted share of the words that it holds, 0..1; 1 where no words are asked for.
+        relevance: 0..1, by which those that are wanted are ordered; 0 when the interest has no words.
+        near: whether it is on topic by meaning.
+        meets: whether it meets every filter.
+        leaves: what can be told of the interest, with each paper's degree of it in `degrees`, (leaves, papers).
+    """
+
+    wanted: Mask
+    coverage: Vectors
+    relevance: Vectors
+    near: Mask
+    meets: Mask
+    leaves: tuple[Leaf, ...]
+    degrees: NDArray[np.int8]
+
+    def told(self, place: int) -> tuple[str, ...]:
+        """Return what of the interest the paper at a place of the pool meets, as typed."""
+        return _told(self.leaves, self.degrees[:, place].tolist())
+
+    def match(self, pool: Pool, place: int) -> Match:
+        """Return the paper at a place of the pool as a Match."""
+        relevance = round(float(self.relevance[place]), 4)
+        return Match(pool.ids[place], relevance, self.told(place), near=bool(self.near[place]))
 
 
-def _measured(
-    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], window: Window
-) -> Iterator[tuple[float, Match]]:
-    """Yield each paper of a window that meets the filters, and the share of the words that it covers."""
-    where, values = paper_condition(window)
-    filters = compile_query(query.tree, near).filters
-    condition = Sql(f"{where} AND {filters.text}", (*values, *filters.values))
-    leaves, weights = _weighed(connection, query)
-    held = held_leaves(connection, leaves, near, condition)
-    ids = dict(connection.execute(f"SELECT p.number, p.id FROM papers p WHERE {where}", values))  # noqa: S608 - ours
+def fit_interest(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], pool: Pool, asked: Asked | None = None
+) -> Fit:
+    """Measure how the papers of a pool suit an interest.
+
+    Args:
+        connection: a state of the library.
+        query: the interest.
+        near: what is near to the papers of its `like:`.
+        pool: the papers.
+        asked: what it is about, where that is known; without it words alone decide.
+    """
+    meets = np.ones(len(pool), np.bool_)
+    for node in conjuncts(query.tree):
+        if not isinstance(node, Word):
+            meets &= pool.meets(connection, node, near)
+    leaves, weights = _weighed(connection, query, pool)
+    degrees = np.array([pool.degrees(connection, leaf, near) for leaf in leaves], np.int8).reshape(
+        len(leaves), len(pool)
+    )
     soft = set(soft_words(query.tree))
-    for number, degrees in held.items():
-        coverage = _coverage(leaves, weights, degrees, soft)
-        if coverage > 0:
-            relevance = max(
-                _relevance(leaves, weights, degrees), *(n.scores.get(number, 0.0) for n in near.values()), 0.0
-            )
-            yield coverage, Match(ids[number], round(relevance, 4), _told(leaves, degrees))
+    soft_weights = [weight if leaf in soft else 0.0 for leaf, weight in zip(leaves, weights, strict=True)]
+    coverage = _coverage(degrees, np.array(soft_weights))
+    relevance = _word_relevance(leaves, np.array(weights, np.float32), degrees, len(pool))
+    wanted, by_meaning = meets & (coverage >= ENOUGH), np.zeros(len(pool), np.bool_)
+    if asked is not None and pool.has_vectors:
+        cosines, nearness = pool.nearness(asked.vector)
+        compared = meets & pool.is_placed
+        help_of_words = WORDS_HELP * (coverage if soft else 0.0)
+        by_meaning = compared & (nearness + help_of_words >= asked.least)
+        by_meaning &= (cosines >= asked.least_cosine) | (relevance > 0)
+        wanted &= ~compared | (coverage >= ALL) | (nearness >= FAR)
+        wanted |= by_meaning
+        relevance = _joined_relevance(relevance, np.where(compared, nearness, asked.least), sum(weights))
+    for one in near.values():
+        scores = [one.scores.get(number, 0.0) for number in pool.numbers.tolist()]
+        relevance = np.maximum(relevance, np.array(scores, np.float32))
+    return Fit(wanted, coverage, relevance, by_meaning, meets, tuple(leaves), degrees)
 
 
-def _weighed(connection: sqlite3.Connection, query: Query) -> tuple[list[Leaf], list[float]]:
+def match_pool(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], pool: Pool, asked: Asked | None = None
+) -> tuple[Match, ...]:
+    """Return the papers of a pool that an interest wants, most relevant first."""
+    fit = fit_interest(connection, query, near, pool, asked)
+    places = np.flatnonzero(fit.wanted)
+    ordered = places[np.argsort(-fit.relevance[places], kind="stable")]
+    return tuple(fit.match(pool, place) for place in ordered.tolist())
+
+
+def nearest_in_pool(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], pool: Pool, asked: Asked | None = None
+) -> Match | None:
+    """Return what meets every filter of an interest and comes nearest to it without being wanted; None without."""
+    fit = fit_interest(connection, query, near, pool, asked)
+    close = np.flatnonzero(fit.meets & ~fit.wanted & (fit.coverage > 0))
+    if not len(close):
+        return None
+    key = [(float(fit.coverage[at]), float(fit.relevance[at]), pool.ids[at], at) for at in close.tolist()]
+    return fit.match(pool, max(key)[-1])
+
+
+def _weighed(connection: sqlite3.Connection, query: Query, pool: Pool) -> tuple[list[Leaf], list[float]]:
     """Return the leaves that count and the weight of each; what is no text weighs nothing."""
     leaves = telling_leaves(query.tree)
-    weights = weigh_words(connection, [_text(leaf) for leaf in leaves])
+    weights = pool.weigh(connection, [_text(leaf) for leaf in leaves])
     weights = [weight if _text(leaf) else 0.0 for leaf, weight in zip(leaves, weights, strict=True)]
     words = sorted(
         (weight for leaf, weight in zip(leaves, weights, strict=True) if isinstance(leaf, Word)), reverse=True
@@ -112,20 +210,30 @@ def _text(leaf: Leaf) -> str:
     return leaf.text if isinstance(leaf, Word | Phrase | Text) else ""
 
 
-def _coverage(leaves: Sequence[Leaf], weights: Sequence[float], degrees: Sequence[int], soft: set[Word]) -> float:
-    asked = [(weight, degree) for leaf, weight, degree in zip(leaves, weights, degrees, strict=True) if leaf in soft]
-    total = sum(weight for weight, _ in asked)
-    return sum(weight for weight, degree in asked if degree) / total if total else 1.0
+def _coverage(degrees: NDArray[np.int8], weights: NDArray[np.float64]) -> Vectors:
+    total = float(weights.sum()) if len(weights) else 0.0
+    if not total:
+        return np.ones(degrees.shape[1], np.float32)
+    covered: Vectors = (weights[:, None] * (degrees > 0)).sum(axis=0) / total
+    # The sum of all weights taken one by one may differ from their total in the last digit.
+    return covered.round(9)
 
 
-def _relevance(leaves: Sequence[Leaf], weights: Sequence[float], degrees: Sequence[int]) -> float:
-    total = sum(weights)
-    share = {0: 0.0, 1: IN_ABSTRACT, 2: 1.0}
-    held = sum(
-        weight * (share[degree] if isinstance(leaf, Word | Phrase) else float(degree > 0))
-        for leaf, weight, degree in zip(leaves, weights, degrees, strict=True)
-    )
-    return held / total if total else 0.0
+def _word_relevance(leaves: Sequence[Leaf], weights: Vectors, degrees: NDArray[np.int8], size: int) -> Vectors:
+    """Return the weighted share of words and phrases that each paper holds, those outside the title counted 0.7."""
+    total = float(weights.sum()) if len(weights) else 0.0
+    if not total:
+        return np.zeros(size, np.float32)
+    graded = np.array([isinstance(leaf, Word | Phrase) for leaf in leaves])[:, None]
+    shares = np.where(graded, DEGREE_SHARES[np.minimum(degrees, 2)], degrees > 0)
+    held: Vectors = (weights[:, None] * shares).sum(axis=0) / total
+    return held
+
+
+def _joined_relevance(words: Vectors, nearness: Vectors, weight: float) -> Vectors:
+    fit = nearness + WORDS_WORTH * weight / (LONG + weight) * words
+    relevance: Vectors = np.clip((fit - LEAST) / SPAN, 0.0, 1.0)
+    return relevance
 
 
 def _told(leaves: Sequence[Leaf], degrees: Sequence[int]) -> tuple[str, ...]:
@@ -136,14 +244,25 @@ def _told(leaves: Sequence[Leaf], degrees: Sequence[int]) -> tuple[str, ...]:
 
 def _as_typed(leaf: Leaf) -> str:
     match leaf:
-        case Word(text) | Phrase(text) | Text(_, text, _) | Author(text) | Category(text):
+        case Word(text) | Phrase(text) | Text(_, text, _) | Author(text, _) | Category(text):
             return text
         case other:
             return render(other)
 
 
-def explain_paper(connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], paper_id: str) -> Verdict:
-    """Say whether an interest wants a paper of the library, and by what."""
+def explain_paper(
+    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], place: tuple[Pool, str], asked: Asked | None
+) -> Verdict:
+    """Say whether an interest wants a paper, and by what.
+
+    Args:
+        connection: a state of the library.
+        query: the interest.
+        near: what is near to the papers of its `like:`.
+        place: the papers it is to be compared with, and its id; it may be missing there.
+        asked: what the interest is about, where that is known.
+    """
+    pool, paper_id = place
     row = connection.execute("SELECT number, withdrawn FROM papers WHERE id = ?", (paper_id,)).fetchone()
     if row is None:
         return Verdict(matched=False, because="the library does not hold it")
@@ -158,19 +277,23 @@ def explain_paper(connection: sqlite3.Connection, query: Query, near: Mapping[st
         if not connection.execute(sql, (*holds.values, number)).fetchone()[0]:
             part = render(node)
             return Verdict(matched=False, because=f"{part} does not hold for it", excluded_by=part)
-    return _explain_words(connection, query, near, number)
+    return _explain_words(query, pool, paper_id, fit_interest(connection, query, near, pool, asked))
 
 
-def _explain_words(connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], number: int) -> Verdict:
-    leaves, weights = _weighed(connection, query)
-    if not leaves:
+def _explain_words(query: Query, pool: Pool, paper_id: str, fit: Fit) -> Verdict:
+    if not fit.leaves:
         return Verdict(
             matched=True, because="these interests want everything" if query.is_empty else "nothing shuts it out"
         )
-    degrees = held_leaves(connection, leaves, near, Sql("p.number = ?", (number,)))[number]
-    soft = set(soft_words(query.tree))
-    held = [leaf for leaf, degree in zip(leaves, degrees, strict=True) if degree]
-    if _coverage(leaves, weights, degrees, soft) >= ENOUGH:
+    place = pool.ids.index(paper_id)
+    held = [leaf for leaf, degree in zip(fit.leaves, fit.degrees[:, place].tolist(), strict=True) if degree]
+    if fit.coverage[place] >= ENOUGH:
         return Verdict(matched=True, because=tell(held))
-    missing = [leaf.text for leaf in leaves if isinstance(leaf, Word) and leaf in soft and leaf not in held]
-    return Verdict(matched=False, because=f"too few of the words are in it; missing: {', '.join(missing)}")
+    if fit.near[place]:
+        told = f"{NEAR_IN_MEANING}; {tell(held)}" if held else NEAR_IN_MEANING
+        return Verdict(matched=True, because=told if len(told) <= MAX_REASON else f"{told[: MAX_REASON - 1]}…")
+    soft = set(soft_words(query.tree))
+    missing = [leaf.text for leaf in fit.leaves if isinstance(leaf, Word) and leaf in soft and leaf not in held]
+    told = f"too few of the words are in it; missing: {', '.join(missing)}"
+    distant = pool.has_vectors and bool(pool.is_placed[place])
+    return Verdict(matched=False, because=f"{told}; and it is not near enough in meaning" if distant else told)

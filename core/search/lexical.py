@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.papers.tokens import token_key, tokens
+from core.search.names import index_tokens, names_agree
 from core.search.stems import is_stop_word
 from core.search.tree import (
     And,
@@ -110,32 +111,8 @@ def holds_phrase(phrase: str, text: str) -> bool:
 
 
 def holds_author(name: str, authors: str) -> bool:
-    """Whether one of the authors (a JSON array) has all tokens of the name; see `is_author`."""
-    wanted = tokens(name)
-    return any(is_author(wanted, tokens(author)) for author in json.loads(authors))
-
-
-def is_author(wanted: Sequence[str], name: Sequence[str]) -> bool:
-    """Whether a name has all wanted tokens: at least one in full, others perhaps as an initial on either side."""
-    left = list(name)
-    missing = []
-    for token in wanted:
-        if token in left:
-            left.remove(token)
-        else:
-            missing.append(token)
-    if len(missing) == len(wanted):
-        return False
-    for token in missing:
-        fits = next((other for other in left if _is_initial(token, other) or _is_initial(other, token)), None)
-        if fits is None:
-            return False
-        left.remove(fits)
-    return True
-
-
-def _is_initial(short: str, name: str) -> bool:
-    return len(short) == 1 and name.startswith(short)
+    """Whether the name of one of the authors (a JSON array) agrees with a name; see `names.py`."""
+    return any(names_agree(name, author) for author in json.loads(authors))
 
 
 def condition(node: Node, near: Mapping[str, Near]) -> Sql:
@@ -161,8 +138,10 @@ def _leaf_condition(leaf: Leaf, near: Mapping[str, Near]) -> Sql:  # noqa: C901,
             return _phrase(text, ("title", "abstract", "authors"))
         case Text(column, text, exact):
             return _phrase(text, (column,)) if exact else _indexed(f"{column} : {_quoted(tokens(text))}")
-        case Author(name):
-            index = _indexed(f"authors : ({_any_of(tokens(name))})")
+        case Author(name, of):
+            if of:
+                return Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(list(near[leaf.key].scores)),))
+            index = _indexed(f"authors : ({_any_of(index_tokens(name))})")
             return Sql(f"({index.text} AND holds_author(?, p.authors))", (*index.values, name))
         case Category(name):
             # An archive is the category itself or any "archive.subject": "/" is the character behind ".".

@@ -34,6 +34,25 @@ class Known:
         self.matrix = matrix
         self._place = 0
         self._following = Lock()
+        self._subjects: Vectors | None = None
+
+    @property
+    def subjects(self) -> Vectors:
+        """The vectors of two dozen subjects of all sciences, shape (m, dimensions); see `nearness.py`."""
+        if self._subjects is None:
+            self._subjects = self._read_subjects()
+        return self._subjects
+
+    def _read_subjects(self) -> Vectors:
+        import numpy as np  # noqa: PLC0415 - see the module
+
+        from core.search.embedding import CENTRE_TEXTS  # noqa: PLC0415 - it loads what only a writer needs
+
+        kept = self.file.fact("subjects")
+        found = np.frombuffer(kept if isinstance(kept, bytes) else b"", np.float32)
+        if len(found) == len(CENTRE_TEXTS) * self.embedder.dimensions:
+            return found.reshape(len(CENTRE_TEXTS), -1)
+        return self.embedder.embed_papers(CENTRE_TEXTS)  # the file was made before they were kept in it
 
     @property
     def is_whole(self) -> bool:

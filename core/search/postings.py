@@ -106,11 +106,14 @@ class Postings:
 
         if not numbers:
             return {}
-        these = tantivy.Query.term_set_query(self._index.schema, "number", list(numbers))
-        both = [
-            (tantivy.Occur.Must, tantivy.Query.const_score_query(these, 0.0)),
-            (tantivy.Occur.Must, self._any_of(words)),
+        # One look-up a number; a set of terms is an automaton over all of them, which takes three times as long.
+        schema = self._index.schema
+        one_each = [
+            (tantivy.Occur.Should, tantivy.Query.term_query(schema, "number", number, index_option="basic"))
+            for number in numbers
         ]
+        these = tantivy.Query.const_score_query(tantivy.Query.boolean_query(one_each), 0.0)
+        both = [(tantivy.Occur.Must, self._any_of(words)), (tantivy.Occur.Must, these)]
         return self._search(tantivy.Query.boolean_query(both), len(numbers))
 
     def _any_of(self, words: Sequence[str]) -> Any:

@@ -55,7 +55,13 @@ def _read_text(prefix: str, text: str, *, exact: bool) -> Text:
 def _read_author(text: str) -> Author:
     if not tokens(text):
         raise BadValue("au: takes a name, in quotes when it has blanks.", 'au:"Yoshua Bengio"')
-    return Author(text)
+    name, at, paper = text.partition("@")
+    if not at:
+        return Author(text)
+    identifier = paper_id(paper)
+    if identifier is None or not tokens(name):
+        raise BadValue("au: takes a paper of the author behind the @.", 'au:"Wei Wang@2310.01234"')
+    return Author(name.strip(), identifier)
 
 
 def _read_category(text: str) -> Category:

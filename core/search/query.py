@@ -22,7 +22,21 @@ from core.papers.paper import arxiv_id, paper_id
 from core.papers.tokens import tokens
 from core.search.prefixes import PREFIXES, BadValue, read_value
 from core.search.stems import is_stop_word
-from core.search.tree import And, Category, Leaf, Like, Named, Node, Not, Or, Phrase, Word, positive_leaves, render
+from core.search.tree import (
+    And,
+    Author,
+    Category,
+    Leaf,
+    Like,
+    Named,
+    Node,
+    Not,
+    Or,
+    Phrase,
+    Word,
+    positive_leaves,
+    render,
+)
 
 MAX_LENGTH = 8_000
 MAX_WORDS = 1_000
@@ -73,6 +87,11 @@ class Query:
     def likes(self) -> tuple[str, ...]:
         """Ids of the papers that it wants to be near to, each once."""
         return tuple(dict.fromkeys(leaf.paper for leaf in positive_leaves(self.tree) if isinstance(leaf, Like)))
+
+    @property
+    def authors(self) -> tuple[Author, ...]:
+        """The authors that it asks for, each once."""
+        return tuple(dict.fromkeys(leaf for leaf in positive_leaves(self.tree) if isinstance(leaf, Author)))
 
     @property
     def named(self) -> Named | None:

@@ -35,6 +35,8 @@ class Ranking:
 
 def rank_by_words(connection: sqlite3.Connection, compiled: Compiled, depth: int) -> Ranking:
     """Rank by BM25 over the wanted words; without any, newest first, then by upvotes."""
+    if not compiled.ranking and compiled.filters.text == "1":
+        return _rank_newest(connection, depth)
     found = _scored(compiled)
     rows = connection.execute(
         f"WITH found AS MATERIALIZED ({found.text}) "  # noqa: S608 - compiled; what people type is in the parameters
@@ -45,6 +47,16 @@ def rank_by_words(connection: sqlite3.Connection, compiled: Compiled, depth: int
     return Ranking(
         {number: score / best if best else 0.0 for number, score, _, best in rows}, rows[0][2] if rows else 0
     )
+
+
+def _rank_newest(connection: sqlite3.Connection, depth: int) -> Ranking:
+    """Rank the whole library by what its index of dates holds, without looking at every paper."""
+    (total,) = connection.execute("SELECT count(*) FROM papers WHERE withdrawn = 0").fetchone()
+    rows = connection.execute(
+        "SELECT number FROM papers WHERE withdrawn = 0 ORDER BY published DESC, upvotes DESC, number DESC LIMIT ?",
+        (depth,),
+    )
+    return Ranking({number: 0.0 for (number,) in rows}, total)
 
 
 def _scored(compiled: Compiled) -> Sql:
@@ -65,14 +77,13 @@ def _scored(compiled: Compiled) -> Sql:
     return Sql(f"SELECT {row}, coalesce(r.score, 0.0) AS score FROM {source} WHERE {where}", values)  # noqa: S608 - ours
 
 
-def matching_titles(connection: sqlite3.Connection, compiled: Compiled, title: str, pool: Sequence[int]) -> list[int]:
-    """Return numbers of papers that are called so: by the whole title, by its part before a colon, or nearly so.
+def papers_called(connection: sqlite3.Connection, compiled: Compiled, title: str) -> list[int]:
+    """Return numbers of papers that are called so, by the whole title or by its part before a colon.
 
     Args:
         connection: a state of the library.
         compiled: its filters hold here too.
         title: as it was typed.
-        pool: numbers among which to look for nearly equal titles, in the order of preference.
     """
     key = token_key(title)
     if not key:
@@ -86,16 +97,21 @@ def matching_titles(connection: sqlite3.Connection, compiled: Compiled, title: s
     ).fetchall()
     exact = [number for number, found in by_key if token_key(found) == key]
     heads = [number for number, found in by_key if ":" in found and token_key(found.split(":", 1)[0]) == key]
-    marks = ",".join("?" * len(pool))
-    near = dict(connection.execute(f"SELECT number, title FROM papers WHERE number IN ({marks})", pool))  # noqa: S608 - marks
-    alike = [number for number in pool if number in near and _are_alike(key.split(), tokens(near[number]))]
-    return list(dict.fromkeys((*exact, *heads, *alike)))
+    return [*exact, *heads]
+
+
+def alike_titles(title: str, pool: Mapping[int, str]) -> list[int]:
+    """Return numbers of papers that are nearly called so, in the order of the pool, which has titles by number."""
+    wanted = tokens(title)
+    if len(wanted) < SAME_TITLE_TOKENS:
+        return []
+    return [number for number, found in pool.items() if _are_alike(wanted, tokens(found))]
 
 
 def _are_alike(wanted: Sequence[str], title: Sequence[str]) -> bool:
     # The ratio is 2·matches / (both lengths), and no more can match than the shorter one has.
     most = 2 * min(len(wanted), len(title)) / max(len(wanted) + len(title), 1)
-    if len(wanted) < SAME_TITLE_TOKENS or most < SAME_TITLE:
+    if most < SAME_TITLE:
         return False
     return SequenceMatcher(None, wanted, title, autojunk=False).ratio() >= SAME_TITLE
 

@@ -78,11 +78,12 @@ def held_words(connection: sqlite3.Connection, words: Sequence[Word], numbers: S
     It is read from the texts: in a large library the index would go through long lists for each common word.
     """
     stems = {word: {stem(token) for token in tokens(word.text)} for word in words}
-    starts = {found[:2] for several in stems.values() for found in several}  # a stem begins as its word does
+    # Nearly all of a stem is how its word begins: the stemmer puts no more than two letters of its own at the end.
+    starts = tuple({found[: max(2, len(found) - 2)] for several in stems.values() for found in several if found})
     query = "SELECT number, title, abstract, authors FROM papers WHERE number IN (SELECT value FROM json_each(?))"
     found = {}
     for number, *texts in connection.execute(query, (json.dumps(list(numbers)),)):
-        alike = {token for text in texts for token in tokens(text) if token[:2] in starts or token[:1] in starts}
+        alike = {token for text in texts for token in tokens(text) if token.startswith(starts)}
         held = {stem(token) for token in alike}
         found[number] = [word for word in words if not held.isdisjoint(stems[word])]
     return found

@@ -23,6 +23,7 @@ STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
 _LOCK = Lock()
 
 
+@lru_cache(maxsize=100_000)
 def is_stop_word(word: str) -> bool:
     """Whether a word says nothing about a subject."""
     return all(token in STOP_WORDS for token in tokens(word))

@@ -39,9 +39,15 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """`au:`: one author whose name has all these tokens; an initial stands for any name that begins with it."""
+    """`au:`: one author whose name agrees with this one (`names.py`); with `of`, the one who wrote that paper."""
 
     name: str
+    of: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name, and the paper where one is named: `Wei Wang@2310.01234`."""
+        return f"{self.name}@{self.of}" if self.of else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +195,8 @@ def _render_leaf(leaf: Leaf) -> str:  # noqa: C901, PLR0911 - one line a kind
         case Text(column, text, exact):
             value = f'"{text}"' if exact else text
             return f"{'ti' if column == 'title' else 'abs'}:{value}"
-        case Author(name):
-            return f'au:"{name}"'
+        case Author():
+            return f'au:"{leaf.key}"'
         case Category(name):
             return f"cat:{name}"
         case FromSource(name):

@@ -10,7 +10,8 @@ The outbox holds one Delivery per (subscription, local date):
        └──────── not there ──────┴─ reply lost, crash ─────> unknown ── found ──> sent
                                                                      └─ nobody can look ──> dead
 
-`ARROWS` says the same as data. A dead digest of today whose place can be posted to again is queued anew.
+`ARROWS` says the same as data. A dead digest of today whose place can be posted to again is queued anew, and
+so is one that somebody asks for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.digests.subscription import Subscription
+from core.store.correspondents import Correspondent
 
 
 class State(StrEnum):
@@ -55,7 +57,7 @@ ARROWS = frozenset(
         (State.UNKNOWN, State.PENDING),  # surely not there, or not all of it
         (State.UNKNOWN, State.DEAD),  # nobody can look, so never again
         (State.SENT, State.SENT),  # completed, when a source came back
-        (State.DEAD, State.PENDING),  # its place is back, and its day is not over
+        (State.DEAD, State.PENDING),  # its place is back, and its day is not over; or somebody asks for it
         (State.DEAD, State.SENT),  # the same, with nothing to say
     }
 )
@@ -151,6 +153,11 @@ class Change:
     what: str
 
 
+def covers(address: str, other: str) -> bool:
+    """Whether `forget(address)` forgets what is kept about another address."""
+    return other.startswith(address) if address.endswith("/") else other == address
+
+
 class Store(Protocol):
     """Where subscriptions, deliveries, marks and small facts are kept."""
 
@@ -225,6 +232,46 @@ class Store(Protocol):
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
+
+    async def keep_sealed(self, name: str, sealed: str) -> None:
+        """Keep a text that its owner has encrypted, in place of the one of that name."""
+
+    async def sealed(self, name: str) -> str | None:
+        """Return a sealed text."""
+
+    async def take_sealed(self, name: str) -> str | None:
+        """Return a sealed text and forget it; of several who take one, one gets it."""
+
+    async def sealed_names(self, prefix: str) -> Sequence[str]:
+        """Return the names of the sealed texts that begin so, in order."""
+
+    async def forget(self, address: str) -> int:
+        """Forget all that is kept about an address, or, where it ends in `/`, about every address that begins so.
+
+        That is: subscriptions there, deliveries to it, marks of or at it, lines of the journal about it or by it; as
+        the maker of subscriptions elsewhere it is replaced by their place. Returns how many subscriptions there were.
+        """
+
+    async def correspondents(self) -> Sequence[Correspondent]:
+        """Return everybody who is, was or must not be written to by mail, by name."""
+
+    async def correspondent(self, name: str) -> Correspondent | None:
+        """Return one by the keyed hash of the address."""
+
+    async def keep_correspondent(self, correspondent: Correspondent, *, expected: Correspondent | None) -> bool:
+        """Keep another state of one that stands as `expected` (None: not at all); False, and nothing done, else."""
+
+    async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
+        """Forget an address as `forget` does, and in the same write the correspondent of that name.
+
+        What is `left` of the correspondent is kept in its stead. Returns how many subscriptions there were.
+        """
+
+    async def note_letter(self, key: str, step: str, at: datetime) -> None:
+        """Note how far a delivery has come on its way to a mail server, in place of what was noted before."""
+
+    async def letter(self, key: str) -> str | None:
+        """Return what was noted last of a delivery; None when nothing was, or its notes are pruned (see `prune`)."""
 
     async def close(self) -> None:
         """Let go of files and locks; the store is not used afterwards."""

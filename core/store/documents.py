@@ -1,7 +1,7 @@
-"""EDGE. The small state as TinyDB tables: subscriptions, changes, marks, kept texts, facts.
+"""EDGE. The small state as TinyDB tables: subscriptions, changes, marks, texts, facts, what is sealed.
 
 Every public method is one write of the storage, or none. A removal of subscriptions also leaves the ids in `removals`
-until their deliveries, which lie elsewhere, are forgotten too (see `embedded.py`).
+until their deliveries, which lie elsewhere, are forgotten too (see `embedded.py`); `forgotten` does so for addresses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 from tinydb import where
@@ -18,7 +18,8 @@ from tinydb.table import Document
 
 from core.digests.subscription import Subscription
 from core.errors import StoreError
-from core.store import Change, Mark
+from core.store import Change, Mark, covers
+from core.store.correspondents import Correspondent
 from core.store.journal import JournalStorage
 from core.store.tables import Log, NamedTable, Shelf
 
@@ -39,6 +40,10 @@ class Documents:
         self._facts = NamedTable(storage, "facts")
         self._removals = NamedTable(storage, "removals")
         self._changes = Log(storage, "changes", CHANGES_KEPT)
+        self._sealed = NamedTable(storage, "sealed")
+        self._forgotten = NamedTable(storage, "forgotten")
+        self._correspondents = Shelf(storage, "correspondents")
+        self._letters = Shelf(storage, "letters")
 
     def subscriptions(self, address: str | None) -> list[Subscription]:
         """Return all subscriptions, or those of one place, by address and number."""
@@ -82,7 +87,7 @@ class Documents:
         return len(known)
 
     def removals(self) -> list[str]:
-        """Return ids of removed subscriptions whose deliveries may still be there."""
+        """Return ids of removed subscriptions, and erased addresses, whose deliveries may still be there."""
         return self._removals.names()
 
     def settle_removals(self, identifiers: Collection[str]) -> None:
@@ -140,11 +145,108 @@ class Documents:
         """Keep a small named fact."""
         self._facts.put(name, {"value": value})
 
+    def keep_sealed(self, name: str, sealed: str) -> None:
+        """Keep a sealed text."""
+        self._sealed.put(name, {"text": sealed})
+
+    def sealed(self, name: str) -> str | None:
+        """Return a sealed text."""
+        document = self._sealed.find(name)
+        return None if document is None else document["text"]
+
+    def take_sealed(self, name: str) -> str | None:
+        """Return a sealed text and forget it."""
+        text = self.sealed(name)
+        if text is not None:
+            self._sealed.cut([name])
+        return text
+
+    def sealed_names(self, prefix: str) -> list[str]:
+        """Return the names of sealed texts that begin so."""
+        return sorted(name for name in self._sealed.names() if name.startswith(prefix))
+
+    def forget(self, address: str) -> int:
+        """Forget all about an address here, and note that its deliveries are to be forgotten."""
+        with self._storage.batch():
+            return self._forget(address)
+
+    def _forget(self, address: str) -> int:
+        """Do so within a batch."""
+        gone, left = [], []
+        for document in self._subscriptions:
+            if covers(address, document["address"]):
+                gone.append(str(document.doc_id))
+            elif covers(address, document["created_by"]):
+                left.append(document)
+        for name in gone:
+            self._subscriptions.cut(name)
+        for document in left:
+            self._subscriptions.put(str(document.doc_id), {**document, "created_by": document["address"]})
+        for mark in [mark for mark in self._marks if _is_of(address, mark, "person", "place")]:
+            self._marks.cut(str(mark.doc_id))
+        self._changes.cut(lambda change: _is_of(address, change, "person", "address"))
+        self._forgotten.put(address, {})
+        return len(gone)
+
+    def forgotten(self) -> list[str]:
+        """Return the addresses whose deliveries may still be there."""
+        return self._forgotten.names()
+
+    def settle_forgotten(self, addresses: Collection[str]) -> None:
+        """Forget that they were forgotten."""
+        self._forgotten.cut(addresses)
+
+    def correspondents(self) -> list[Correspondent]:
+        """Return everybody who is known by mail, by name."""
+        found = [msgspec.convert(document, Correspondent) for document in self._correspondents]
+        return sorted(found, key=lambda correspondent: correspondent.name)
+
+    def correspondent(self, name: str) -> Correspondent | None:
+        """Return one."""
+        document = self._correspondents.find(name)
+        return None if document is None else msgspec.convert(document, Correspondent)
+
+    def keep_correspondent(self, correspondent: Correspondent, expected: Correspondent | None) -> bool:
+        """Keep another state of one that stands as expected."""
+        if self.correspondent(correspondent.name) != expected:
+            return False
+        self._correspondents.put(correspondent.name, msgspec.to_builtins(correspondent))
+        return True
+
+    def erase_place(self, address: str, name: str, left: Correspondent | None) -> int:
+        """Forget all about an address as `forget` does, and its correspondent."""
+        with self._storage.batch():
+            if left is None:
+                self._correspondents.cut(name)
+            else:
+                self._correspondents.put(name, msgspec.to_builtins(left))
+            return self._forget(address)
+
+    def note_letter(self, key: str, step: str, at: datetime) -> None:
+        """Note how far a delivery has come."""
+        self._letters.put(key, {"step": step, "at": at.isoformat()})
+
+    def letter(self, key: str) -> str | None:
+        """Return what was noted last."""
+        document = self._letters.find(key)
+        return None if document is None else document["step"]
+
+    def prune_letters(self, before: datetime) -> None:
+        """Forget the notes from before then."""
+        old = [document for document in self._letters if datetime.fromisoformat(document["at"]) < before]
+        with self._storage.batch():
+            for document in old:
+                self._letters.cut(str(document.doc_id))
+
     def _at(self, address: str) -> Sequence[Document]:
         return self._subscriptions.search(where("address") == address)
 
     def _note(self, change: Change) -> None:
         self._changes.append(msgspec.to_builtins(change))
+
+
+def _is_of(address: str, document: Document, *keys: str) -> bool:
+    return any(covers(address, document[key]) for key in keys)
 
 
 def _oldest(today: date) -> str:

@@ -5,8 +5,9 @@
     deliveries.sqlite3              the outbox: SQLite (outbox_db.py, outbox_file.py)
 
 All work on files runs in a thread of its own, one call after the other, so the event loop never waits for a disk; a
-caller who is cancelled does not stop what it began. One method touches both databases: removing subscriptions. The
-removal is decided by one line of the journal, and the open deliveries are forgotten before anything looks at them.
+caller who is cancelled does not stop what it began. Two methods touch both databases: removing subscriptions, and
+forgetting an address. Either is decided by one line of the journal, and deliveries are forgotten before anything looks
+at them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from core.clock import Clock, system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import Change, Delivery, Mark, State
+from core.store.correspondents import Correspondent
 from core.store.documents import Documents
 from core.store.folder import FolderLock
 from core.store.generations import FORMAT
@@ -56,6 +58,9 @@ class _Files:
         if not self.read_only and (removed := self.documents.removals()):
             self._outbox.forget_waiting(removed)
             self.documents.settle_removals(removed)
+        if not self.read_only and (forgotten := self.documents.forgotten()):
+            self._outbox.forget_addresses(forgotten)
+            self.documents.settle_forgotten(forgotten)
         return self._outbox
 
     def changing_outbox(self) -> Outbox:
@@ -72,7 +77,21 @@ class _Files:
             _log.warning("%s Deliveries of removed subscriptions are forgotten later.", error)
         return count
 
+    def forget(self, address: str) -> int:
+        return self._finish_forgetting(self.documents.forget(address))
+
+    def erase_place(self, address: str, name: str, left: Correspondent | None) -> int:
+        return self._finish_forgetting(self.documents.erase_place(address, name, left))
+
+    def _finish_forgetting(self, count: int) -> int:
+        try:
+            self.outbox()
+        except StoreError as error:  # as above
+            _log.warning("%s Deliveries that are to be forgotten are forgotten later.", error)
+        return count
+
     def prune(self, before: datetime) -> int:
+        self.documents.prune_letters(before)
         outbox = self.changing_outbox()
         count = outbox.prune(before, [subscription.id for subscription in self.documents.subscriptions(None)])
         outbox.copy()
@@ -220,6 +239,50 @@ class EmbeddedStore:
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
         await self._run(self._files.documents.set_fact, name, value)
+
+    async def keep_sealed(self, name: str, sealed: str) -> None:
+        """Keep a sealed text."""
+        await self._run(self._files.documents.keep_sealed, name, sealed)
+
+    async def sealed(self, name: str) -> str | None:
+        """Return a sealed text."""
+        return await self._run(self._files.documents.sealed, name)
+
+    async def take_sealed(self, name: str) -> str | None:
+        """Return a sealed text and forget it."""
+        return await self._run(self._files.documents.take_sealed, name)
+
+    async def sealed_names(self, prefix: str) -> Sequence[str]:
+        """Return the names of sealed texts that begin so."""
+        return await self._run(self._files.documents.sealed_names, prefix)
+
+    async def forget(self, address: str) -> int:
+        """Forget all about an address, or about those that begin so; decided by one line of the journal."""
+        return await self._run(self._files.forget, address)
+
+    async def correspondents(self) -> Sequence[Correspondent]:
+        """Return everybody who is, was or must not be written to by mail, by name."""
+        return await self._run(self._files.documents.correspondents)
+
+    async def correspondent(self, name: str) -> Correspondent | None:
+        """Return one by the keyed hash of the address."""
+        return await self._run(self._files.documents.correspondent, name)
+
+    async def keep_correspondent(self, correspondent: Correspondent, *, expected: Correspondent | None) -> bool:
+        """Keep another state of one that stands as `expected`; False otherwise."""
+        return await self._run(self._files.documents.keep_correspondent, correspondent, expected)
+
+    async def erase_place(self, address: str, *, name: str, left: Correspondent | None) -> int:
+        """Forget a place wholly, its deliveries too."""
+        return await self._run(self._files.erase_place, address, name, left)
+
+    async def note_letter(self, key: str, step: str, at: datetime) -> None:
+        """Note how far a delivery has come on its way to a mail server."""
+        await self._run(self._files.documents.note_letter, key, step, at)
+
+    async def letter(self, key: str) -> str | None:
+        """Return what was noted last of a delivery."""
+        return await self._run(self._files.documents.letter, key)
 
     async def close(self) -> None:
         """Let go of files and lock, after what was begun has ended."""

@@ -90,6 +90,15 @@ class Outbox:
                 (json.dumps(list(subscriptions)),),
             )
 
+    def forget_addresses(self, addresses: Collection[str]) -> None:
+        """Forget all deliveries to these addresses; one that ends in `/` stands for all that begin so."""
+        with self._transaction() as database:
+            database.execute(
+                "DELETE FROM deliveries WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE address = value"
+                " OR (value LIKE '%/' AND substr(address, 1, length(value)) = value))",
+                (json.dumps(list(addresses)),),
+            )
+
     def prune(self, before: datetime, known: Collection[str]) -> int:
         """Forget settled deliveries composed before then, but not the newest of each known subscription."""
         with self._transaction() as database:

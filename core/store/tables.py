@@ -7,7 +7,7 @@ small tables, of which a write touches one.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from tinydb.queries import QueryLike
@@ -99,6 +99,13 @@ class Log:
         newest.insert(document)
         for name in pages[: -1 - -(-self._kept // _PAGE)]:
             self._page(name).truncate()
+
+    def cut(self, condition: Callable[[Document], bool]) -> None:
+        """Forget the documents for which a condition holds."""
+        for name in self._pages():
+            page = self._page(name)
+            if ids := [document.doc_id for document in page if condition(document)]:
+                page.remove(doc_ids=ids)
 
     def newest_first(self) -> Iterator[Document]:
         """Return the documents, the one written last first."""

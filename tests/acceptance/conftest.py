@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.browsers import CHROMIUM, NO_CHROMIUM, open_chromium
 from tests.servers.sources import NOWHERE, SourcesServer, addresses
 from tests.shells import Shell
 from tests.stories import tell_stories
@@ -56,3 +57,12 @@ def stocked(tmp_path, stocked_home):
     shell = Shell(tmp_path, addresses(NOWHERE))
     shutil.copytree(stocked_home, shell.home)
     return shell
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser, started once."""
+    if CHROMIUM is None:
+        pytest.skip(NO_CHROMIUM)
+    with open_chromium() as browser:
+        yield browser

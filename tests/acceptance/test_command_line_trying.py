@@ -1,8 +1,13 @@
-"""`paperboy backtest` as a process."""
+"""`paperboy backtest` and `paperboy saved` as processes."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+
+from core.store.embedded import EmbeddedStore
+from tests.fakes import make_mark
 
 
 def test_interests_are_tried_on_the_library(stocked):
@@ -59,3 +64,33 @@ def test_a_ready_made_interest_is_tried_and_subscribed_by_its_name(stocked):
     added = stocked.run("subscriptions", "add", "slack:T1/C2", "game", "theory", "daily")
     assert (added.code, added.err) == (0, "")
     assert "Subscribed as #1 to game theory (cat:cs.GT OR" in added.out
+
+
+def save(home, *papers):
+    async def keep():
+        store = await EmbeddedStore.open(home)
+        for paper in papers:
+            await store.mark(make_mark("saved", person="slack:T1/U1", paper=paper))
+        await store.close()
+
+    asyncio.run(keep())
+
+
+def test_what_a_person_saved_is_written_for_a_reference_manager(stocked):
+    paper = stocked.run("search", "grokking", "--json").json["hits"][0]["id"]
+    assert stocked.run("saved", "slack:T1/U1").out == "Nothing is saved by slack:T1/U1.\n"
+    save(stocked.home, paper)
+    entries = stocked.run("saved", "slack:T1/U1")
+    assert (entries.code, entries.err) == (0, "")
+    assert entries.out.startswith("@misc{")
+    assert paper in entries.out
+    record = stocked.run("saved", "slack:T1/U1", "--format", "ris").out
+    assert record.startswith("TY  - UNPB\n")
+    assert record.rstrip().endswith("ER  -")
+    assert stocked.run("saved", "slack:T1/U2").out == "Nothing is saved by slack:T1/U2.\n"
+
+
+def test_saved_by_nobody_we_can_know_is_wrong_usage(shell):
+    done = shell.run("saved", "alice")
+    assert (done.code, done.out) == (2, "")
+    assert "'alice' is not an address" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 
@@ -98,6 +99,18 @@ def test_a_taken_port_is_one_sentence_and_the_end(stocked):
     assert done.code == 1
     assert f"web.port: {port} at 127.0.0.1" in done.complaint
     assert "PAPERBOY_WEB__PORT" in done.complaint
+
+
+def test_it_says_that_it_is_ready_and_shows_its_figures_at_an_address_of_their_own(stocked, sources):
+    metrics = {"PAPERBOY_METRICS__ENABLED": "true", "PAPERBOY_METRICS__PORT": "0"}
+    with stocked.start("run", **metrics, **sources.environment) as service:
+        url = service.page()
+        assert (look(url, "/readyz").status_code, look(url, "/readyz").text) == (200, "ready")
+        found = service.until(lambda: re.search(r"figures for Prometheus are at (http://\S+)/metrics", service.err))
+        assert "paperboy_ready 1.0" in look(found[1], "/metrics").text
+        assert look(url, "/metrics").status_code == 404
+        assert "Grokking in Small Transformers" in look(url, "/search?q=grokking").text
+        assert service.end().code == 0
 
 
 def test_without_the_page_nothing_listens(stocked):

@@ -14,6 +14,7 @@ from bots.slack import Slack
 from core.chat.message import Kind, Message, text
 from core.delivery.courier import AT_ONCE
 from core.errors import DeliveryError
+from tests.fakes import MemoryStore
 from tests.servers import discord as d
 from tests.servers.rates import RateLimit, VirtualTime
 from tests.servers.slack import APP_TOKEN, BOT_TOKEN, Channel, SlackServer
@@ -62,7 +63,7 @@ async def drain_discord() -> None:
     most, seconds = DISCORD_BUCKET
     async with d.DiscordServer() as server:
         server.bucket = DISCORD_BUCKET
-        discord = Discord(d.TOKEN, api_url=server.api_url, gateway_url=server.gateway_url)
+        discord = Discord(d.TOKEN, store=MemoryStore(), api_url=server.api_url, gateway_url=server.gateway_url)
         places = [f"discord:{d.CHANNEL}", f"discord:{d.OTHER_CHANNEL}", f"discord:@{d.ALICE}", f"discord:@{d.BOB}"]
 
         async def drain(place: str) -> float:

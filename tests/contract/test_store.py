@@ -13,6 +13,7 @@ import pytest
 from core.digests.subscription import Pause
 from core.errors import StoreError
 from core.store import Delivery, Shown, State, Store
+from core.store.correspondents import Consent, Correspondent, Wish
 from core.store.embedded import EmbeddedStore
 from tests.fakes import NOON, MemoryStore, make_change, make_delivery, make_mark, make_subscription
 
@@ -405,3 +406,124 @@ async def test_sent_deliveries_that_lacked_a_source_are_found_until_they_are_old
     assert await store.sent_lacking(NOON + timedelta(seconds=1)) == []
     await store.move(replace(found, lacking=()), expected=State.SENT)
     assert await store.sent_lacking(NOON) == []
+
+
+async def test_a_sealed_text_is_kept_until_another_takes_its_name(store: Store) -> None:
+    await store.keep_sealed("slack:T1", "one")
+    await store.keep_sealed("slack:T1", "two")
+    await store.keep_sealed("mail:x", "three")
+    assert await store.sealed("slack:T1") == "two"
+    assert await store.sealed("slack:T2") is None
+    await store.keep_sealed("slack:T0", "four")
+    assert list(await store.sealed_names("slack:")) == ["slack:T0", "slack:T1"]
+
+
+async def test_a_sealed_text_is_taken_once_however_many_reach_for_it(store: Store) -> None:
+    await store.keep_sealed("a", "text")
+    taken = await asyncio.gather(*(store.take_sealed("a") for _ in range(5)))
+    assert sorted(taken, key=str) == [None, None, None, None, "text"]
+    assert await store.sealed("a") is None
+
+
+async def fill(store: Store) -> None:
+    """Two places of one workspace, one of another, all by Alice, who has a place of her own as well."""
+    for name, place in [("s1", "slack:T1/C1"), ("s2", "slack:T1/U1"), ("s3", "slack:T10/C1")]:
+        await store.add_subscription(make_subscription(name, place), make_change(f"subscribed {name}", place))
+        await store.enqueue(make_delivery(name, address=place))
+        await store.enqueue(make_delivery(name, DAY - timedelta(days=1), address=place, state=State.SENT))
+        await store.mark(make_mark(place=place, person="slack:T1/U2"))
+
+
+async def test_forgetting_a_workspace_forgets_all_of_it_and_nothing_else(store: Store) -> None:
+    await fill(store)
+    assert await store.forget("slack:T1/") == 2
+    assert [item.id for item in await store.subscriptions()] == ["s3"]
+    assert [item.subscription for item in await store.open_deliveries()] == ["s3"]
+    assert {item.subscription for item in await store.deliveries_of_paper("2310.01234")} == {"s3"}
+    assert list(await store.marks()) == []
+    assert list(await store.changes()) == []
+
+
+async def test_forgetting_a_person_leaves_what_she_made_for_others_without_her_name(store: Store) -> None:
+    await fill(store)
+    assert await store.forget("slack:T1/U1") == 1
+    assert [(item.id, item.created_by) for item in await store.subscriptions()] == [
+        ("s1", "slack:T1/C1"),
+        ("s3", "slack:T10/C1"),
+    ]
+    assert {item.address for item in await store.deliveries_of_paper("2310.01234")} == {"slack:T1/C1", "slack:T10/C1"}
+    assert list(await store.changes()) == []
+    assert [mark.place for mark in await store.marks()] == ["slack:T1/C1", "slack:T10/C1"]
+    assert await store.forget("slack:T1/U1") == 0
+
+
+async def test_what_is_forgotten_can_begin_anew(store: Store) -> None:
+    await fill(store)
+    await store.forget("slack:T1/")
+    kept = await store.add_subscription(make_subscription("s1"), make_change("again"))
+    assert kept.number == 1
+    assert await store.enqueue(make_delivery("s1"))
+    assert [item.subscription for item in await store.open_deliveries()] == ["s1", "s3"]
+
+
+def person(name: str = "n1", **fields: object) -> Correspondent:
+    wish = Wish("w1", "grokking", "08:00", "UTC", "daily", 5, NOON, "192.0.2.7")
+    consent = Consent("s1", NOON, "192.0.2.7", NOON, "192.0.2.8", "yes")
+    return Correspondent(name, **{"address": "email:a@b.org", "wishes": (wish,), "consents": (consent,), **fields})
+
+
+async def test_a_correspondent_comes_back_as_it_was_and_changes_only_from_what_it_was(store: Store) -> None:
+    assert await store.correspondent("n1") is None
+    first, second = person(), person(wishes=(), asked=(NOON,), left_at=NOON)
+    assert await store.keep_correspondent(first, expected=None)
+    assert not await store.keep_correspondent(second, expected=None)
+    assert await store.correspondent("n1") == first
+    assert await store.keep_correspondent(second, expected=first)
+    assert not await store.keep_correspondent(first, expected=first)
+    await store.keep_correspondent(person("a0"), expected=None)
+    assert [found.name for found in await store.correspondents()] == ["a0", "n1"]
+
+
+async def test_of_two_who_change_a_correspondent_at_once_one_is_told(store: Store) -> None:
+    await store.keep_correspondent(person(), expected=None)
+    changes = [store.keep_correspondent(person(asked=(NOON,) * number), expected=person()) for number in (1, 2)]
+    assert sorted(await asyncio.gather(*changes)) == [False, True]
+
+
+async def test_erasing_a_place_leaves_nothing_of_it_but_what_is_said_and_others_as_they_were(store: Store) -> None:
+    mine, other = "email:a@b.org", "email:c@d.org"
+    for name, place in (("s1", mine), ("s2", other)):
+        await store.add_subscription(make_subscription(name, place), make_change(address=place))
+        await store.enqueue(make_delivery(name, address=place))
+        await store.enqueue(make_delivery(name, DAY - timedelta(days=1), address=place, state=State.SENT))
+        await store.mark(make_mark(person=place, place=place))
+    await store.enqueue(make_delivery("older", DAY, address=mine, state=State.DEAD))
+    await store.keep_correspondent(person(), expected=None)
+    left = Correspondent("n1", blocked_at=NOON)
+    assert await store.erase_place(mine, name="n1", left=left) == 1
+    assert await store.correspondents() == [left]
+    everything = [*await store.subscriptions(), *await store.changes(), *await store.marks()]
+    everything += await store.deliveries_of_paper("2310.01234")
+    assert mine not in str(everything)
+    assert str(everything).count(other) >= 5
+    assert await store.erase_place(mine, name="n1", left=None) == 0
+    assert await store.correspondents() == []
+
+
+async def test_a_place_that_was_erased_can_begin_anew(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1", "email:a@b.org"), make_change())
+    await store.erase_place("email:a@b.org", name="n1", left=None)
+    kept = await store.add_subscription(make_subscription("s9", "email:a@b.org"), make_change())
+    await store.enqueue(make_delivery("s9", address="email:a@b.org"))
+    assert kept.number == 1
+    assert len(await store.open_deliveries()) == 1
+
+
+async def test_the_newest_note_of_a_letter_counts_until_it_is_pruned(store: Store) -> None:
+    assert await store.letter("s1/2026-10-01") is None
+    await store.note_letter("s1/2026-10-01", "begun", NOON)
+    await store.note_letter("s1/2026-10-01", "taken", NOON)
+    await store.note_letter("s2/2026-10-01", "begun", NOON - timedelta(days=3))
+    await store.prune(NOON - timedelta(days=1))
+    assert await store.letter("s1/2026-10-01") == "taken"
+    assert await store.letter("s2/2026-10-01") is None

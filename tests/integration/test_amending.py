@@ -86,7 +86,7 @@ async def test_while_the_source_is_down_nothing_is_touched(world):
     await world.tick(AT_EIGHT)
     await world.learn(LATE_PAPER)
     assert await amend(world) == 0
-    assert world.platform.edits == 0
+    assert world.platform.edited == 0
 
 
 async def test_an_edit_that_fails_is_tried_again(world):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from core.chat import commands as c
 from core.chat.message import Kind
 from core.chat.parsing import FORMS
+from tests.fakes import make_change
 from tests.worlds import ALICE, MONDAY, PLACE, make_record, open_world, titles, upvotes, words
 
 PAPERS = [
@@ -178,6 +180,22 @@ async def test_edit_changes_what_is_said_and_nothing_else(world):
     assert (await world.ask('edit 1 "unclosed')).kind is Kind.ERROR
 
 
+@pytest.mark.parametrize("command", ["subscribe like:2101.99999", "edit 1 like:2101.99999"])
+async def test_interests_that_name_an_unknown_paper_are_not_kept(world, command):
+    await world.ask("subscribe grokking")
+    assert "the library does not hold 2101.99999" in words(await world.ask(command))
+    assert [item.interests for item in await world.house.store.subscriptions(PLACE)] == ["grokking"]
+
+
+async def test_the_time_of_a_subscription_can_be_changed_though_its_paper_is_lost(world):
+    await world.ask("subscribe grokking")
+    (kept,) = await world.house.store.subscriptions(PLACE)
+    await world.house.store.replace_subscription(replace(kept, interests="like:2101.99999"), make_change())
+    answer = words(await world.ask("edit 1 at 09:15"))
+    assert "at 09:15" in answer
+    assert "the library does not hold 2101.99999" in answer
+
+
 async def test_edit_from_when_ready_to_a_time_and_back(world):
     await world.ask("subscribe grokking when ready by 10:00 in UTC")
     assert "when ready by 10:00" in words(await world.ask("list"))
@@ -318,3 +336,27 @@ async def test_a_list_does_not_promise_an_hour_to_what_waits_for_its_batch(world
 async def test_a_day_that_nobody_listed_says_so(world):
     page = await world.house.newsroom.front_page(MONDAY, day=MONDAY.date() - timedelta(days=400))
     assert "no source has listed a paper for this day" in words(page)
+
+
+async def test_a_preview_shows_what_interests_would_have_delivered_and_keeps_nothing(world):
+    answer = await world.ask(c.Preview("grokking"))
+    assert "2 of 15 papers" in words(answer)
+    assert "Grokking" in words(answer)
+    assert list(await world.house.store.subscriptions()) == []
+    assert (await world.ask(c.Preview('"open'))).kind is Kind.ERROR
+
+
+async def test_the_details_of_a_paper_hold_its_whole_abstract_and_all_its_authors(world):
+    paper = (await world.ask(c.Search("grokking"))).cards[0].paper
+    kept = await world.house.library.paper(paper)
+    answer = await world.ask(c.Press("details", paper))
+    assert kept.abstract in words(answer)
+    assert all(name in words(answer) for name in kept.authors)
+    assert answer.cards == ()
+
+
+async def test_the_card_of_a_paper_can_be_asked_for_by_its_address(world):
+    paper = (await world.ask(c.Search("grokking"))).cards[0].paper
+    (card,) = (await world.ask(c.Show(f"https://arxiv.org/pdf/{paper}v2"))).cards
+    assert (card.paper, card.buttons) == (paper, ())
+    assert (await world.ask(c.Show("https://arxiv.org/abs/1901.00001"))).kind is Kind.ERROR

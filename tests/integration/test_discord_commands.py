@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import time
+from datetime import date, time
 
 import pytest
 
 from bots.discord import Discord
 from core.chat import commands as c
 from core.chat.message import Button, Card, Kind, Message, text
+from tests.fakes import MemoryStore
 from tests.servers.discord import ALICE, BOB, CHANNEL, EPHEMERAL, TOKEN, DiscordServer, Fault
 from tests.servers.discord_limits import walk
 
@@ -51,7 +52,9 @@ def desk():
 
 
 async def start(server, desk):
-    discord = Discord(TOKEN, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02))
+    discord = Discord(
+        TOKEN, store=MemoryStore(), api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02)
+    )
     listening = asyncio.create_task(discord.listen(desk.answer))
     await asyncio.wait_for(discord.ready(), 20)
     return discord, listening
@@ -82,7 +85,7 @@ TYPED = {"at": "8:30", "timezone": "europe/berlin", "days": "mon,thu", "top": 3,
         ("search", {"query": "length generalization"}, c.Search("length generalization")),
         ("today", {}, c.Today()),
         ("subscribe", {"interests": "diffusion"}, c.Subscribe("diffusion")),
-        ("subscribe", {}, c.Subscribe("")),
+        ("subscribe", {"top": 7}, c.Subscribe("", c.Options(top=7))),
         ("subscribe", {"interests": "diffusion", **TYPED}, c.Subscribe("diffusion", OPTIONS)),
         ("list", {}, c.ListAll()),
         ("unsubscribe", {"number": "2"}, c.Unsubscribe(2)),
@@ -94,7 +97,13 @@ TYPED = {"at": "8:30", "timezone": "europe/berlin", "days": "mon,thu", "top": 3,
         ("why", {"paper": "2310.01234"}, c.Why("2310.01234")),
         ("similar", {"paper": "2310.01234"}, c.Similar("2310.01234")),
         ("cite", {"paper": "2310.01234"}, c.Cite("2310.01234")),
+        ("edit", {"number": 2, "no_repeats": False}, c.Edit(2, None, c.Options(no_repeats=False))),
+        ("send", {"number": 2}, c.Send(2)),
+        ("send", {"number": 2, "date": "2026-11-23", "again": True}, c.Send(2, date(2026, 11, 23), again=True)),
         ("saved", {}, c.Saved()),
+        ("saved", {"form": "ris"}, c.Saved("ris")),
+        ("taste", {}, c.Taste()),
+        ("taste", {"reset": True}, c.Taste(reset=True)),
         ("help", {}, c.Help()),
     ],
 )
@@ -206,12 +215,13 @@ async def test_sharing_posts_for_everybody_and_leaves_the_page_as_it_is(server, 
     assert first.shown[0]["components"] == before
 
 
-async def test_a_button_that_is_not_ours_is_left_alone(server, desk, discord):
-    foreign = {"type": 2, "label": "?", "custom_id": "other:thing", "style": 2}
-    message = {**server._message(CHANNEL, {}), "components": [{"type": 1, "components": [foreign]}]}
-    asked = await server.click(message, "?")
-    await (await server.slash("list")).answered()
-    assert asked.acknowledged is None
+async def test_a_button_from_another_version_says_so(server, desk, discord):
+    old = {"type": 2, "label": "?", "custom_id": "earlier:thing", "style": 2}
+    message = {**server._message(CHANNEL, {}), "components": [{"type": 1, "components": [old]}]}
+    asked = await (await server.click(message, "?")).answered()
+    assert "another version of paperboy" in shown(asked)
+    assert asked.shown[0]["flags"] & EPHEMERAL
+    assert desk.asked == []
 
 
 @pytest.mark.parametrize(
@@ -222,6 +232,18 @@ async def test_options_are_suggested_while_they_are_typed(server, discord, optio
     for sub in ("subscribe", "edit"):
         asked = await server.complete(sub, option, typed)
         assert asked.choices[0] == {"name": offered, "value": offered}
+
+
+async def test_ready_made_interests_are_offered_by_name_with_what_they_are_about(server, discord):
+    for sub in ("subscribe", "edit"):
+        asked = await server.complete(sub, "interests", "genom")
+        assert asked.choices[0] == {"name": "genomics: Genomes, gene expression and single cells", "value": "genomics"}
+
+
+async def test_a_date_that_is_none_is_told_to_the_asker(server, desk, discord):
+    asked = await (await server.slash("send", number=2, date="monday")).answered()
+    assert "not a date" in shown(asked)
+    assert desk.asked == []
 
 
 async def test_a_bug_is_one_sentence_to_the_asker_and_a_traceback_in_the_log(server, desk, discord, caplog):

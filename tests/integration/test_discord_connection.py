@@ -8,6 +8,8 @@ import logging
 import pytest
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from bots.discord import Discord
 from core.chat import commands as c
@@ -15,8 +17,9 @@ from core.chat.message import Kind, Message, text
 from core.clock import system_clock
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import read_settings
-from tests.fakes import MemoryStore
-from tests.servers.discord import APP, TOKEN, DiscordServer, Fault
+from tests.fakes import MemoryStore, make_change, make_subscription
+from tests.servers.discord import APP, CHANNEL, FORUM, OTHER_CHANNEL, SEND, TOKEN, DiscordServer, Fault
+from tests.worlds import open_world
 
 REGISTER = f"PUT /applications/{APP}/commands"
 
@@ -26,7 +29,9 @@ async def say_hello(_):
 
 
 def make(server, *, token=TOKEN):
-    return Discord(token, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02))
+    return Discord(
+        token, store=MemoryStore(), api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02)
+    )
 
 
 class Running:
@@ -193,7 +198,7 @@ async def test_closing_what_never_started_is_fine(server):
 
 async def test_without_addresses_in_the_settings_it_is_discord_itself(server):
     make(server)
-    Discord(TOKEN)
+    Discord(TOKEN, store=MemoryStore())
     assert Route.BASE == "https://discord.com/api/v10"
     assert str(DiscordWebSocket.DEFAULT_GATEWAY) == "wss://gateway.discord.gg/"
 
@@ -220,6 +225,45 @@ async def test_doctor_says_how_to_mend_what_is_not_well(server):
     assert f"client_id={APP}" in findings["Discord servers"][1]
     assert "applications.commands" in findings["Discord servers"][1]
     assert findings["Discord commands"] == (True, "paperboy run will register /papers when it starts")
+    await discord.close()
+
+
+async def test_doctor_names_the_subscribed_channels_that_cannot_be_posted_to_and_what_they_lack(server):
+    store = MemoryStore()
+    for number, channel in enumerate((CHANNEL, OTHER_CHANNEL, FORUM, "9999")):
+        await store.add_subscription(make_subscription(f"s{number}", f"discord:{channel}"), make_change())
+    discord = Discord(TOKEN, store=store, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01,))
+
+    async def told():
+        return next((well, words) for what, well, words in await discord.check() if what == "Discord channels")
+
+    well, words = await told()
+    assert (well, "9999" in words, f"#channel-{CHANNEL}" in words) == (False, True, False)
+    server.everyone &= ~SEND
+    well, words = await told()
+    assert f"#channel-{CHANNEL}; allow it Send Messages there" in words
+    assert f"#channel-{FORUM}; allow it Create Posts there" in words
+    await discord.close()
+
+
+async def test_doctor_tells_of_privileged_intents_that_nobody_needs(server):
+    server.flags = 1 << 19
+    discord = make(server)
+    told = {what: words for what, _, words in await discord.check()}
+    assert "Message Content Intent may be switched off" in told["Discord intents"]
+    await discord.close()
+
+
+async def test_the_page_offers_discord_where_the_application_is_named(server, tmp_path):
+    discord = make(server)
+    async with open_world(tmp_path) as world:
+        assert discord.routes(world.house) == ()
+    async with open_world(tmp_path / "named", discord={"application_id": "123456789012345678"}) as world:
+        client = TestClient(Starlette(routes=list(discord.routes(world.house))), follow_redirects=False)
+        answer = client.get("/discord/install")
+    assert answer.status_code == 303
+    assert "client_id=123456789012345678" in answer.headers["location"]
+    assert answer.headers["location"].startswith("https://discord.com/oauth2/authorize?")
     await discord.close()
 
 
@@ -256,3 +300,15 @@ async def test_listing_works_while_a_command_is_answered_slowly(server):
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await discord.close()
+
+
+async def test_a_discord_that_asks_for_several_connections_gets_them_and_answers_on_each(server):
+    server.shards = 3
+    async with Running(server) as discord:
+        await asyncio.wait_for(discord.ready(), 20)
+        assert server.identified == 3
+        await answered(server)
+        await server.ask_to_reconnect()
+        await server.connected()
+        await answered(server)
+    assert (server.identified, server.resumed) == (3, 1)

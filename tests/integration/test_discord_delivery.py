@@ -12,6 +12,7 @@ from bots.discord import Discord
 from bots.discord.marks import nonce
 from core.chat.message import Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
+from tests.fakes import MemoryStore
 from tests.servers.discord import (
     ALICE,
     BOB,
@@ -34,7 +35,7 @@ LONG = Message(
     Kind.DIGEST,
     heading="Digest",
     cards=tuple(
-        Card(f"2310.{n:05}", f"Paper {n}", f"https://arxiv.org/abs/2310.{n:05}", summary="x " * 400) for n in range(40)
+        Card(f"2310.{n:05}", f"Paper {n}", f"https://arxiv.org/abs/2310.{n:05}", summary="x " * 400) for n in range(60)
     ),
 )
 POSTS = f"POST /channels/{CHANNEL}/messages"
@@ -48,7 +49,9 @@ async def server():
 
 @pytest.fixture
 async def discord(server):
-    running = Discord(TOKEN, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02))
+    running = Discord(
+        TOKEN, store=MemoryStore(), api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02)
+    )
     yield running
     await running.close()
 
@@ -214,7 +217,7 @@ async def test_a_revoked_token_is_said_so(server, discord):
 async def test_an_unreachable_discord_took_nothing():
     async with DiscordServer() as server:
         api_url = server.api_url
-    discord = Discord(TOKEN, api_url=api_url, gateway_url="ws://127.0.0.1:9", delays=(0.01,))
+    discord = Discord(TOKEN, store=MemoryStore(), api_url=api_url, gateway_url="ws://127.0.0.1:9", delays=(0.01,))
     assert (await failure_of(discord.deliver(HERE, SHORT, key="k"))).kind is DeliveryFailure.RETRY
     await discord.close()
 

@@ -11,6 +11,7 @@ from bots.discord import Discord
 from bots.discord.marks import component_id
 from core.chat.message import Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
+from tests.fakes import MemoryStore
 from tests.servers.discord import (
     ALICE,
     BOB,
@@ -36,8 +37,8 @@ def digest(papers, word="Paper"):
     return Message(Kind.DIGEST, heading="Digest", lines=(text("Monday"),), cards=cards)
 
 
-SHORT, LONG = digest(2), digest(40)
-LATER_SHORT, LATER_LONG = digest(2, "Later"), digest(40, "Later")
+SHORT, LONG = digest(2), digest(60)
+LATER_SHORT, LATER_LONG = digest(2, "Later"), digest(60, "Later")
 
 
 @pytest.fixture
@@ -49,7 +50,12 @@ async def server():
 @pytest.fixture
 async def discord(server):
     running = Discord(
-        TOKEN, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01, 0.02), most_invalid=6
+        TOKEN,
+        store=MemoryStore(),
+        api_url=server.api_url,
+        gateway_url=server.gateway_url,
+        delays=(0.01, 0.02),
+        most_invalid=6,
     )
     yield running
     await running.close()
@@ -101,7 +107,7 @@ async def test_an_edit_changes_every_part_in_place_and_keeps_its_key(server, con
     receipt = await connected.edit(HERE, LATER_LONG, key="k", parts=first.parts)
     assert receipt == first
     assert receipt.url
-    assert titles(server) == [f"Later {n}" for n in range(40)]
+    assert titles(server) == [f"Later {n}" for n in range(60)]
     marks = [message["components"][0]["id"] for message in server.messages[CHANNEL]]
     assert marks == [component_id("k", part) for part in range(len(first.parts))]
     assert await connected.find(HERE, "k", long_ago()) == list(first.parts) == ids(server)
@@ -118,7 +124,7 @@ async def test_a_longer_message_goes_on_below_and_is_found_whole(server, connect
     assert receipt.parts[:1] == first.parts
     assert len(receipt.parts) == len(connected.payload(LATER_LONG)) > 2
     assert list(receipt.parts) == ids(server) == await connected.find(HERE, "k", long_ago())
-    assert titles(server) == [f"Later {n}" for n in range(40)]
+    assert titles(server) == [f"Later {n}" for n in range(60)]
 
 
 async def test_a_shorter_message_leaves_a_short_mark_where_the_rest_was(server, connected):
@@ -138,7 +144,7 @@ async def test_an_edit_that_is_repeated_with_what_it_was_told_first_changes_noth
         message["nonce"] = None
     assert await connected.edit(HERE, LATER_LONG, key="k", parts=first.parts) == once
     assert ids(server) == list(once.parts)
-    assert titles(server) == [f"Later {n}" for n in range(40)]
+    assert titles(server) == [f"Later {n}" for n in range(60)]
 
 
 async def test_a_lost_reply_to_a_change_is_got_over_since_repeating_it_is_harmless(server, connected):

@@ -77,6 +77,19 @@ class StoreMachine(RuleBasedStateMachine):
 
         return self.loop.run_until_complete(answer())
 
+    @rule(address=st.sampled_from(["slack:T1/", "slack:T1/C1", "slack:T1/U1", "discord:1"]))
+    def forget(self, address: str) -> None:
+        self.both(lambda store: store.forget(address))
+
+    @rule(name=NAMES, text=NAMES)
+    def seal(self, name: str, text: str) -> None:
+        self.both(lambda store: store.keep_sealed(name, text))
+        self.both(lambda store: store.sealed_names(""))
+
+    @rule(name=NAMES)
+    def take(self, name: str) -> None:
+        self.both(lambda store: store.take_sealed(name))
+
     @rule(name=NAMES, place=PLACES)
     def add(self, name: str, place: str) -> None:
         self.both(lambda store: store.add_subscription(make_subscription(name, place), make_change(name, place)))

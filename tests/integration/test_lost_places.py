@@ -59,7 +59,9 @@ async def slack():
 @pytest.fixture
 async def discord():
     async with d.DiscordServer() as server:
-        platform = Discord(d.TOKEN, api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01,))
+        platform = Discord(
+            d.TOKEN, store=MemoryStore(), api_url=server.api_url, gateway_url=server.gateway_url, delays=(0.01,)
+        )
         async with listening(platform):
             yield server, platform
 

@@ -20,6 +20,7 @@ import pytest
 from core.errors import ModelError
 from core.search.embedding import BLOCK, Reader
 from core.search.engine import Engine
+from core.search.hybrid import rank_by_both
 from core.search.lexical import BM25
 from core.search.meaning import NO_MODEL, NO_VECTORS, Meaning
 from core.search.postings import WordLists
@@ -353,6 +354,24 @@ async def test_the_quick_word_lists_rank_as_the_librarys_own_index_does(tmp_path
             assert postings.score(asked, chosen) == pytest.approx({number: quick[number] for number in chosen})
             assert rank_correlation([quick[n] for n in slow], list(slow.values())) > 0.9
         assert postings.frequencies(["kernel", "kernels", "nowhere"]) == ([120, 120, 0], 300)
+
+
+async def test_a_word_with_a_hyphen_is_asked_of_the_quick_word_lists_too(tmp_path):
+    records = [make_record(f"x:{n}", f"State of the art {n}" if n % 3 else f"Wheat {n}") for n in range(60)]
+    async with open_world(tmp_path, records) as (library, models, _):
+        known = Meaning(tmp_path, models).open()
+        query = parse_words("state-of-the-art wheat")
+        vector = known.embedder.embed_query(query.text)
+
+        def rank(connection, postings):
+            return rank_by_both(connection, query, {}, 50, known, postings, lambda: vector)
+
+        postings = await library.read(WordLists(tmp_path).open)
+        # Without the index of the library itself, there is nobody else who could have answered.
+        await library.write(lambda c: c.execute("INSERT INTO words (words) VALUES ('delete-all')"))
+        quick = await library.read(lambda c: rank(c, postings))
+        assert len(quick.words) == 60
+        assert not (await library.read(lambda c: rank(c, None))).words
 
 
 def rank_correlation(left, right):

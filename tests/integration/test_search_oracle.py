@@ -70,20 +70,18 @@ def has_exactly(text, *fields):
 
 
 def has_name(name, author):
-    """Try every way to pair the tokens of the two names."""
+    """All of the wanted, or (of two tokens) the family name, last or first, and a given name that begins alike."""
     wanted, held = tokens(name), tokens(author)
-
-    def pair(left, free):
-        if not left:
-            return True
-        first, *rest = left
-        return any(
-            (first == other or (min(len(first), len(other)) == 1 and first[0] == other[0]))
-            and pair(rest, free[:index] + free[index + 1 :])
-            for index, other in enumerate(free)
-        )
-
-    return bool(set(wanted) & set(held)) and pair(wanted, held)
+    if all(wanted.count(token) <= held.count(token) for token in wanted):
+        return True
+    if len(wanted) < 2 or len(held) < 2:
+        return False
+    (given, family), (first, *_, last) = wanted, held
+    orders = [(first, last), (held[1], first)] if min(map(len, held)) > 1 else [(first, last)]
+    return any(
+        family == surname and (given == forename or (1 in {len(given), len(forename)} and given[0] == forename[0]))
+        for forename, surname in orders
+    )
 
 
 def holds(paper, node):  # noqa: C901, PLR0911, PLR0912 - one case a kind

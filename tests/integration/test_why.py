@@ -70,7 +70,7 @@ async def test_votes_that_came_afterwards_are_not_taken_for_those_of_the_morning
     await world.tick(AT_EIGHT)
     world.now = AT_EIGHT + timedelta(hours=5)
     await world.learn(replace(VOTED[3], signals=upvotes(900, world.now)))
-    assert "by today's votes it would be in" in words(await world.ask("why 2611.00004"))
+    assert "by today's votes and marks it would be in" in words(await world.ask("why 2611.00004"))
 
 
 async def test_what_another_subscription_of_the_place_was_shown_is_not_said_to_be_missing(world):

@@ -11,16 +11,18 @@ import itertools
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatch
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
-from tests.servers.discord_limits import COMPONENTS_V2, problems, walk
+from tests.servers.discord_limits import COMPONENTS_V2, modal_problems, problems, walk
 
 EPHEMERAL, LOADING = 1 << 6, 1 << 7
 TOKEN = "loopback-bot-token"
 BOT, APP, GUILD, CHANNEL, OTHER_CHANNEL, ALICE, BOB, CAROL = "100", "101", "200", "300", "301", "400", "401", "402"
+FORUM = "302"
 MANAGER = str((1 << 4) | (1 << 5) | (1 << 10) | (1 << 11))
 MEMBER = str((1 << 10) | (1 << 11))
 VIEW, SEND, READ_HISTORY = 1 << 10, 1 << 11, 1 << 16
@@ -60,6 +62,7 @@ class Asked:
     original: dict[str, Any] | None = None
     followups: list[dict[str, Any]] = field(default_factory=list)
     choices: list[dict[str, Any]] = field(default_factory=list)
+    modal: dict[str, Any] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -92,11 +95,18 @@ class DiscordServer:
         self.direct: dict[str, str] = {}
         self.threads: dict[str, dict[str, Any]] = {}
         self.everyone = READ_SEND_HISTORY
+        self.with_forum = False
+        self.flags = 0
+        self.forum_flags = 0
+        self.tags: list[dict[str, Any]] = []
         self.endpoint: str | None = None
         self.in_guild = True
+        # For whom paperboy is installed where commands are used: "0" for a server, "1" for a person.
+        self.installed = {"0": GUILD}
         self.valid_token = TOKEN
         self.last_seen: dict[str, Any] = {}
         self.identified = self.resumed = 0
+        self.shards = 1
         # POST /channels/{id}/messages: so many in so many seconds, by channel; None for as many as anybody likes.
         self.bucket: tuple[int, float] | None = None
         self.global_wait = 0.0
@@ -214,7 +224,7 @@ class DiscordServer:
             case "GET", [*_, "applications", "@me"]:
                 return 200, self._application()
             case "GET", ["gateway", "bot"]:
-                return 200, {"url": self.gateway_url, "session_start_limit": {"remaining": 998, "total": 1000}}
+                return 200, self._gateway_bot()
             case "GET", ["applications", _, "commands"]:
                 return 200, self.commands
             case "PUT", ["applications", _, "commands"]:
@@ -224,10 +234,16 @@ class DiscordServer:
                 return 200, self._channel(channel)
             case "GET", ["channels", channel, "messages"]:
                 return 200, self._history(channel, request.query)
+            case "POST", ["channels", channel, "threads"]:
+                return 201, self._begin_post(channel, body)
+            case "GET", ["guilds", _, "threads", "active"]:
+                return 200, {"threads": list(self.threads.values()), "members": []}
             case "POST", ["channels", channel, "messages"]:
                 return 200, self._post(channel, body)
             case "PATCH", ["channels", channel, "messages", message]:
                 return 200, self._edit(channel, message, body)
+            case "GET", ["guilds", guild, "members", _]:
+                return 200, self._guild_of(guild)["members"][0]
             case "GET", ["guilds", guild]:
                 return 200, self._guild_of(guild)
             case "POST", ["interactions", _, token, "callback"]:
@@ -238,9 +254,13 @@ class DiscordServer:
                 return 200, self._follow_up(self._asked[token], body)
         raise RefusedError(404, 0, "404: Not Found")
 
+    def _gateway_bot(self) -> dict[str, Any]:
+        left = {"remaining": 998, "total": 1000}
+        return {"url": self.gateway_url, "shards": self.shards, "session_start_limit": left}
+
     def _application(self) -> dict[str, Any]:
         known = {"id": APP, "name": "paperboy", "icon": None, "description": "", "rpc_origins": [], "bot_public": True}
-        known |= {"bot_require_code_grant": False, "owner": _user(ALICE, "alice"), "team": None, "flags": 0}
+        known |= {"bot_require_code_grant": False, "owner": _user(ALICE, "alice"), "team": None, "flags": self.flags}
         return known | {"verify_key": "0" * 64, "summary": "", "interactions_endpoint_url": self.endpoint}
 
     def _channel(self, channel: str) -> dict[str, Any]:
@@ -252,6 +272,9 @@ class DiscordServer:
         if channel in {CHANNEL, OTHER_CHANNEL}:
             self._require(VIEW, 50001)
             return _text_channel(channel)
+        if channel == FORUM:
+            self._require(VIEW, 50001)
+            return self.forum()
         if channel in self.direct.values():
             return {"id": channel, "type": 1}
         raise RefusedError(404, 10003, "Unknown Channel")
@@ -288,8 +311,30 @@ class DiscordServer:
         }
         return known
 
+    def forum(self) -> dict[str, Any]:
+        return _text_channel(FORUM) | {"type": 15, "flags": self.forum_flags, "available_tags": self.tags}
+
+    def _begin_post(self, channel: str, body: dict[str, Any]) -> dict[str, Any]:
+        if self._channel(channel)["type"] != 15 or set(body) - {"name", "message", "applied_tags"}:
+            raise RefusedError(400, 50035, "Invalid Form Body")
+        if not 1 <= len(body["name"]) <= 100 or "nonce" in body["message"]:
+            raise RefusedError(400, 50035, "Invalid Form Body: the name, or a nonce")
+        tags = body.get("applied_tags", [])
+        if (self.forum_flags & 1 << 4 and not tags) or set(tags) - {tag["id"] for tag in self.tags}:
+            raise RefusedError(400, 40067, "A tag is required to create a forum post in this channel")
+        self._require(SEND, 50013)
+        _check(body["message"])
+        number = self.new_id()
+        thread = {"id": number, "type": 11, "name": body["name"], "parent_id": channel, "guild_id": GUILD}
+        thread |= {"owner_id": BOT, "applied_tags": tags, "thread_metadata": {"archived": False, "locked": False}}
+        self.threads[number] = thread
+        first = self._message(number, body["message"]) | {"id": number}
+        self.messages[number] = [first]
+        return thread | {"message": first}
+
     def _post(self, channel: str, body: dict[str, Any]) -> dict[str, Any]:
-        self._channel(channel)
+        if self._channel(channel)["type"] == 15:
+            raise RefusedError(400, 50008, "Cannot send messages in a non-text channel")
         if channel not in self.direct.values():
             self._require(SEND, 50013)
         _check(body)
@@ -303,7 +348,8 @@ class DiscordServer:
         return message
 
     def _history(self, channel: str, query: Any) -> list[dict[str, Any]]:
-        self._channel(channel)
+        if self._channel(channel)["type"] == 15:
+            raise RefusedError(400, 50008, "Cannot send messages in a non-text channel")
         if not self.everyone & READ_HISTORY and channel not in self.direct.values():
             return []
         after, limit = int(query.get("after", 0)), int(query.get("limit", 50))
@@ -331,13 +377,17 @@ class DiscordServer:
         if asked.acknowledged is not None:
             raise RefusedError(400, 40060, "Interaction has already been acknowledged.")
         kind = body["type"]
-        if kind not in {2: {5}, 3: {6}, 4: {8}}[asked.payload["type"]]:
+        if kind not in {2: {5, 9}, 3: {6, 9}, 4: {8}, 5: {5}}[asked.payload["type"]]:
             raise RefusedError(400, 50035, "Invalid Form Body")
         asked.acknowledged = kind
         if kind == 8:
             asked.choices = body["data"]["choices"]
             if len(asked.choices) > 25:
                 raise RefusedError(400, 50035, "Must be 25 or fewer in length.")
+        elif kind == 9:
+            asked.modal = body["data"]
+            if found := list(modal_problems(asked.modal)):
+                raise RefusedError(400, 50035, f"Invalid Form Body: {'; '.join(found)}")
         else:
             flags = (body.get("data") or {}).get("flags", 0)
             loading = {"flags": flags | LOADING}
@@ -368,9 +418,36 @@ class DiscordServer:
         asked.changed.set()
         return message
 
-    async def slash(self, sub: str, *, user: str = ALICE, channel: str = CHANNEL, **options: Any) -> Asked:
-        """Type `/papers SUB` with options, of those that are registered."""
-        return await self._ask(2, {"name": "papers", **self._typed(sub, options)}, user=user, channel=channel)
+    async def slash(
+        self,
+        sub: str,
+        *,
+        user: str = ALICE,
+        channel: str = CHANNEL,
+        shown: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Asked:
+        """Type `/papers SUB` with options, of those that are registered; `shown` is what Discord tells of the place."""
+        data = {"name": "papers", **self._typed(sub, options)}
+        return await self._ask(2, data, user=user, channel=channel, shown=shown)
+
+    async def about(self, name: str, message: dict[str, Any], *, user: str = ALICE) -> Asked:
+        """Choose a command from the menu of a message."""
+        known = next(command for command in self.commands if command["name"] == name)
+        data = {"id": known["id"], "name": name, "type": 3, "target_id": message["id"]}
+        data |= {"resolved": {"messages": {message["id"]: message}}}
+        return await self._ask(2, data, user=user, channel=message["channel_id"])
+
+    async def submit(self, asked: Asked, *, user: str = ALICE, **typed: str) -> Asked:
+        """Send the form that an interaction opened, with what it shows except for what is typed or chosen."""
+        await asked.until(lambda asked: asked.modal is not None)
+        assert asked.modal is not None
+        filled = [
+            {"type": 18, "id": number, "component": _filled(part["component"], typed)}
+            for number, part in enumerate(asked.modal["components"], 1)
+        ]
+        data = {"custom_id": asked.modal["custom_id"], "components": filled}
+        return await self._ask(5, data, user=user, channel=asked.payload["channel_id"])
 
     async def complete(self, sub: str, option: str, typed: str) -> Asked:
         """Type into an option that has autocompletion."""
@@ -387,19 +464,31 @@ class DiscordServer:
         return await self._ask(3, data, user=user, channel=message["channel_id"], source=message)
 
     def _typed(self, sub: str, options: dict[str, Any]) -> dict[str, Any]:
-        command = self.commands[0]
+        command = next(command for command in self.commands if command["name"] == "papers")
         known = next(option for option in command["options"] if option["name"] == sub)
         types = {option["name"]: option["type"] for option in known.get("options", [])}
         given = [{"name": name, "type": types[name], "value": value} for name, value in options.items()]
         return {"id": command["id"], "type": 1, "options": [{"name": sub, "type": 1, "options": given}]}
 
     async def _ask(
-        self, kind: int, data: dict[str, Any], *, user: str = ALICE, channel: str = CHANNEL, source: Any = None
+        self,
+        kind: int,
+        data: dict[str, Any],
+        *,
+        user: str = ALICE,
+        channel: str = CHANNEL,
+        source: Any = None,
+        shown: dict[str, Any] | None = None,
     ) -> Asked:
         number = self.new_id()
         direct = channel in self.direct.values()
         payload = {"id": number, "application_id": APP, "type": kind, "token": f"token-{number}", "version": 1}
-        payload |= {"data": data, "channel_id": channel, "channel": {"id": channel, "type": 1 if direct else 0}}
+        payload |= {
+            "data": data,
+            "channel_id": channel,
+            "channel": shown or {"id": channel, "type": 1 if direct else 0},
+        }
+        payload |= {"authorizing_integration_owners": {"0": "0"} if direct else self.installed}
         payload |= {"locale": "en-US", "entitlements": [], "attachment_size_limit": 10485760, "app_permissions": "0"}
         who = _user(user, "somebody")
         if direct:
@@ -440,7 +529,10 @@ class DiscordServer:
         """Invite paperboy again."""
         self.in_guild = True
         self.access.clear()
-        await self.dispatch("GUILD_CREATE", self._guild())
+        guild = self._guild()
+        guild["members"][0]["joined_at"] = datetime.now(UTC).isoformat()
+        del guild["unavailable"]
+        await self.dispatch("GUILD_CREATE", guild)
 
     async def ask_to_reconnect(self) -> None:
         """Op 7: connect anew and resume."""
@@ -483,13 +575,20 @@ class DiscordServer:
             await socket.send_json({"op": 0, "t": "RESUMED", "s": next(self._sequence), "d": {}})
         else:
             self.identified += 1
-            ready = {"v": 10, "user": _user(BOT, "paperboy", bot=True), "session_id": "session", "shard": [0, 1]}
-            ready |= {"guilds": [{"id": GUILD, "unavailable": True}], "application": {"id": APP, "flags": 0}}
+            shard, shards = said["d"].get("shard", [0, 1])
+            guilds = self._guilds() if shard == (int(GUILD) >> 22) % shards else []
+            ready = {"v": 10, "user": _user(BOT, "paperboy", bot=True), "session_id": "session"}
+            ready |= {"shard": [shard, shards], "application": {"id": APP, "flags": 0}}
+            ready |= {"guilds": [{"id": guild["id"], "unavailable": True} for guild in guilds]}
             # Not where we listen: a client that was given an address has to stay with it.
             ready |= {"resume_gateway_url": "ws://127.0.0.1:9/elsewhere", "private_channels": []}
             await socket.send_json({"op": 0, "t": "READY", "s": next(self._sequence), "d": ready})
-            await socket.send_json({"op": 0, "t": "GUILD_CREATE", "s": next(self._sequence), "d": self._guild()})
+            for guild in guilds:
+                await socket.send_json({"op": 0, "t": "GUILD_CREATE", "s": next(self._sequence), "d": guild})
         self._connected.set()
+
+    def _guilds(self) -> list[dict[str, Any]]:
+        return [self._guild()] if self.in_guild else []
 
     def _guild(self) -> dict[str, Any]:
         member = {"user": _user(BOT, "paperboy", bot=True), "roles": [], "deaf": False, "mute": False, "flags": 0}
@@ -497,6 +596,7 @@ class DiscordServer:
         role = {"id": GUILD, "name": "@everyone", "permissions": str(self.everyone), "position": 0, "color": 0}
         role |= {"colors": {"primary_color": 0}, "hoist": False, "managed": False, "mentionable": False, "flags": 0}
         channels = [_text_channel(channel) for channel in (CHANNEL, OTHER_CHANNEL)]
+        channels += [self.forum()] if self.with_forum else []
         guild = {"id": GUILD, "name": "Lab", "owner_id": ALICE, "roles": [role], "channels": channels}
         return guild | {"members": [member], "member_count": 2, "emojis": [], "features": [], "unavailable": False}
 
@@ -519,7 +619,16 @@ def _registered(command: dict[str, Any], number: str) -> dict[str, Any]:
     """Return a command as Discord gives it back: with more than was sent, and without what is a default."""
     kept = {key: value for key, value in command.items() if value is not None}
     kept |= {"id": number, "application_id": APP, "version": number, "dm_permission": True, "nsfw": False}
-    return kept | {"options": [_stored(option) for option in command["options"]]}
+    return kept | {"options": [_stored(option) for option in command.get("options", [])]}
+
+
+def _filled(component: dict[str, Any], typed: dict[str, str]) -> dict[str, Any]:
+    """Return a field as it comes back from a form."""
+    kept = {"type": component["type"], "id": 1, "custom_id": component["custom_id"]}
+    if component["type"] == 3:
+        chosen = [option["value"] for option in component["options"] if option.get("default")]
+        return kept | {"values": [typed[kept["custom_id"]]] if kept["custom_id"] in typed else chosen}
+    return kept | {"value": typed.get(kept["custom_id"], component.get("value", ""))}
 
 
 def _stored(option: dict[str, Any]) -> dict[str, Any]:

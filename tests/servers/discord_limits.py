@@ -92,3 +92,35 @@ def _pings(text: str) -> Iterator[str]:
     # What is escaped and what stands in code means nothing; an escaped backtick begins no code.
     if re.search(r"<(@[!&]?|#)\d", re.sub(r"\\.|(`+).*?\1", "", text, flags=re.DOTALL)):
         yield "somebody is mentioned"
+
+
+def modal_problems(modal: dict) -> Iterator[str]:
+    """Yield everything that Discord would refuse about a form."""
+    if not 1 <= len(modal["title"]) <= 45:
+        yield f"title of {len(modal['title'])}"
+    if not 1 <= len(modal["custom_id"]) <= 100:
+        yield f"custom_id of {len(modal['custom_id'])}"
+    if not 1 <= len(modal["components"]) <= 5:
+        yield f"{len(modal['components'])} components"
+    for part in modal["components"]:
+        if part["type"] != 18 or not 1 <= len(part["label"]) <= 45 or len(part.get("description", "")) > 100:
+            yield f"not a label: {part}"
+        yield from _check_field(part["component"])
+    yield from _twins("custom_id", [part["component"]["custom_id"] for part in modal["components"]])
+
+
+def _check_field(field: dict) -> Iterator[str]:
+    if field["type"] == 4:
+        if field["style"] not in {1, 2} or len(field.get("placeholder", "")) > 100:
+            yield f"not a text input: {field}"
+        if len(field.get("value", "")) > field.get("max_length", 4000) or field.get("max_length", 4000) > 4000:
+            yield f"value of {len(field['value'])}"
+    elif field["type"] == 3:
+        options = field["options"]
+        if not 1 <= len(options) <= 25 or sum(bool(option.get("default")) for option in options) > 1:
+            yield f"{len(options)} options"
+        if any(not 1 <= len(option[key]) <= 100 for option in options for key in ("label", "value")):
+            yield "a label or a value that is too long"
+        yield from _twins("value", [option["value"] for option in options])
+    else:
+        yield f"type {field['type']} in a form"

@@ -124,6 +124,7 @@ def test_buttons_carry_the_paper_and_can_be_left_out():
         Button("👎", "down", "2310.01234"),
         Button("🔖", "save", "2310.01234"),
         Button("More like this", "more", "2310.01234"),
+        Button("Details", "details", "2310.01234"),
     )
     assert card_of(paper(), buttons=False, now=NOW).buttons == ()
 

@@ -174,7 +174,8 @@ def test_a_page_of_hits_with_its_buttons_stays_one_message_that_can_be_replaced(
 
 def test_a_long_digest_goes_on_in_further_messages():
     bodies = payloads(digest(12))
-    assert len(bodies) == 3
+    assert [len(re.findall("### ", "".join(contents([body])))) for body in bodies] == [6, 6]
+    assert [[part["type"] for part in body["components"]] for body in bodies] == [[17], [17]]
     assert "Papers for" in contents(bodies[:1])[0]
     assert "Papers for" not in "".join(contents(bodies[1:]))
 
@@ -185,6 +186,28 @@ def test_summaries_give_way_before_a_card_moves_to_another_message():
     assert all("…" in card for card in shown)
     (alone,) = payloads(digest(1))
     assert len(contents([alone])[1]) > len(shown[0])
+
+
+def with_details(count):
+    every = [digest_card(number) for number in range(count)]
+    cards = (replace(card, buttons=(*card.buttons, Button("Details", "details", card.paper))) for card in every)
+    return digest(0, cards=tuple(cards), closing=(text("Thank you to arXiv."),))
+
+
+def test_a_digest_with_details_on_demand_is_one_message_in_one_box_with_a_line_of_summary_a_paper():
+    (body,) = payloads(with_details(5))
+    (box,) = body["components"]
+    assert (box["type"], problems(body)) == (17, [])
+    assert "Papers for" in box["components"][0]["content"]
+    assert box["components"][-1]["content"] == "-# Thank you to arXiv."
+    for card in contents([body])[1:-1]:
+        assert max(len(line) for line in card.split("\n") if line.startswith("We show")) <= 120
+        assert len(card) < 450
+
+
+def test_an_answer_to_one_person_keeps_longer_summaries_than_a_digest_in_a_channel():
+    asked = contents(payloads(replace(with_details(1), kind=Kind.ANSWER)))
+    assert len(asked[1]) > len(contents(payloads(with_details(1)))[1]) + 200
 
 
 def test_a_card_reads_from_its_title_down_to_its_links():
@@ -239,7 +262,7 @@ def test_a_value_with_colons_comes_back_whole():
 
 
 def test_a_delivery_is_known_again_by_what_discord_keeps_of_it():
-    bodies = [marked(body, "k1/2026-11-23", part) for part, body in enumerate(payloads(digest(12)))]
+    bodies = [marked(body, "k1/2026-11-23", part) for part, body in enumerate(payloads(digest(18)))]
     kept = [{"id": str(900 + part), "components": body["components"]} for part, body in enumerate(bodies)]
     assert parts_among(reversed(kept), "k1/2026-11-23") == ["900", "901", "902"]
     assert parts_among(kept, "k1/2026-11-24") == []

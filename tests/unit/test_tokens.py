@@ -59,3 +59,14 @@ def test_function_words_say_nothing(word):
 @pytest.mark.parametrize("word", ["theory", "5", "vitamin", "the-theory"])
 def test_words_about_something_are_no_stop_words(word):
     assert not is_stop_word(word)
+
+
+ENDINGS = ["", "s", "ies", "ing", "ed", "y", "ational", "ization", "ability", "ibility", "fulness", "ousness", "icate"]
+
+
+@given(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.lists(st.sampled_from(ENDINGS), max_size=2))
+def test_a_stem_is_how_its_word_begins_but_for_two_letters_at_most(root, endings):
+    # What reads the reasons of a hit out of its text looks only at words that begin so.
+    word = root + "".join(endings)
+    found = stem(word)
+    assert word.startswith(found[: max(2, len(found) - 2)])

@@ -1,0 +1,5 @@
+"""paperboy in the mailbox."""
+
+from bots.email.adapter import Email
+
+__all__ = ["Email"]

@@ -1,0 +1,71 @@
+"""The web application: the page's own routes and those of platforms, within what holds for all of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from bots.web import about, archive, digests, feed, health, paper, search, stats, today
+from bots.web.safety import Safe
+from bots.web.site import Site, read_static, sentence_page, static_path
+from core.errors import LinkError, PaperboyError
+
+log = logging.getLogger(__name__)
+
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
+MODULES = (today, archive, paper, search, feed, digests, about, stats, health)
+OWN_ROUTES: Sequence[BaseRoute] = [route for module in MODULES for route in module.ROUTES]
+
+
+def create_app(site: Site, *, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """Make the web application.
+
+    Args:
+        site: what is behind all pages; it learns here what is offered.
+        routes: further ones, of platforms that are served here.
+    """
+    every = [*OWN_ROUTES, *map(_static_route, STATIC), *routes]
+    site.offers = frozenset(route.path for route in every if isinstance(route, Route))
+    app = Starlette(
+        routes=every,
+        middleware=[Middleware(GZipMiddleware, minimum_size=500)],
+        exception_handlers={HTTPException: _http_error, PaperboyError: _known_error, Exception: _unexpected_error},
+    )
+    app.state.site = site
+    return Safe(app, base_url=site.base_url)  # outside of all, so that errors have the headers too
+
+
+def _static_route(name: str) -> Route:
+    body, media_type = read_static(name), STATIC[name]
+
+    async def static(_request: Request) -> Response:
+        return Response(body, media_type=media_type, headers=FOR_EVER)
+
+    return Route(static_path(name), static)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return sentence_page(request, error.status_code, headers=error.headers)
+
+
+async def _known_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, LinkError):
+        return sentence_page(request, HTTPStatus.NOT_FOUND, sentence=str(error))
+    log.warning("a page cannot be made: %s", error)
+    return sentence_page(request, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def _unexpected_error(request: Request, _error: Exception) -> Response:
+    return sentence_page(request, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,28 @@
+"""Whether paperboy lives, and whether it can work: for whatever watches over it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from bots.web.site import site_of
+
+NEVER_KEPT = {"Cache-Control": "no-store"}
+
+
+async def healthz(_request: Request) -> Response:
+    """Say that the process answers."""
+    return PlainTextResponse("ok", headers=NEVER_KEPT)
+
+
+async def readyz(request: Request) -> Response:
+    """Say that library, store and schedule can be used; or 503, and which cannot."""
+    reasons = await site_of(request).unready()
+    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+    return PlainTextResponse("\n".join(reasons) or "ready", status, headers=NEVER_KEPT)
+
+
+ROUTES = (Route("/healthz", healthz), Route("/readyz", readyz))

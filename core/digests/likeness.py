@@ -1,0 +1,226 @@
+"""How much alike papers are, by meaning and by words: what taste and variety are reckoned from.
+
+    likeness(a, b) = (1 · cosine of their vectors + 2 · cosine of their words) / 3      both measured from their means
+
+Words are the stems of title and abstract, each weighed (1 + ln count) · ln((n + 2) / (papers with it + 1)) of the n in
+the window. Without vectors the words are all there is. Shrinkage r is 3 % of the window's variance; both it and the
+share of the words were chosen on simulated readers of two weeks in April (docs/ranking.md).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.papers.tokens import tokens
+from core.search.pool import Pool
+from core.search.stems import STOP_WORDS, stem
+
+if TYPE_CHECKING:
+    from core.search.matrix import Vectors
+
+WORDS_SHARE = 2 / 3
+SHRINKAGE = 0.03
+FEW_SHRINK = 10
+"""At least ten times what one direction has on average: a handful of papers do not tell how papers vary."""
+MOST_COMPARED = 1_000
+"""The variance of a larger window is reckoned from so many of its papers, evenly picked."""
+BLOCK = 2_048
+MOST_CELLS = 15_000_000
+"""Marked papers times papers of the window that are kept, 120 MB; beyond, marked papers are looked at again."""
+
+
+class Likeness:
+    """The papers of a pool against those that were marked; each marked paper is looked at once.
+
+    Call `learn` with the ids of marked papers first; those that the library does not hold stay unknown.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, pool: Pool) -> None:
+        self._pool = pool
+        self.ids: Sequence[str] = pool.ids
+        texts = _texts(connection, pool.numbers.tolist())
+        self._words = _Words([texts[number] for number in pool.numbers.tolist()])
+        self._centre = pool.vectors[pool.is_placed].mean(axis=0) if pool.has_vectors else None
+        self._vectors = directions_of(pool) if pool.has_vectors else None
+        self._at: dict[str, int] = {}
+        self._plain = np.zeros((0, len(pool)), np.float32)
+        self._keen = np.zeros((0, len(pool)), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def learn(self, connection: sqlite3.Connection, papers: Sequence[str]) -> None:
+        """Look at marked papers that were not seen before."""
+        fresh = [paper for paper in dict.fromkeys(papers) if paper not in self._at]
+        if not fresh or not len(self):
+            return
+        if (len(self._at) + len(fresh)) * len(self) > MOST_CELLS:
+            self._forget()
+            fresh = list(dict.fromkeys(papers))
+        asked = "SELECT number, id FROM papers WHERE id IN (SELECT value FROM json_each(?))"
+        numbers = dict(connection.execute(asked, (json.dumps(fresh),)))
+        rows = self._look_at(connection, list(numbers))
+        start = len(self._at)
+        self._make_room(start + len(rows))
+        self._plain[start : start + len(rows)] = rows
+        self._keen[start : start + len(rows)] = self._discern(rows)
+        self._at.update((paper, start + place) for place, paper in enumerate(numbers.values()))
+
+    def places_of(self, papers: Iterable[str]) -> dict[str, int]:
+        """Return the rows of those marked papers that are known, by id."""
+        return {paper: self._at[paper] for paper in papers if paper in self._at}
+
+    def plain(self, rows: Sequence[int], place: int) -> Vectors:
+        """Return how like marked papers, by their rows, the paper at a place of the pool is."""
+        found: Vectors = self._plain[list(rows), place]
+        return found
+
+    def discerning(self, rows: Sequence[int], weights: Sequence[float]) -> Vectors:
+        """Return the weighted sum of rows with what all papers of the pool share taken out of them."""
+        found: Vectors = np.array(weights, np.float32) @ self._keen[list(rows)]
+        return found
+
+    def _forget(self) -> None:
+        self._at, self._plain, self._keen = {}, self._plain[:0], self._keen[:0]
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self._plain):
+            more = np.zeros((max(count, 2 * len(self._plain)) - len(self._plain), len(self)), np.float32)
+            self._plain = np.concatenate([self._plain, more])
+            self._keen = np.concatenate([self._keen, more])
+
+    def _look_at(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
+        """Return the likeness of papers of the library, by number, with those of the pool, (numbers, pool)."""
+        texts = _texts(connection, numbers)
+        rows = np.array([self._words.likeness(texts[number]) for number in numbers], np.float32)
+        vectors = [self._pool.vector(number) for number in numbers]
+        there = [place for place, vector in enumerate(vectors) if vector is not None]
+        if self._vectors is not None and self._centre is not None and there:
+            known = np.array([vectors[place] for place in there], np.float32) - self._centre
+            known /= np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-9)
+            rows[there] = WORDS_SHARE * rows[there] + (1 - WORDS_SHARE) * (known @ self._vectors.T)
+        return rows.reshape(-1, len(self))
+
+    def _discern(self, rows: Vectors) -> Vectors:
+        """Return (C + r·I)^-1 between marked papers and those of the pool, up to a factor.
+
+        With X the compared papers, by Woodbury's identity, ∝ k(p, i) - k(p, X) (K(X, X) + r·I)^-1 k(X, i).
+        """
+        picked, projection = self._background
+        seen = rows[:, picked]
+        keen: Vectors = rows - (seen - seen.mean(axis=1, keepdims=True)) @ projection.T
+        return keen
+
+    def between(self, places: Sequence[int]) -> Vectors:
+        """Return how alike some papers of the pool are, (n, n); by words alone where no meaning is known."""
+        if self._vectors is None:
+            return self._words.between(places, places)
+        chosen = self._vectors[list(places)]
+        alike: Vectors = chosen @ chosen.T
+        return alike
+
+    @cached_property
+    def _background(self) -> tuple[NDArray[np.int64], Vectors]:
+        count = len(self)
+        picked = np.unique(np.linspace(0, count - 1, min(count, MOST_COMPARED)).astype(np.int64))
+        kernel = self._kernel(picked)
+        square = kernel[picked]
+        ridge = max(SHRINKAGE, FEW_SHRINK / len(picked)) * float(np.trace(square)) or 1.0
+        inverse = np.linalg.inv(square + ridge * np.eye(len(picked), dtype=np.float32))
+        return picked, np.asarray(kernel @ inverse, np.float32)
+
+    def _kernel(self, picked: NDArray[np.int64]) -> Vectors:
+        kernel = self._words.between(range(len(self)), picked.tolist())
+        if self._vectors is not None:
+            kernel = WORDS_SHARE * kernel + (1 - WORDS_SHARE) * (self._vectors @ self._vectors[picked].T)
+        kernel = kernel - kernel[picked].mean(axis=0)
+        centred: Vectors = kernel - kernel.mean(axis=1, keepdims=True)
+        return centred
+
+
+class _Words:
+    """The words of the pool's papers, weighed; each paper's weights have length 1."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        counted = [_count(text) for text in texts]
+        self._size = len(texts)
+        frequency = Counter(word for words in counted for word in words)
+        self._rarity = {word: math.log((self._size + 2) / (papers + 1)) for word, papers in frequency.items()}
+        self._rarest = math.log(self._size + 2)
+        postings: dict[str, tuple[list[int], list[float]]] = {}
+        for place, words in enumerate(counted):
+            for word, weight in self._weigh(words).items():
+                places, held = postings.setdefault(word, ([], []))
+                places.append(place)
+                held.append(weight)
+        self._postings = {
+            word: (np.array(places, np.int64), np.array(held, np.float32)) for word, (places, held) in postings.items()
+        }
+
+    def _weigh(self, words: Counter[str]) -> dict[str, float]:
+        raw = {word: (1 + math.log(count)) * self._rarity[word] for word, count in words.items()}
+        length = math.sqrt(sum(weight * weight for weight in raw.values())) or 1.0
+        return {word: weight / length for word, weight in raw.items()}
+
+    def likeness(self, text: str) -> Vectors:
+        """Return the cosine of a text's words with those of each paper of the pool."""
+        holders, held, weights = [], [], []
+        square = 0.0
+        for word, count in _count(text).items():
+            weight = (1 + math.log(count)) * self._rarity.get(word, self._rarest)
+            square += weight * weight
+            if word in self._postings:
+                places, theirs = self._postings[word]
+                holders.append(places)
+                held.append(theirs)
+                weights.append(weight)
+        if not held:
+            return np.zeros(self._size, np.float32)
+        repeated = np.repeat(np.array(weights, np.float32), [len(places) for places in holders])
+        products = np.bincount(np.concatenate(holders), np.concatenate(held) * repeated, self._size)
+        return (products / math.sqrt(square)).astype(np.float32)
+
+    def between(self, places: Sequence[int], others: Sequence[int]) -> Vectors:
+        """Return the cosines of the words of some papers with those of others, (places, others).
+
+        Words that only one paper of the pool holds are left out: they make no two papers alike.
+        """
+        product = np.zeros((len(places), len(others)), np.float32)
+        shared = [posting for posting in self._postings.values() if len(posting[0]) > 1]
+        for start in range(0, len(shared), BLOCK):
+            block = np.zeros((self._size, BLOCK), np.float32)
+            for column, (holders, held) in enumerate(shared[start : start + BLOCK]):
+                block[holders, column] = held
+            product += block[list(places)] @ block[list(others)].T
+        return product
+
+
+def directions_of(pool: Pool) -> Vectors:
+    """Return where each paper of a pool lies from their middle, of length 1; zeros where that is not known."""
+    rest = pool.vectors - pool.vectors[pool.is_placed].mean(axis=0)
+    found: Vectors = rest / np.maximum(np.linalg.norm(rest, axis=1, keepdims=True), 1e-9) * pool.is_placed[:, None]
+    return found
+
+
+def words_alike(connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
+    """Return how alike some papers are by their words alone, (n, n)."""
+    texts = _texts(connection, numbers)
+    return _Words([texts[number] for number in numbers]).between(range(len(numbers)), range(len(numbers)))
+
+
+def _texts(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
+    query = "SELECT number, title || ' ' || abstract FROM papers WHERE number IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(query, (json.dumps(list(numbers)),)))
+
+
+def _count(text: str) -> Counter[str]:
+    return Counter(stem(token) for token in tokens(text) if token not in STOP_WORDS and len(token) > 1)

@@ -1,0 +1,106 @@
+"""The papers of a window with all that choosing among them needs, for one digest or for thousands."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.digests.likeness import Likeness, directions_of, words_alike
+from core.digests.trend import UNKNOWN, trends
+from core.papers.paper import Paper
+from core.papers.rows import read_papers
+from core.papers.windows import Window
+from core.search.pool import Pool
+
+if TYPE_CHECKING:
+    from core.search.matrix import Vectors
+
+
+MOST_SLATES = 3
+"""Most subscriptions ask for the same window; those that do not shall not fill the memory."""
+
+
+class Slate:
+    """A window's papers, each with its trend and, once somebody's taste asks, its likeness to what was marked.
+
+    Args:
+        connection: a state of the library.
+        pool: the papers.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, pool: Pool) -> None:
+        self.pool = pool
+        self._likeness: Likeness | None = None
+        self._papers: dict[int, Paper] = {}
+        followed = _followed(connection, pool)
+        found = trends(read_papers(connection, followed).values()) if followed else {}
+        self.trend: Vectors = np.array([found.get(paper, UNKNOWN) for paper in pool.ids], np.float32)
+
+    def papers(self, connection: sqlite3.Connection, places: Sequence[int]) -> dict[int, Paper]:
+        """Return the papers at some places of the pool, by place; each is read once."""
+        missing = [self.pool.ids[place] for place in places if place not in self._papers]
+        if missing:
+            found = read_papers(connection, missing)
+            self._papers.update(
+                (place, found[self.pool.ids[place]]) for place in places if self.pool.ids[place] in found
+            )
+        return {place: self._papers[place] for place in places if place in self._papers}
+
+    def likeness(self, connection: sqlite3.Connection) -> Likeness:
+        """Return how alike the papers are; made with the first call, which reads all their texts."""
+        if self._likeness is None:
+            self._likeness = Likeness(connection, self.pool)
+        return self._likeness
+
+    def alike(self, connection: sqlite3.Connection, places: Sequence[int]) -> Vectors:
+        """Return how alike some papers are in meaning, (n, n); by their words where meaning is not known."""
+        if self._likeness is None and not self.pool.has_vectors:
+            return words_alike(connection, [int(self.pool.numbers[place]) for place in places])
+        if self._likeness is not None:
+            return self._likeness.between(places)
+        vectors = self._directions[list(places)]
+        alike: Vectors = vectors @ vectors.T
+        return alike
+
+    @cached_property
+    def _directions(self) -> Vectors:
+        return directions_of(self.pool)
+
+    @cached_property
+    def age_order(self) -> NDArray[np.float64]:
+        """Each paper's place by date and id, 0 the newest: what decides between equal scores."""
+        order = sorted(range(len(self.pool)), key=lambda place: self.pool.ids[place])
+        order.sort(key=lambda place: self.pool.published[place], reverse=True)
+        places = np.empty(len(order), np.float64)
+        places[order] = np.arange(len(order))
+        return places
+
+
+def _followed(connection: sqlite3.Connection, pool: Pool) -> list[str]:
+    query = (
+        "SELECT p.id FROM papers p WHERE p.number IN (SELECT value FROM json_each(?)) "
+        "AND EXISTS (SELECT 1 FROM signals s WHERE s.paper = p.number)"
+    )
+    return [paper for (paper,) in connection.execute(query, (json.dumps(pool.numbers.tolist()),))]
+
+
+@dataclass(slots=True)
+class Slates:
+    """Slates that several digests of one moment share; not to be kept, since the library goes on."""
+
+    _made: dict[Window, Slate] = field(default_factory=dict)
+
+    def get(self, connection: sqlite3.Connection, window: Window, make: Callable[[], Pool]) -> Slate:
+        """Return the slate of a window; the first who asks has it made."""
+        slate = self._made.pop(window, None) or Slate(connection, make())
+        self._made[window] = slate  # the one that was used last stands last
+        while len(self._made) > MOST_SLATES:
+            del self._made[next(iter(self._made))]
+        return slate

@@ -1,0 +1,144 @@
+"""The papers of one window, looked at by one interest or by ten thousand.
+
+What several interests ask alike (which papers hold a word, which meet a filter, where each lies in meaning) is looked
+up once and kept, so that choosing for many costs little more for each than adding up a few rows of numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.papers.library import newest_listing
+from core.papers.tokens import tokens
+from core.papers.windows import Window, paper_condition
+from core.search.lexical import SUBJECT, Near, Sql, condition
+from core.search.nearness import subject_level
+from core.search.ranking import weigh_words
+from core.search.reasons import held_leaves
+from core.search.tree import Leaf, Node, Word
+
+if TYPE_CHECKING:
+    from core.search.matrix import Vectors
+    from core.search.meaning import Known
+
+Degrees: TypeAlias = NDArray[np.int8]
+Mask: TypeAlias = NDArray[np.bool_]
+
+LONG_AGO = "1991-08-14"
+
+
+class Pool:
+    """Candidates in memory, in the order of their numbers. For one thread at a time.
+
+    Attributes:
+        numbers: the papers' numbers in the library, ascending.
+        ids: their ids.
+        published: when each was submitted, as ISO text; the empty day of arXiv's beginning where that is not known.
+        upto: the newest number of the listing log.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, window: Window, known: Known | None = None) -> None:
+        where, values = paper_condition(window)
+        columns = f"p.number, p.id, coalesce(p.published, '{LONG_AGO}')"
+        sql = f"SELECT {columns} FROM papers p WHERE {where} ORDER BY p.number"  # noqa: S608 - ours
+        rows = connection.execute(sql, values).fetchall()
+        self.numbers = np.array([row[0] for row in rows], np.int64)
+        self.ids: Sequence[str] = [row[1] for row in rows]
+        self.published: Sequence[str] = [row[2] for row in rows]
+        self.upto = newest_listing(connection)
+        self._known = known
+        self._listed = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(self.numbers.tolist()),))
+        self._degrees: dict[Leaf, Degrees] = {}
+        self._masks: dict[Node, Mask] = {}
+        self._weights: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def degrees(self, connection: sqlite3.Connection, leaf: Leaf, near: Mapping[str, Near]) -> Degrees:
+        """Return how each paper holds a leaf: 0 not, 1 somewhere, 2 in the title."""
+        if leaf not in self._degrees:
+            found = np.zeros(len(self), np.int8)
+            if isinstance(leaf, Word):
+                phrase = f'"{" ".join(tokens(leaf.text))}"'
+                for columns in ("title", SUBJECT):
+                    found[self._holding(connection, f"{columns} : {phrase}")] += 1
+            else:
+                degree = held_leaves(connection, [leaf], near, self._listed)
+                found[:] = [degree.get(number, (0,))[0] for number in self.numbers.tolist()]
+            self._degrees[leaf] = found
+        return self._degrees[leaf]
+
+    def _holding(self, connection: sqlite3.Connection, expression: str) -> NDArray[np.int64]:
+        """Return the places of the papers that the word index has for an expression."""
+        if not len(self):
+            return np.zeros(0, np.int64)
+        ends = (int(self.numbers[0]), int(self.numbers[-1]))
+        rows = connection.execute(
+            "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?", (expression, *ends)
+        )
+        held = np.fromiter((row for (row,) in rows), np.int64)
+        places = np.searchsorted(self.numbers, held)
+        found: NDArray[np.int64] = places[self.numbers[places] == held]
+        return found
+
+    def meets(self, connection: sqlite3.Connection, node: Node, near: Mapping[str, Near]) -> Mask:
+        """Return which papers meet a part of a query strictly."""
+        if node not in self._masks:
+            holds = condition(node, near)
+            sql = f"SELECT p.number FROM papers p WHERE {self._listed.text} AND {holds.text}"  # noqa: S608 - compiled
+            rows = connection.execute(sql, (*self._listed.values, *holds.values))
+            met = np.fromiter((number for (number,) in rows), np.int64)
+            self._masks[node] = np.isin(self.numbers, met, assume_unique=True)
+        return self._masks[node]
+
+    def weigh(self, connection: sqlite3.Connection, words: Sequence[str]) -> list[float]:
+        """Return the inverse document frequency of each word in the library."""
+        fresh = [word for word in dict.fromkeys(words) if word not in self._weights]
+        if fresh:
+            self._weights.update(zip(fresh, weigh_words(connection, fresh), strict=True))
+        return [self._weights[word] for word in words]
+
+    @cached_property
+    def _placed(self) -> tuple[Vectors, Mask, Vectors]:
+        """Where each paper lies (n, dimensions), which of them are known to, and what its subject accounts for."""
+        assert self._known is not None
+        found = [self._known.matrix.vector(number) for number in self.numbers.tolist()]
+        there: Mask = np.array([vector is not None for vector in found], np.bool_)
+        vectors: Vectors = np.zeros((len(found), self._known.embedder.dimensions), np.float32)
+        if there.any():
+            vectors[there] = [vector for vector in found if vector is not None]
+            vectors[there] /= np.maximum(np.linalg.norm(vectors[there], axis=1, keepdims=True), 1e-9)
+        return vectors, there, subject_level(vectors, self._known.subjects)
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether the meaning of any of the papers is known."""
+        return self._known is not None and bool(self._placed[1].any())
+
+    @property
+    def vectors(self) -> Vectors:
+        """The papers' vectors of length 1, zeros where one is not known; shape (n, dimensions)."""
+        return self._placed[0]
+
+    @property
+    def is_placed(self) -> Mask:
+        """Which papers' vectors are known."""
+        return self._placed[1]
+
+    def vector(self, number: int) -> Vectors | None:
+        """Return the vector of any paper of the library by its number, of length 1; None where it is not known."""
+        found = self._known.matrix.vector(number) if self._known is not None else None
+        return None if found is None else found / max(float(np.linalg.norm(found)), 1e-9)
+
+    def nearness(self, asked: Vectors) -> tuple[Vectors, Vectors]:
+        """Return each paper's cosine to what is asked, a vector of length 1, and its nearness (`nearness.py`)."""
+        cosines: Vectors = self.vectors @ asked
+        return cosines, cosines - self._placed[2]

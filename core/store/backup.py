@@ -1,0 +1,224 @@
+"""EDGE. Everything of a data folder in one file, also while paperboy runs on it; and back into an empty folder.
+
+The file is a gzipped tar archive: `paperboy.json` first, which names all others with their SHA-256, then they.
+Databases are copied by SQLite's online backup (https://www.sqlite.org/backup.html) inside one reading transaction, so
+that writers neither wait nor make it begin anew; of the small state, one instant is read as the service's readers do.
+Deliveries come first and the library last, so that no delivery covers listings that the library of the backup lacks.
+Indexes are left out: they are made again from the library.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import shutil
+import sqlite3
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from core.errors import StoreError
+from core.papers.schema import STEPS
+from core.store.generations import FIRST, FORMAT, Snapshot, read_state, seal, snapshot_path
+from core.store.outbox_file import FILE as DELIVERIES
+from core.store.outbox_file import SCHEMA
+
+CONTENTS = "paperboy.json"
+LIBRARY = "library.sqlite3"
+VERSION = 1
+PAGES = 2000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+_LEFT_OUT = re.compile(r"vectors-.*|.*\.copy\.sqlite3|.*\.tmp.*|.*\.broken-.*")
+_COPIED = re.compile(r".*\.(?:sqlite3|key)")
+_BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)  # msgspec's errors are ValueErrors
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many pages of a database are copied."""
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What a backup says of itself.
+
+    Attributes:
+        version: of this form.
+        made_at: when (aware, UTC).
+        files: SHA-256 in hex, by name.
+    """
+
+    version: int
+    made_at: datetime
+    files: dict[str, str]
+
+
+def back_up(folder: Path, file: Path, now: datetime, progress: Progress = lambda _done, _all: None) -> Sequence[str]:
+    """Write everything that a data folder holds into one new file; returns the names of what it holds.
+
+    Raises:
+        StoreError: there is nothing to back up, the file is there already or cannot be written, or the data is broken.
+    """
+    if file.exists():
+        raise StoreError(f"{file} is there already, and nothing is overwritten; name another file.")
+    if not folder.is_dir() or not any(_worth_keeping(folder)):
+        raise StoreError(f"There is nothing in {folder} to back up.")
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    try:
+        with TemporaryDirectory(prefix=".paperboy-", dir=file.parent) as gathered:
+            names = list(_gather(folder, Path(gathered), progress))
+            contents = Contents(VERSION, now, {name: _checksum(Path(gathered) / name) for name in names})
+            _pack(Path(gathered), contents, unfinished)
+        unfinished.replace(file)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"The backup {file} cannot be written ({_reason(error)}); nothing was left of it.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return names
+
+
+def restore(file: Path, folder: Path) -> Contents:
+    """Put a backup into a folder that is empty or not there yet; returns what the backup says of itself.
+
+    Raises:
+        StoreError: the folder holds something, or the file is no whole backup, or of a newer paperboy.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(
+            f"{folder} is not empty, and nothing is overwritten; name an empty or a new folder with PAPERBOY_HOME."
+        )
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True, mode=0o700)
+        with _opened(file) as archive:
+            contents = _unpack(archive, unfinished, file)
+        _check_versions(unfinished, file)
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+        unfinished.rename(folder)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({_reason(error)}); nothing was left in it.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return contents
+
+
+def _worth_keeping(folder: Path) -> Iterator[str]:
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    if any(name.startswith("state-") for name in names):
+        yield snapshot_path(folder, FIRST).name
+    yield from (name for name in names if _COPIED.fullmatch(name) and not _LEFT_OUT.fullmatch(name))
+
+
+def _gather(folder: Path, target: Path, progress: Progress) -> Iterator[str]:
+    """Copy what is worth keeping, deliveries first and the library last; yields the names."""
+    names = sorted(_worth_keeping(folder), key=lambda name: (name == LIBRARY, name != DELIVERIES, name))
+    for name in names:
+        if name.endswith(".sqlite3"):
+            _copy_database(folder / name, target / name, progress)
+        elif name.startswith("state-"):
+            _copy_state(folder, target)
+        else:
+            shutil.copyfile(folder / name, target / name)
+        yield name
+
+
+def _copy_database(source: Path, target: Path, progress: Progress) -> None:
+    with closing(_connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.execute("BEGIN")
+        old.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on it sees one state
+        old.backup(new, pages=PAGES, progress=lambda _status, left, pages: progress(pages - left, pages))
+        new.execute("PRAGMA journal_mode = DELETE")
+        if new.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise StoreError(f"{source} is broken, so there is no backup of it; start paperboy to mend it.")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def _copy_state(folder: Path, target: Path) -> None:
+    found = read_state(folder)
+    if found is None:
+        return
+    if found.damage:
+        raise StoreError(f"{found.damage[0].path} is broken, so there is no backup of it; start paperboy to mend it.")
+    snapshot = Snapshot(FORMAT, FIRST, found.sequence, found.tables)
+    snapshot_path(target, FIRST).write_bytes(seal(snapshot))
+
+
+def _pack(gathered: Path, contents: Contents, target: Path) -> None:
+    descriptor = os.open(target, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=3) as archive:
+        body = msgspec.json.encode(contents)
+        head = tarfile.TarInfo(CONTENTS)
+        head.size, head.mtime = len(body), int(contents.made_at.timestamp())
+        archive.addfile(head, io.BytesIO(body))
+        for name in contents.files:
+            archive.add(gathered / name, arcname=name, recursive=False)
+    with target.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tarfile.TarFile]:
+    """Open a backup; whatever shows that it is none, or not a whole one, is one sentence."""
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read ({_reason(error)}); nothing was restored.") from error
+    try:
+        with stream, tarfile.open(fileobj=stream, mode="r:gz") as archive:
+            yield archive
+    except _BROKEN as error:
+        raise StoreError(f"{file} is not a whole backup of paperboy ({error}); nothing was restored.") from error
+
+
+def _unpack(archive: tarfile.TarFile, target: Path, file: Path) -> Contents:
+    first = archive.next()
+    body = archive.extractfile(first) if first is not None and first.name == CONTENTS else None
+    if body is None:
+        raise StoreError(f"{file} is not a backup of paperboy; nothing was restored.")
+    contents = msgspec.json.decode(body.read(), type=Contents)
+    if contents.version > VERSION:
+        raise StoreError(f"{file} was made by a newer paperboy; install that version to restore it.")
+    for name, checksum in contents.files.items():
+        member = archive.next()
+        whole = member is not None and member.isreg() and member.name == name and _NAME.fullmatch(name)
+        data = archive.extractfile(member) if member is not None and whole else None
+        if data is None:
+            raise StoreError(f"{file} is not a whole backup: {name[:80]!r} is missing; nothing was restored.")
+        with (target / name).open("xb") as written:
+            shutil.copyfileobj(data, written, 1 << 20)
+        if _checksum(target / name) != checksum:
+            raise StoreError(f"{file} is damaged: {name} is not what was backed up; nothing was restored.")
+    return contents
+
+
+def _check_versions(folder: Path, file: Path) -> None:
+    for name, known in ((LIBRARY, len(STEPS)), (DELIVERIES, SCHEMA)):
+        if (folder / name).exists():
+            with closing(sqlite3.connect(folder / name)) as database:
+                (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version > known:
+                raise StoreError(
+                    f"{file} was made by a newer paperboy ({name} is of version {version}, this one knows {known}); "
+                    "install that version to restore it."
+                )
+    read_state(folder)
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)
