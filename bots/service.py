@@ -212,6 +212,7 @@ class Service:
             try:
                 outcomes = await self._fetcher.fetch()
                 await amend_deliveries(house.newsroom, house.store, self._platforms, house.clock())
+                await self.tick()  # a place whose message was being completed was passed over
             except PaperboyError as error:
                 log.error("fetching failed: %s", error)
                 return
