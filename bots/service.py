@@ -216,9 +216,12 @@ class Service:
             except PaperboyError as error:
                 log.error("fetching failed: %s", error)
                 return
+        # Where the first round finds nothing at all, the line above the sample tells it, once.
+        nothing = not self._platforms and all(outcome.failure for outcome in outcomes)
+        level = logging.DEBUG if nothing and not self._caught_up.is_set() else logging.INFO
         for outcome in outcomes:
             for line in (*odd_lines(outcome), outcome_line(outcome, house.settings)):
-                log.info("%s", line)
+                log.log(level, "%s", line)
 
     async def tidy(self) -> None:
         """Forget deliveries that are older than what is promised to be kept; warn when the calendar has ended."""
