@@ -212,12 +212,16 @@ class Service:
             try:
                 outcomes = await self._fetcher.fetch()
                 await amend_deliveries(house.newsroom, house.store, self._platforms, house.clock())
+                await self.tick()  # a place whose message was being completed was passed over
             except PaperboyError as error:
                 log.error("fetching failed: %s", error)
                 return
+        # Where the first round finds nothing at all, the line above the sample tells it, once.
+        nothing = not self._platforms and all(outcome.failure for outcome in outcomes)
+        level = logging.DEBUG if nothing and not self._caught_up.is_set() else logging.INFO
         for outcome in outcomes:
             for line in (*odd_lines(outcome), outcome_line(outcome, house.settings)):
-                log.info("%s", line)
+                log.log(level, "%s", line)
 
     async def tidy(self) -> None:
         """Forget deliveries that are older than what is promised to be kept; warn when the calendar has ended."""

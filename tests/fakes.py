@@ -113,7 +113,7 @@ class MemoryStore:
         for identifier in known:
             del self._subscriptions[identifier]
         for key, delivery in list(self._deliveries.items()):
-            if delivery.subscription in known and delivery.state in OPEN:
+            if delivery.subscription in known and delivery.state is State.PENDING and not delivery.parts:
                 del self._deliveries[key]
         if known:
             self._note(change)

@@ -91,7 +91,7 @@ class Slack:
         self._installations = Installations(store, self._keys, clock)
         self._many = ManyWorkspaces(access, self._installations, self._make_api, clock) if access.is_for_many else None
         self._workspaces: Workspaces = self._many or OneWorkspace(self._api, access.bot_token)
-        # The reply leaves only after the answer was begun, so each measurement travels with a later request.
+        # Each measurement travels with a request, so that the figures of the service hold it.
         self._acknowledgements: deque[float] = deque(maxlen=UNTOLD_AT_MOST)
         self._connection = Connection(
             self._api,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -67,11 +68,19 @@ async def _fetch_if_stale(settings: Settings) -> None:
         return
 
 
+NEXT_TRY = re.compile(r", next try [^,]*$")
+
+
 def no_source(failing: Sequence[str]) -> str:
     """Return the line that says that nothing real can be shown; what all sources have in common is said once."""
     labels = [registered.label for registered in SOURCES.values()]
     names = [label for label in labels if any(clause.startswith(f"{label} ") for clause in failing)]
-    tails = {clause.removeprefix(f"{name} ") for name in names for clause in failing if clause.startswith(f"{name} ")}
+    tails = {
+        NEXT_TRY.sub("", clause.removeprefix(f"{name} "))
+        for name in names
+        for clause in failing
+        if clause.startswith(f"{name} ")
+    }
     told = "; ".join(failing)
     if len(names) > 1 and len(tails) == 1:
         told = f"{join_names(names)} {tails.pop().replace('has ', 'have ', 1)}"

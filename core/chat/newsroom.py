@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from core.chat.beside import Beside
 from core.chat.cards import card_of, shorten
@@ -83,12 +85,20 @@ class Newsroom:
         self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
+        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         kept = timedelta(days=settings.keep.deliveries_days)
         self._beside = Beside(store)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
         everyone = settings.chat.everyone_may_subscribe
         self.tastes = Tastes(store=store, library=library, everyone_may_reset=everyone)
+
+    def alone(self, address: str) -> asyncio.Lock:
+        """Return what is held while something is composed for a place and until the store knows its papers.
+
+        Two that compose for one place at the same moment would both choose what neither has shown yet.
+        """
+        return self._alone.setdefault(address, asyncio.Lock())
 
     async def begin(self) -> Moment:
         """Return what the digests of this moment will share."""

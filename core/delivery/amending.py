@@ -29,7 +29,8 @@ async def amend_deliveries(newsroom: Newsroom, store: Store, platforms: Mapping[
         back = [name for name in delivery.lacking if name in states and states[name].failing_since is None]
         platform = platforms.get(delivery.address.partition(":")[0])
         if back and platform is not None and platform.can_edit:
-            count += await _amend(delivery, back, newsroom, store, platform, now)
+            async with newsroom.alone(delivery.address):
+                count += await _amend(delivery, back, newsroom, store, platform, now)
     return count
 
 

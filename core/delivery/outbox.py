@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -73,18 +74,38 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue
-        for older in waiting.get(due.subscription.id, ()):
-            await give_up(older, due, store, now)
-        delivery = await compose_delivery(due, newsroom, now, moment)
-        asked_at = changed.get((due.subscription.address, due.subscription.number), due.at)
-        delivery = replace(delivery, due_at=max(delivery.due_at, min(asked_at, now)))
-        if await store.enqueue(delivery):
+        place = newsroom.alone(due.subscription.address)
+        if place.locked():
+            continue  # a message there is being completed, which may take a while; the next look takes it
+        async with place:
+            delivery = await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment)
+        if delivery is not None:
             queued += 1
             count(delivery.address.partition(":")[0], DUE)
             if delivery.state is State.SENT:
                 count(delivery.address.partition(":")[0], SILENT)
-            log.info("delivery %s queued: %s papers, due %s", delivery.key, len(delivery.shown), due.at.isoformat())
     return queued
+
+
+async def _queue(
+    due: Due,
+    waiting: Sequence[Delivery],
+    changed: Mapping[tuple[str, int], datetime],
+    newsroom: Newsroom,
+    store: Store,
+    now: datetime,
+    moment: Moment,
+) -> Delivery | None:
+    """Compose and keep one delivery, in the place of those that wait; None when its date has one already."""
+    for older in waiting:
+        await give_up(older, due, store, now)
+    delivery = await compose_delivery(due, newsroom, now, moment)
+    asked_at = changed.get((due.subscription.address, due.subscription.number), due.at)
+    delivery = replace(delivery, due_at=max(delivery.due_at, min(asked_at, now)))
+    if not await store.enqueue(delivery):
+        return None
+    log.info("delivery %s queued: %s papers, due %s", delivery.key, len(delivery.shown), due.at.isoformat())
+    return delivery
 
 
 async def is_ready(due: Due, newsroom: Newsroom, now: datetime) -> bool:

@@ -115,8 +115,9 @@ class Recovery:
         dead = await self._store.delivery(subscription.id, due.day)
         if dead is None or dead.state is not State.DEAD or dead.parts or dead.attempts >= REVIVALS:
             return
-        delivery = await compose_delivery(due, self._newsroom, now)
-        await self._store.move(replace(delivery, note=dead.note, attempts=dead.attempts), expected=State.DEAD)
+        async with self._newsroom.alone(subscription.address):
+            delivery = await compose_delivery(due, self._newsroom, now)
+            await self._store.move(replace(delivery, note=dead.note, attempts=dead.attempts), expected=State.DEAD)
 
 
 def _is_same_news(told: str, reason: str, since: datetime) -> bool:

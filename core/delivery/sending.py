@@ -61,7 +61,8 @@ class Sending:
         if held is None or (held.state is State.DEAD and not held.parts):
             if problem := await self._reachable(request.place):
                 return _say(problem)
-            return await self._queue(found, day, held, now)
+            async with self._newsroom.alone(found.address):
+                return await self._queue(found, day, held, now)
         if held.state in OPEN:
             return _say(f"{_name(found, day)} is on its way already ({held.state}).")
         if command.again:

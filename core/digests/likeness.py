@@ -211,10 +211,19 @@ def directions_of(pool: Pool) -> Vectors:
     return found
 
 
-def words_alike(connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
-    """Return how alike some papers are by their words alone, (n, n)."""
-    texts = _texts(connection, numbers)
-    return _Words([texts[number] for number in numbers]).between(range(len(numbers)), range(len(numbers)))
+def read_words(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, frozenset[str]]:
+    """Return the words of some papers, by number."""
+    return {number: frozenset(_count(text)) for number, text in _texts(connection, numbers).items()}
+
+
+def words_alike(papers: Sequence[frozenset[str]]) -> Vectors:
+    """Return how alike some papers are by which words they hold, (n, n): the cosine of what each holds, 0 or 1."""
+    alike: Vectors = np.eye(len(papers), dtype=np.float32)
+    for one, words in enumerate(papers):
+        for other in range(one):
+            size = math.sqrt(len(words) * len(papers[other])) or 1.0
+            alike[one, other] = alike[other, one] = len(words & papers[other]) / size
+    return alike
 
 
 def _texts(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.digests.likeness import Likeness, directions_of, words_alike
+from core.digests.likeness import Likeness, directions_of, read_words, words_alike
 from core.digests.trend import UNKNOWN, trends
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
@@ -39,6 +39,7 @@ class Slate:
         self.pool = pool
         self._likeness: Likeness | None = None
         self._papers: dict[int, Paper] = {}
+        self._words: dict[int, frozenset[str]] = {}
         followed = _followed(connection, pool)
         found = trends(read_papers(connection, followed).values()) if followed else {}
         self.trend: Vectors = np.array([found.get(paper, UNKNOWN) for paper in pool.ids], np.float32)
@@ -62,7 +63,9 @@ class Slate:
     def alike(self, connection: sqlite3.Connection, places: Sequence[int]) -> Vectors:
         """Return how alike some papers are in meaning, (n, n); by their words where meaning is not known."""
         if self._likeness is None and not self.pool.has_vectors:
-            return words_alike(connection, [int(self.pool.numbers[place]) for place in places])
+            numbers = [int(self.pool.numbers[place]) for place in places]
+            self._words.update(read_words(connection, [number for number in numbers if number not in self._words]))
+            return words_alike([self._words[number] for number in numbers])
         if self._likeness is not None:
             return self._likeness.between(places)
         vectors = self._directions[list(places)]

@@ -65,7 +65,7 @@ def ingest_records(connection: sqlite3.Connection, records: Sequence[Record], no
     """Keep records inside the caller's transaction."""
     by_id: dict[str, list[Record]] = {}
     for record in records:
-        by_id.setdefault(record.id, []).append(record)
+        by_id.setdefault(_whole_characters(record.id), []).append(record)
     total = Ingested(seen=len(records))
     for ids in _chunks(by_id, _CHUNK):
         rows = _held_rows(connection, ids)

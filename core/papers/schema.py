@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import LibraryBroken, LibraryError
+from core.papers.stillness import connect_to_read
 
 APPLICATION = 0x70617062  # "papb": tells a library from any other SQLite file
 BUSY_SECONDS = 20
@@ -60,19 +61,17 @@ STEPS: Sequence[str] = (_FIRST_TABLES, _HAPPENINGS)
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open a connection to the library's file, usable from any one thread at a time."""
+    if read_only:
+        connection = connect_to_read(path, timeout=BUSY_SECONDS, check_same_thread=False)
+        connection.execute("PRAGMA cache_size = -8000")
+        return connection
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=256,
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
         connection.execute("PRAGMA cache_size = -8000")
-        if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise

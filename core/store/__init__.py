@@ -174,7 +174,10 @@ class Store(Protocol):
         """Keep another state of a subscription with the same id; StoreError when there is none."""
 
     async def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
-        """Forget subscriptions, their open deliveries too; returns how many there were."""
+        """Forget subscriptions, and their deliveries that were not begun; returns how many there were.
+
+        What was begun is settled, so that the place's other subscriptions know what it was shown.
+        """
 
     async def changes(self, address: str | None = None) -> Sequence[Change]:
         """Return the journal of changes, newest first."""

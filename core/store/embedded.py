@@ -54,9 +54,9 @@ class _Files:
         self.notices = self._storage.notices + self._outbox.notices
 
     def outbox(self) -> Outbox:
-        """Return the deliveries, after those of removed subscriptions were forgotten."""
+        """Return the deliveries, after the waiting ones of removed subscriptions were forgotten."""
         if not self.read_only and (removed := self.documents.removals()):
-            self._outbox.forget_open(removed)
+            self._outbox.forget_waiting(removed)
             self.documents.settle_removals(removed)
         if not self.read_only and (forgotten := self.documents.forgotten()):
             self._outbox.forget_addresses(forgotten)
@@ -165,7 +165,7 @@ class EmbeddedStore:
         await self._run(self._files.documents.replace_subscription, subscription, change)
 
     async def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
-        """Forget subscriptions and their open deliveries; the change is noted when there was one at all."""
+        """Forget subscriptions and their waiting deliveries; the change is noted when there was one at all."""
         return await self._run(self._files.remove_subscriptions, identifiers, change)
 
     async def changes(self, address: str | None = None) -> Sequence[Change]:

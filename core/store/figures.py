@@ -6,6 +6,7 @@ histograms over BOUNDS, so that a day costs a few hundred bytes however much hap
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from core.clock import Clock
+from core.errors import StoreError
 from core.store import Store
 
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0)
@@ -57,11 +59,15 @@ class Day:
 
 
 class Figures:
-    """Collects in memory; `flush` adds it to the store, so that a crash loses a minute of figures and nothing else."""
+    """Collects in memory; `flush` adds it to the store, so that a crash loses a minute of figures and nothing else.
+
+    What a full disk kept out is added by the next flush.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._adding = asyncio.Lock()
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._times: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BOUNDS) + 1))
 
@@ -78,12 +84,23 @@ class Figures:
         """Add what was collected to the day's fact."""
         if not self._counts and not self._times:
             return
-        counts, times = dict(self._counts), dict(self._times)
-        self._counts.clear()
-        self._times.clear()
-        day = self._clock().date()
-        known = await read_day(self._store, day)
-        await self._store.set_fact(_name(day), msgspec.json.encode(known.plus(counts, times)).decode())
+        async with self._adding:
+            day = self._clock().date()
+            known = await read_day(self._store, day)
+            counts, times = dict(self._counts), dict(self._times)
+            self._counts.clear()
+            self._times.clear()
+            try:
+                await self._store.set_fact(_name(day), msgspec.json.encode(known.plus(counts, times)).decode())
+            except StoreError:
+                self._take_back(counts, times)
+                raise
+
+    def _take_back(self, counts: Mapping[str, Counter[str]], times: Mapping[str, Sequence[int]]) -> None:
+        for platform, counted in counts.items():
+            self._counts[platform] += counted
+        for what, histogram in times.items():
+            self._times[what] = [old + new for old, new in zip(self._times[what], histogram, strict=True)]
 
 
 async def read_day(store: Store, day: date) -> Day:

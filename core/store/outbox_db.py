@@ -81,11 +81,11 @@ class Outbox:
                 _insert_shown(database, delivery)
         return moved
 
-    def forget_open(self, subscriptions: Collection[str]) -> None:
-        """Forget the open deliveries of subscriptions."""
+    def forget_waiting(self, subscriptions: Collection[str]) -> None:
+        """Forget the deliveries of subscriptions that were not begun; of the others something may have arrived."""
         with self._transaction() as database:
             database.execute(
-                f"DELETE FROM deliveries WHERE state IN ({_OPEN_STATES})"  # noqa: S608 - the states are constants
+                "DELETE FROM deliveries WHERE state = 'pending' AND parts = '[]'"
                 " AND subscription IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(subscriptions)),),
             )
@@ -206,6 +206,9 @@ class Outbox:
         try:
             yield
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+                told = f"The disk that holds {self._path} is full or fails ({error}); free some space."
+                raise StoreError(told) from error
             raise StoreError(f"{self._path} cannot be used: {error}.") from error
         except OSError as error:
             raise StoreError(f"{self._path} cannot be used: {error.strerror}.") from error

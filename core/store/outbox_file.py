@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import StoreError
+from core.papers.stillness import connect_to_read
 
 SCHEMA = 2
 FILE = "deliveries.sqlite3"
@@ -67,10 +68,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     """Open the file without changing it; a missing one is an empty database."""
     if not path.exists():
         return _empty()
-    # A folder that cannot be written takes no -shm file; without a journal beside it the file is whole as it lies.
-    still = not path.with_name(path.name + "-wal").exists() and not os.access(path.parent, os.W_OK)
-    uri = f"{path.absolute().as_uri()}?mode=ro" + ("&immutable=1" if still else "")
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
+    connection = connect_to_read(path, timeout=_BUSY_TIMEOUT_S)
     try:
         version = _check_version(connection, path)
         _check_current(version, path)

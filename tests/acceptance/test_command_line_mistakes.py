@@ -118,12 +118,19 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(shell, powerless, 
     assert list(shell.home.iterdir()) == []
 
 
+def fill_the_disk():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+@pytest.mark.parametrize("words", ["subscriptions list", "search grokking", "stats"])
+def test_a_full_disk_keeps_nobody_from_reading(stocked, words):
+    before = stocked.run(*words.split())
+    done = stocked.run(*words.split(), before=fill_the_disk)
+    assert (done.code, done.out, done.err) == (0, before.out, before.err)
+
+
 def test_a_full_disk_loses_no_subscription(stocked):
     held = stocked.run("subscriptions", "list", "--json").json
-
-    def fill_the_disk():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-
     done = stocked.run("subscriptions", "add", "slack:T1/C9", "kernels", before=fill_the_disk)
     assert (done.code, done.out) == (1, "")
     assert str(stocked.home) in done.complaint

@@ -55,6 +55,7 @@ def test_when_no_source_can_be_reached_one_line_says_so_and_the_sample_is_marked
         line, rest = service.out.split("\n", 1)
         assert line.startswith("No source could be reached (")
         assert line.endswith(SAMPLE_LINE)
+        assert "404" not in service.err
         assert "SAMPLE" in rest
         assert "SAMPLE" in look(service.page()).text
         service.end()

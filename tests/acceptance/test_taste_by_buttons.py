@@ -10,7 +10,6 @@ import pytest
 
 from bots.discord import Discord
 from bots.house import make_house
-from bots.slack import Slack
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
 from core.papers.library import Library
@@ -20,6 +19,7 @@ from tests.servers import discord as discord_parts
 from tests.servers import slack as slack_parts
 from tests.servers.discord import DiscordServer
 from tests.servers.slack import SlackServer
+from tests.slacks import slack_at
 from tests.worlds import MONDAY, make_record, upvotes
 
 AT_EIGHT = MONDAY.replace(hour=8)
@@ -75,9 +75,8 @@ class Town:
         settings = Settings.model_validate({"model": {"enabled": False}})
         self.house = make_house(settings, library=library, store=MemoryStore(), clock=self.clock)
         addresses = {"api_url": discord.api_url, "gateway_url": discord.gateway_url}
-        tokens = {"bot_token": slack_parts.BOT_TOKEN, "app_token": slack_parts.APP_TOKEN}
         self.platforms = {
-            "slack": Slack(**tokens, api_url=slack.api_url, sleep=slack_parts.Waits(), clock=self.clock),
+            "slack": slack_at(slack.api_url, sleep=slack_parts.Waits(), clock=self.clock, store=self.house.store),
             "discord": Discord(discord_parts.TOKEN, store=self.house.store, **addresses, delays=(0.01, 0.02)),
         }
         self.courier = Courier(store=self.house.store, platforms=self.platforms, clock=self.clock, jitter=lambda: 0.5)

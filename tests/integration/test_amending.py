@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from core.delivery.amending import amend_deliveries
 from core.errors import DeliveryError, DeliveryFailure
 from core.papers.plan import SourceState, keep_state
+from tests.fake_platform import FakePlatform
 from tests.worlds import MONDAY, make_record, open_world, titles, words
 
 AT_EIGHT = MONDAY.replace(hour=8)
@@ -111,3 +113,31 @@ async def test_a_quiet_silence_was_never_posted_and_stays_so(world):
     await come_back(world, LATE_PAPER)
     assert await amend(world) == 0
     assert world.posted() == []
+
+
+async def test_what_is_added_to_one_digest_is_not_in_another_that_falls_due_meanwhile(world):
+    await world.ask("subscribe grokking in UTC daily")
+    await world.ask('subscribe "voted for" at 10:00 in UTC daily')
+    await world.tick(AT_EIGHT)
+    await come_back(world, LATE_PAPER)
+    editing, proceed = asyncio.Event(), asyncio.Event()
+    edit = world.platform.edit
+
+    class Slow(FakePlatform):
+        async def edit(self, *arguments, **named):
+            editing.set()
+            await proceed.wait()
+            return await edit(*arguments, **named)
+
+    world.now = TEN
+    house = world.house
+    amending = asyncio.create_task(amend_deliveries(house.newsroom, house.store, {"fake": Slow()}, TEN))
+    await editing.wait()
+    assert await world.tick(TEN) == 0
+    proceed.set()
+    assert await amending == 1
+    assert await world.tick(TEN) == 1
+    first, second = world.posted()
+    assert "Grokking, Voted for" in titles(first)
+    assert titles(second) == []
+    assert "this place has seen it before" in words(second)

@@ -114,6 +114,12 @@ async def test_halves_of_characters_are_replaced_not_refused(library):
     assert (paper.title, paper.authors) == ("Half ? of", ("?",))
 
 
+async def test_an_id_with_half_a_character_names_the_same_paper_each_time(library):
+    record = make_record("x:\ud800y", source="import")
+    assert (await library.ingest([record], now=NOON)).new == 1
+    assert await library.ingest([record], now=NOON) == Ingested(seen=1, new=0, changed=0, listed=0)
+
+
 async def test_readings_are_appended_and_never_overwritten(library):
     for hours, value in ((0, 3), (2, 5), (26, 9)):
         reading = make_signal("upvotes", value, NOON + timedelta(hours=hours))

@@ -360,7 +360,7 @@ async def test_a_word_with_a_hyphen_is_asked_of_the_quick_word_lists_too(tmp_pat
     records = [make_record(f"x:{n}", f"State of the art {n}" if n % 3 else f"Wheat {n}") for n in range(60)]
     async with open_world(tmp_path, records) as (library, models, _):
         known = Meaning(tmp_path, models).open()
-        query = parse_words("state-of-the-art wheat")
+        query = parse("state-of-the-art wheat")
         vector = known.embedder.embed_query(query.text)
 
         def rank(connection, postings):

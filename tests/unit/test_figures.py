@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from bots.terminal.stats import stats_json, stats_lines
+from core.errors import StoreError
 from core.store import figures as f
 from core.store.figures import BOUNDS, Figures, quantile, read_day, read_days
 from tests.fakes import NOON, MemoryStore
@@ -95,3 +97,47 @@ async def test_the_table_names_what_happened_and_what_failed(store, at):
             }
         ]
     }
+
+
+class SlowStore(MemoryStore):
+    """Lets others run between reading and writing; refuses the next write where it is told to."""
+
+    refuses = False
+
+    async def fact(self, name):
+        found = await super().fact(name)
+        await asyncio.sleep(0)
+        return found
+
+    async def set_fact(self, name, value):
+        await asyncio.sleep(0)
+        if self.refuses:
+            raise StoreError("The disk is full.")
+        await super().set_fact(name, value)
+
+
+async def test_two_flushes_at_once_lose_nothing(at):
+    store = SlowStore()
+    figures = Figures(store, at)
+    figures.count("slack", f.DUE)
+    first = asyncio.create_task(figures.flush())
+    await asyncio.sleep(0)  # the first one has read and is about to write
+    figures.count("slack", f.LATE)
+    await asyncio.gather(first, figures.flush())
+    assert (await read_day(store, NOON.date())).counts == {"slack": {f.DUE: 1, f.LATE: 1}}
+
+
+async def test_what_a_full_disk_kept_out_is_added_later(at):
+    store = SlowStore()
+    figures = Figures(store, at)
+    figures.count("slack", f.DUE)
+    figures.took("search", 0.02)
+    store.refuses = True
+    with pytest.raises(StoreError):
+        await figures.flush()
+    store.refuses = False
+    figures.count("slack", f.DUE)
+    await figures.flush()
+    day = await read_day(store, NOON.date())
+    assert day.counts == {"slack": {f.DUE: 2}}
+    assert sum(day.times["search"]) == 1

@@ -178,6 +178,9 @@ def test_what_all_sources_have_in_common_is_said_once():
     assert no_source([f"arXiv {tail}", f"Hacker News {tail}", f"Hugging Face {tail}"]) == (
         f"No source could be reached (Hugging Face, arXiv and Hacker News {tail}). This is the bundled sample."
     )
+    assert no_source([f"arXiv {tail}, next try 17:40", f"Hugging Face {tail}"]) == (
+        f"No source could be reached (Hugging Face and arXiv {tail}). This is the bundled sample."
+    )
     assert no_source([f"arXiv {tail}", "Hugging Face has answered 503 since 17:39"]) == (
         f"No source could be reached (arXiv {tail}; Hugging Face has answered 503 since 17:39). "
         "This is the bundled sample."
