@@ -25,11 +25,12 @@ from core.search.query import parse
 CALLBACK = "paperboy-form"
 INPUT = "paperboy-form:"
 INTERESTS, PLACE, AT, ZONE, DAYS, TOP, MORE = "interests", "place", "at", "zone", "days", "top", "more"
-READY, QUIET, WEEK = "ready", "quiet", "weekly"
+READY, QUIET, WEEK, NO_REPEATS = "ready", "quiet", "weekly", "no-repeats"
 MORE_OPTIONS = {
     READY: "As soon as the day's batch is in, and at that time at the latest",
     WEEK: "Once a week, on Mondays: the best of seven days",
     QUIET: "Nothing at all on days without papers",
+    NO_REPEATS: "Leave out what other channels of mine, or beside this one, have shown",
 }
 LONGEST_INTERESTS = 2_000
 LONGEST_NOTE = 2_000
@@ -59,6 +60,7 @@ class Draft:
     top: int = 5
     when_ready: bool = False
     quiet: bool = False
+    no_repeats: bool = False
     number: int | None = None
     choose: bool = False
 
@@ -76,6 +78,7 @@ class Draft:
             top=subscription.top,
             when_ready=subscription.when_ready,
             quiet=subscription.quiet,
+            no_repeats=subscription.no_repeats,
             number=subscription.number,
         )
 
@@ -91,6 +94,7 @@ class Draft:
             weekly=self.weekly,
             top=self.top,
             quiet=self.quiet,
+            no_repeats=self.no_repeats,
         )
         if self.number is None:
             return c.Subscribe(self.interests, options)
@@ -148,6 +152,7 @@ def read_form(view: Mapping[str, Any]) -> Draft:
         weekly=WEEK in more,
         when_ready=READY in more,
         quiet=QUIET in more,
+        no_repeats=NO_REPEATS in more,
     )
 
 
@@ -283,7 +288,7 @@ def _top(draft: Draft) -> Element:
 def _more(draft: Draft) -> Element:
     options = {name: _option(words, name) for name, words in MORE_OPTIONS.items()}
     element: Element = {"type": "checkboxes", "action_id": INPUT + MORE, "options": list(options.values())}
-    is_on = {READY: draft.when_ready, WEEK: draft.weekly, QUIET: draft.quiet}
+    is_on = {READY: draft.when_ready, WEEK: draft.weekly, QUIET: draft.quiet, NO_REPEATS: draft.no_repeats}
     if chosen := [options[name] for name, on in is_on.items() if on]:
         element["initial_options"] = chosen
     return _input(MORE, "Also", element, optional=True)
