@@ -24,12 +24,12 @@ ACTION = "form"
 LABEL, TEXT_INPUT, SELECT = 18, 4, 3
 MODAL = 9
 LONGEST_INTERESTS = 4000
-_TIMES = "A time, when ready, or when ready by 10:00; behind it in and a time zone."
+_TIMES = "As 08:00 in Europe/Berlin, when ready in UTC, or when ready by 10:00 in Asia/Tokyo."
 _SIZES = (3, 5, 10, 15, 20)
 _QUIET, _NO_REPEATS = "quiet", "no repeats"
 _MORE = {
     _QUIET: "Nothing at all on days without papers",
-    _NO_REPEATS: "Leave out what other channels beside this one have shown",
+    _NO_REPEATS: "Leave out papers that other channels have shown already",
 }
 _DAYS = {
     "weekdays": "Monday to Friday",
@@ -126,7 +126,7 @@ def form(value: str, fields: Fields, number: int | None) -> Payload:
     """Return the first response to an interaction that opens the form; `value` comes back with what was filled in."""
     parts = [
         _label("What about?", "Empty means everything.", _text("interests", fields.interests, long=True)),
-        _label("When, and where is it that time?", _TIMES, _text("when", _when(fields), hint="08:00 in Europe/Berlin")),
+        _label("When?", _TIMES, _text("when", _when(fields), hint="08:00 in Europe/Berlin")),
         _label("On which days?", "", _select("days", _days(fields.days), fields.days)),
         _label("How many papers at most?", "", _select("size", _sizes(fields.size), fields.size)),
         _label("Anything else?", "", _choices("more", _MORE, fields.more)),

@@ -30,7 +30,7 @@ MORE_OPTIONS = {
     READY: "As soon as the day's batch is in, and at that time at the latest",
     WEEK: "Once a week, on Mondays: the best of seven days",
     QUIET: "Nothing at all on days without papers",
-    NO_REPEATS: "Leave out what other channels of mine, or beside this one, have shown",
+    NO_REPEATS: "Leave out papers that other channels have shown already",
 }
 LONGEST_INTERESTS = 2_000
 LONGEST_NOTE = 2_000

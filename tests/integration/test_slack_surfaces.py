@@ -245,7 +245,9 @@ async def test_app_home_shows_what_comes_to_me_and_my_channels_and_what_came_and
 
 async def test_an_empty_app_home_tells_how_to_begin(room):
     await room.server.event("app_home_opened", user=ALICE, tab="home")
-    assert "Subscribe…" in str(await room.drawn(ALICE))
+    shown = str(await room.drawn(ALICE))
+    for words in ("Subscribe…", "type /papers subscribe in one", "🔖 below a paper", "👍 and 👎 below papers teach"):
+        assert words in shown
     assert not room.server.made("users.conversations")
 
 
