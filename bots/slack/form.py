@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 from typing import Any
-from zoneinfo import available_timezones
 
 from bots.slack.markup import Element, literal, one_line, rich, split_line
 from core.chat import commands as c
@@ -21,6 +20,7 @@ from core.chat.render import error_message
 from core.digests.subscription import WEEKDAYS, WEEKLY, Subscription
 from core.errors import QueryError
 from core.search.query import parse
+from core.zones import zone_names
 
 CALLBACK = "paperboy-form"
 INPUT = "paperboy-form:"
@@ -165,7 +165,7 @@ def form_errors(draft: Draft) -> dict[str, str]:
         found[INTERESTS] = shorten(f"{error} {_near(error)}".strip(), LONGEST_ERROR)
     if not 1 <= draft.top <= MAX_TOP:
         found[TOP] = f"A digest has between 1 and {MAX_TOP} papers."
-    if draft.timezone not in available_timezones():
+    if draft.timezone not in zone_names():
         found[ZONE] = "Choose a city from the list."
     return found
 
@@ -187,7 +187,7 @@ def problem_lines(draft: Draft) -> Sequence[Text]:
 def zone_options(typed: str) -> list[Element]:
     """Return the time zones whose names hold what was typed, those that begin with it first."""
     wanted = typed.strip().lower().replace(" ", "_")
-    found = [zone for zone in available_timezones() if wanted in zone.lower() and ("/" in zone or zone == "UTC")]
+    found = [zone for zone in zone_names() if wanted in zone.lower() and ("/" in zone or zone == "UTC")]
     found.sort(key=lambda zone: (not zone.rpartition("/")[2].lower().startswith(wanted), zone))
     return [_option(zone, zone) for zone in found[:MOST_ZONES]]
 

@@ -71,6 +71,7 @@ async def test_slack_alone_is_served_over_http_though_the_page_is_not_asked_for(
             assert await slack.slash("search grokking") < 3
             await slack.until(lambda: TITLE in str(slack.replies))
             assert (await asyncio.to_thread(service.end)).code == 0
+    assert "the page is" not in service.err
     assert "Traceback" not in service.err
     assert not [secret for secret in HTTP.values() if secret in service.err]
 
