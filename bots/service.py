@@ -138,7 +138,8 @@ class Service:
         if with_page:
             loops.append(self._serve_page())
         elif self._house.settings.web.enabled and (routes := self._routes()):
-            loops.append(self._serve(Starlette(routes=routes)))  # `--only` leaves the page out, not what calls us
+            # `--only` leaves the page out, not what calls us.
+            loops.append(self._serve(Starlette(routes=routes), "what platforms call is"))
         if self._house.settings.metrics.enabled:
             loops.append(self._serve_metrics())
         schedule.start()
@@ -298,11 +299,11 @@ class Service:
         site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
         await self._serve(create_app(site, routes=self._routes()))
 
-    async def _serve(self, app: ASGIApp) -> None:
+    async def _serve(self, app: ASGIApp, what: str = "the page is") -> None:
         web = self._house.settings.web
 
         def bound(host: str, port: int) -> None:
-            log.info("the page is at http://%s:%s", host, port)
+            log.info("%s at http://%s:%s", what, host, port)
 
         await serve(app, web.host, web.port, bound, proxies=web.proxies)
 

@@ -7,12 +7,13 @@ from datetime import time
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from core.zones import zone_names
 
 LONGEST_VALUE = 60
 CATEGORY = re.compile(r"[a-z][a-z-]*(\.[A-Za-z*-]+)?")
@@ -79,7 +80,7 @@ def _check_time(value: object) -> object:
 
 def _check_timezone(value: str) -> str:
     # Listing all zones takes 40 ms, which every command would wait for.
-    if value != "UTC" and value not in available_timezones():
+    if value != "UTC" and value not in zone_names():
         raise ValueError("a time zone such as Europe/Berlin or UTC")
     return value
 

@@ -23,7 +23,7 @@ from bots.discord import doctor
 from bots.discord.completions import Completions
 from bots.discord.dialogs import Dialogs
 from bots.discord.failures import SHOWN, DiscordError
-from bots.discord.forms import Fields
+from bots.discord.forms import Fields, new_fields
 from bots.discord.forums import NO_TEXT, Forums
 from bots.discord.invalid import MOST_INVALID, InvalidRequests
 from bots.discord.listener import Listener, quieten
@@ -122,7 +122,7 @@ class Discord:
             store=store,
             api_url=settings.discord.api_url,
             gateway_url=settings.discord.gateway_url,
-            defaults=Fields("", f"{digest.at:%H:%M}", digest.timezone, digest.days, str(digest.top)),
+            defaults=new_fields(digest),
             clock=clock,
         )
 

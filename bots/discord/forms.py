@@ -5,7 +5,7 @@ https://docs.discord.com/developers/components/reference#label
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,13 +18,19 @@ from core.chat.parsing import days_text, options_from, split_options
 from core.delivery.platform import Payload
 from core.digests.subscription import Subscription
 from core.errors import UsageError
+from core.settings import DigestDefaults
 
 ACTION = "form"
 LABEL, TEXT_INPUT, SELECT = 18, 4, 3
 MODAL = 9
 LONGEST_INTERESTS = 4000
+_TIMES = "As 08:00 in Europe/Berlin, when ready in UTC, or when ready by 10:00 in Asia/Tokyo."
 _SIZES = (3, 5, 10, 15, 20)
-_QUIET = "quiet"
+_QUIET, _NO_REPEATS = "quiet", "no repeats"
+_MORE = {
+    _QUIET: "Nothing at all on days without papers",
+    _NO_REPEATS: "Leave out papers that other channels have shown already",
+}
 _DAYS = {
     "weekdays": "Monday to Friday",
     "daily": "Every day",
@@ -40,10 +46,11 @@ class Fields:
 
     Attributes:
         interests: in the query language.
-        when: `08:00`, `when ready`, `when ready by 10:00`.
-        timezone: IANA name.
+        when: `08:00`, `when ready`, `when ready by 10:00`; with `in Europe/Berlin` behind it where somebody typed it.
+        timezone: IANA name; holds where `when` names none. A form has room for five fields, so both share one.
         days: in the words of the commands.
-        size: `5`, or `5 quiet` for nothing on days without papers.
+        size: `5`.
+        more: `quiet`, `no repeats`, or both.
     """
 
     interests: str = ""
@@ -51,15 +58,23 @@ class Fields:
     timezone: str = ""
     days: str = ""
     size: str = ""
+    more: tuple[str, ...] = ()
+
+
+def new_fields(defaults: DigestDefaults) -> Fields:
+    """Return what the form of a new subscription shows."""
+    more = (_NO_REPEATS,) if defaults.no_repeats else ()
+    return Fields("", f"{defaults.at:%H:%M}", defaults.timezone, defaults.days, str(defaults.top), more)
 
 
 def fields_of(subscription: Subscription) -> Fields:
     """Return what the form of a subscription shows."""
     at = f"{subscription.at:%H:%M}" if subscription.at is not None else ""
     when = f"when ready by {at}" if subscription.when_ready and at else "when ready" if subscription.when_ready else at
-    size = f"{subscription.top} {_QUIET}" if subscription.quiet else str(subscription.top)
+    is_on = {_QUIET: subscription.quiet, _NO_REPEATS: subscription.no_repeats}
+    more = tuple(name for name, on in is_on.items() if on)
     days = days_text(subscription.days, weekly=subscription.weekly)
-    return Fields(subscription.interests, when, subscription.timezone, days, size)
+    return Fields(subscription.interests, when, subscription.timezone, days, str(subscription.top), more)
 
 
 def command_of(fields: Fields, number: int | None) -> c.Command:
@@ -68,15 +83,16 @@ def command_of(fields: Fields, number: int | None) -> c.Command:
     Raises:
         UsageError: which field, what is allowed.
     """
-    size, _, quiet = fields.size.partition(" ")
     options = options_from(
         timezone=fields.timezone.strip() or None,
         days=fields.days or None,
-        top=int(size) if size else None,
-        quiet=(quiet == _QUIET) if size else None,
+        top=int(fields.size) if fields.size else None,
+        quiet=_QUIET in fields.more if fields.size else None,
+        no_repeats=_NO_REPEATS in fields.more if fields.size else None,
     )
     if when := _options_of(fields.when):
-        options = replace(options, at=when.at, when_ready=when.when_ready, by=when.by)
+        zone = when.timezone or options.timezone
+        options = replace(options, at=when.at, when_ready=when.when_ready, by=when.by, timezone=zone)
     interests = " ".join(fields.interests.split())
     return c.Subscribe(interests, options) if number is None else c.Edit(number, interests, options)
 
@@ -85,12 +101,13 @@ def _options_of(when: str) -> c.Options | None:
     words = " ".join(when.split())
     if not words:
         return None
-    said = words if words.lower().startswith(("at ", "when ")) else f"at {words}"
+    said = words if words.lower().startswith(("at ", "when ", "in ")) else f"at {words}"
     rest, options = split_options(said)
-    if rest or options != c.Options(at=options.at, when_ready=options.when_ready, by=options.by):
+    times = c.Options(at=options.at, when_ready=options.when_ready, by=options.by, timezone=options.timezone)
+    if rest or options != times:
         raise UsageError(
             f"{shorten(words, 60)!r} is not a time of delivery.",
-            hint="Write it as 08:30, as when ready, or as when ready by 10:00.",
+            hint="Write it as 08:30, as when ready, or as when ready by 10:00; behind it in Europe/Berlin.",
         )
     return options
 
@@ -109,10 +126,10 @@ def form(value: str, fields: Fields, number: int | None) -> Payload:
     """Return the first response to an interaction that opens the form; `value` comes back with what was filled in."""
     parts = [
         _label("What about?", "Empty means everything.", _text("interests", fields.interests, long=True)),
-        _label("When?", "A time, when ready, or when ready by 10:00.", _text("when", fields.when, hint="08:00")),
-        _label("In which time zone?", "", _text("timezone", fields.timezone, hint="Europe/Berlin")),
+        _label("When?", _TIMES, _text("when", _when(fields), hint="08:00 in Europe/Berlin")),
         _label("On which days?", "", _select("days", _days(fields.days), fields.days)),
         _label("How many papers at most?", "", _select("size", _sizes(fields.size), fields.size)),
+        _label("Anything else?", "", _choices("more", _MORE, fields.more)),
     ]
     title = "Have papers delivered here" if number is None else f"Change subscription #{number}"
     return {"type": MODAL, "data": {"custom_id": custom_id(ACTION, value), "title": title, "components": parts}}
@@ -123,9 +140,15 @@ def fields_from(components: Iterable[Mapping[str, Any]]) -> Fields:
     given = {}
     for part in components:
         inner = part.get("component") or {}
-        values = inner.get("values") or [inner.get("value") or ""]
-        given[str(inner.get("custom_id"))] = str(values[0])
-    return Fields(**{name: given.get(name, "") for name in Fields.__dataclass_fields__})
+        values = inner.get("values", [inner.get("value") or ""])
+        given[str(inner.get("custom_id"))] = tuple(map(str, values))
+    more = given.pop("more", ())
+    first = {name: values[0] for name, values in given.items() if values and name in Fields.__dataclass_fields__}
+    return Fields(**first, more=more)
+
+
+def _when(fields: Fields) -> str:
+    return " in ".join(part for part in (fields.when, fields.timezone) if part)
 
 
 def _label(label: str, description: str, component: Payload) -> Payload:
@@ -144,12 +167,16 @@ def _select(name: str, options: Mapping[str, str], chosen: str) -> Payload:
     return {"type": SELECT, "custom_id": name, "required": True, "options": every}
 
 
+def _choices(name: str, options: Mapping[str, str], chosen: Collection[str]) -> Payload:
+    every = [{"label": label, "value": value, "default": value in chosen} for value, label in options.items()]
+    most = {"min_values": 0, "max_values": len(every)}
+    return {"type": SELECT, "custom_id": name, "required": False, **most, "options": every}
+
+
 def _days(chosen: str) -> Mapping[str, str]:
     return _DAYS if chosen in _DAYS or not chosen else {chosen: chosen, **_DAYS}
 
 
 def _sizes(chosen: str) -> Mapping[str, str]:
-    number, _, _ = chosen.partition(" ")
-    sizes = sorted({*_SIZES, int(number)} if number.isascii() and number.isdigit() else _SIZES)
-    loud = {str(size): f"{size}, and a line on days without any" for size in sizes}
-    return loud | {f"{size} {_QUIET}": f"{size}, and nothing on days without any" for size in sizes}
+    sizes = sorted({*_SIZES, int(chosen)} if chosen.isascii() and chosen.isdigit() else _SIZES)
+    return {str(size): str(size) for size in sizes}

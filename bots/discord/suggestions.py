@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import islice
-from zoneinfo import available_timezones
 
 from core.chat.cards import shorten
 from core.digests.topics import Topics
+from core.zones import zone_names
 
 MOST = 25
 LONGEST = 100
@@ -36,7 +36,7 @@ _WELL_KNOWN = (
 
 @cache
 def _zones() -> tuple[str, ...]:
-    areas = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "SystemV/", "US/"))}
+    areas = {zone for zone in zone_names() if "/" in zone and not zone.startswith(("Etc/", "SystemV/", "US/"))}
     return ("UTC", *sorted(areas))
 
 

@@ -79,6 +79,7 @@ class Dialogs:
             days=WEEKDAYS if weekly else days,
             weekly=weekly,
             top=self._defaults.top,
+            no_repeats=self._defaults.no_repeats,
             choose=choose,
         )
         await self._show(body, form_view(draft))

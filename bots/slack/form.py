@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 from typing import Any
-from zoneinfo import available_timezones
 
 from bots.slack.markup import Element, literal, one_line, rich, split_line
 from core.chat import commands as c
@@ -21,15 +20,17 @@ from core.chat.render import error_message
 from core.digests.subscription import WEEKDAYS, WEEKLY, Subscription
 from core.errors import QueryError
 from core.search.query import parse
+from core.zones import zone_names
 
 CALLBACK = "paperboy-form"
 INPUT = "paperboy-form:"
 INTERESTS, PLACE, AT, ZONE, DAYS, TOP, MORE = "interests", "place", "at", "zone", "days", "top", "more"
-READY, QUIET, WEEK = "ready", "quiet", "weekly"
+READY, QUIET, WEEK, NO_REPEATS = "ready", "quiet", "weekly", "no-repeats"
 MORE_OPTIONS = {
     READY: "As soon as the day's batch is in, and at that time at the latest",
     WEEK: "Once a week, on Mondays: the best of seven days",
     QUIET: "Nothing at all on days without papers",
+    NO_REPEATS: "Leave out papers that other channels have shown already",
 }
 LONGEST_INTERESTS = 2_000
 LONGEST_NOTE = 2_000
@@ -59,6 +60,7 @@ class Draft:
     top: int = 5
     when_ready: bool = False
     quiet: bool = False
+    no_repeats: bool = False
     number: int | None = None
     choose: bool = False
 
@@ -76,6 +78,7 @@ class Draft:
             top=subscription.top,
             when_ready=subscription.when_ready,
             quiet=subscription.quiet,
+            no_repeats=subscription.no_repeats,
             number=subscription.number,
         )
 
@@ -91,6 +94,7 @@ class Draft:
             weekly=self.weekly,
             top=self.top,
             quiet=self.quiet,
+            no_repeats=self.no_repeats,
         )
         if self.number is None:
             return c.Subscribe(self.interests, options)
@@ -148,6 +152,7 @@ def read_form(view: Mapping[str, Any]) -> Draft:
         weekly=WEEK in more,
         when_ready=READY in more,
         quiet=QUIET in more,
+        no_repeats=NO_REPEATS in more,
     )
 
 
@@ -160,7 +165,7 @@ def form_errors(draft: Draft) -> dict[str, str]:
         found[INTERESTS] = shorten(f"{error} {_near(error)}".strip(), LONGEST_ERROR)
     if not 1 <= draft.top <= MAX_TOP:
         found[TOP] = f"A digest has between 1 and {MAX_TOP} papers."
-    if draft.timezone not in available_timezones():
+    if draft.timezone not in zone_names():
         found[ZONE] = "Choose a city from the list."
     return found
 
@@ -182,7 +187,7 @@ def problem_lines(draft: Draft) -> Sequence[Text]:
 def zone_options(typed: str) -> list[Element]:
     """Return the time zones whose names hold what was typed, those that begin with it first."""
     wanted = typed.strip().lower().replace(" ", "_")
-    found = [zone for zone in available_timezones() if wanted in zone.lower() and ("/" in zone or zone == "UTC")]
+    found = [zone for zone in zone_names() if wanted in zone.lower() and ("/" in zone or zone == "UTC")]
     found.sort(key=lambda zone: (not zone.rpartition("/")[2].lower().startswith(wanted), zone))
     return [_option(zone, zone) for zone in found[:MOST_ZONES]]
 
@@ -283,7 +288,7 @@ def _top(draft: Draft) -> Element:
 def _more(draft: Draft) -> Element:
     options = {name: _option(words, name) for name, words in MORE_OPTIONS.items()}
     element: Element = {"type": "checkboxes", "action_id": INPUT + MORE, "options": list(options.values())}
-    is_on = {READY: draft.when_ready, WEEK: draft.weekly, QUIET: draft.quiet}
+    is_on = {READY: draft.when_ready, WEEK: draft.weekly, QUIET: draft.quiet, NO_REPEATS: draft.no_repeats}
     if chosen := [options[name] for name, on in is_on.items() if on]:
         element["initial_options"] = chosen
     return _input(MORE, "Also", element, optional=True)

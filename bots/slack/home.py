@@ -62,9 +62,15 @@ def home_view(facts: HomeFacts, now: datetime) -> Element:
         _actions([_button("Subscribe…", NEW, "new", style="primary")]),
         _divider(),
         _header("Your channels' papers"),
-        *_subscriptions(facts.channels, MOST_IN_CHANNELS, now, "No channel you are in gets papers yet."),
+        *_subscriptions(
+            facts.channels,
+            MOST_IN_CHANNELS,
+            now,
+            "No channel you are in gets papers yet: type /papers subscribe in one.",
+        ),
         _divider(),
         *_lately(facts),
+        _divider(),
         *_marks(facts),
         _divider(),
         *_foot(facts),
@@ -86,7 +92,8 @@ def _controls(item: Subscription) -> list[Element]:
     value = f"{item.address} {item.number}"
     pause = _button("Pause", PAUSE, value) if item.pause is None else _button("Resume", RESUME, value)
     confirm = _confirm("Unsubscribe?", f"#{item.number} is removed, and its digests end.", "Unsubscribe")
-    remove = _button("Unsubscribe", REMOVE, value, style="danger") | {"confirm": confirm}
+    # Red is for the question that follows: a row of red buttons would be all that one sees.
+    remove = _button("Unsubscribe", REMOVE, value) | {"confirm": confirm}
     return [_button("Edit…", EDIT, value), pause, remove]
 
 
@@ -113,7 +120,8 @@ def _marks(facts: HomeFacts) -> Iterable[Element]:
     yield _header("Saved, and what your marks taught")
     lines = [text("🔖 ", Span(card.title[:LONGEST_TITLE], url=card.url)) for card in facts.saved[:MOST_SAVED]]
     up, down = facts.votes
-    yield _lines(*(lines or [text("🔖 below a paper keeps it here.")]), text(f"You gave {up} 👍 and {down} 👎."))
+    told = f"You gave {up} 👍 and {down} 👎." if up or down else "👍 and 👎 below papers teach what you want."
+    yield _lines(*(lines or [text("🔖 below a paper keeps it here.")]), text(told))
     buttons = [_button("All saved papers", ASK, "saved")] if facts.saved else []
     if facts.has_taste:
         buttons.append(_button("Taste", ASK, "taste"))
@@ -124,11 +132,11 @@ def _foot(facts: HomeFacts) -> Iterable[Element]:
     links = (Span("Privacy", url=f"{facts.base_url}/privacy"), " · ", Span("Support", url=f"{facts.base_url}/support"))
     yield _lines(text(*links))
     mine = _confirm("Delete it all?", "Your own subscriptions, marks and saved papers are deleted now.", "Delete")
-    buttons = [_button("Delete what is kept about me", ERASE, "me", style="danger") | {"confirm": mine}]
+    buttons = [_button("Delete what is kept about me", ERASE, "me") | {"confirm": mine}]
     if facts.steward:
         words = "All subscriptions, marks and history of everybody in this workspace are deleted now."
         all_of_it = _confirm("Delete the workspace's data?", words, "Delete everything")
-        button = _button("Delete all this workspace kept", ERASE, "workspace", style="danger", again=2)
+        button = _button("Delete all this workspace kept", ERASE, "workspace", again=2)
         buttons.append(button | {"confirm": all_of_it})
     yield _actions(buttons)
 

@@ -6,13 +6,13 @@ import asyncio
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from zoneinfo import available_timezones
 
 from bots.slack.failures import SlackError
 from bots.slack.requests import concerns_person, split_address
 from bots.slack.workspaces import Workspaces
 from core.chat.commands import Request
 from core.clock import Clock
+from core.zones import zone_names
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,6 @@ def _read(user: dict[str, object], team: str) -> Person:
     guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"))
     elsewhere = user.get("team_id") not in {None, "", team}
     return Person(
-        timezone=str(zone) if zone in available_timezones() else None,
+        timezone=str(zone) if zone in zone_names() else None,
         full_member=not (guest or elsewhere) if known else None,
     )

@@ -80,9 +80,9 @@ class Inquiries:
         found = await search_wider(self._newsroom.engine, self._outside, query, limit=PAGE, offset=command.offset)
         buttons = []
         if command.offset:
-            buttons.append(await self._page_button("◀ Back", max(command.offset - PAGE, 0), command.query))
+            buttons.append(await self._page_button("← Back", max(command.offset - PAGE, 0), command.query))
         if command.offset + PAGE < found.total:
-            buttons.append(await self._page_button("More ▶", command.offset + PAGE, command.query))
+            buttons.append(await self._page_button("More →", command.offset + PAGE, command.query))
         if found.hits:
             buttons.append(Button("Share here", "share", await self._state(command.offset, command.query)))
         message = found_message(

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import date, time
 from difflib import get_close_matches
 from functools import cache
-from zoneinfo import available_timezones
 
 from core.chat import commands as c
 from core.digests.subscription import DAILY, WEEKDAYS, WEEKLY
 from core.errors import UsageError
+from core.zones import zone_names
 
 MAX_TEXT = 4000
 MAX_TOP = 50
@@ -112,7 +112,7 @@ def parse_date(text: str) -> date:
 
 def parse_timezone(text: str) -> str:
     """Read an IANA time zone whatever its case; UsageError with the nearest names otherwise."""
-    known = {zone.lower(): zone for zone in available_timezones()}
+    known = {zone.lower(): zone for zone in zone_names()}
     wanted = text.strip().replace(" ", "_").lower()
     if zone := known.get(wanted):
         return zone
@@ -204,13 +204,13 @@ def _looks_like_time(word: str) -> bool:
 def _looks_like_zone(word: str) -> bool:
     """Whether a word behind `in` is meant as a zone: `Area/City` or a known name; "in vision" is interests."""
     # A city alone is asked about rather than taken for interests: a digest at the wrong hour is found out too late.
-    return "/" in word or word.upper() in {"UTC", "GMT"} or word in available_timezones() or word.lower() in _cities()
+    return "/" in word or word.upper() in {"UTC", "GMT"} or word in zone_names() or word.lower() in _cities()
 
 
 @cache
 def _cities() -> frozenset[str]:
     areas = ("Africa", "America", "Asia", "Atlantic", "Europe", "Indian", "Pacific")
-    return frozenset(zone.rpartition("/")[2].lower() for zone in available_timezones() if zone.startswith(areas))
+    return frozenset(zone.rpartition("/")[2].lower() for zone in zone_names() if zone.startswith(areas))
 
 
 def check_top(number: int) -> int:

@@ -172,7 +172,8 @@ def error_message(error: PaperboyError) -> Message:
     if isinstance(error, QueryError):
         lines.append(text(Span(point_at(error), code=True)))
     if isinstance(error, UsageError) and error.hint:
-        lines.append(text(error.hint))
+        is_query = isinstance(error, QueryError)
+        lines.append(text("Write, for example: ", Span(error.hint, code=True)) if is_query else text(error.hint))
     return Message(Kind.ERROR, lines=tuple(lines))
 
 

@@ -84,7 +84,7 @@ class SavedList:
         papers = await self._library.papers([mark.paper for mark in page])
         entries = [write(papers.get(mark.paper) or Paper(id=mark.paper, title=mark.paper)) for mark in page]
         end = command.offset + len(page)
-        more = Button(f"Next {min(EXPORT_PAGE, len(marks) - end)} ▶", "export", f"{command.form} {end}")
+        more = Button(f"Next {min(EXPORT_PAGE, len(marks) - end)} →", "export", f"{command.form} {end}")
         return Message(
             Kind.ANSWER,
             heading=f"Saved, as {label}: {len(marks):,}",
@@ -113,8 +113,8 @@ def _told(news: Sequence[Happening], mark: Mark) -> str:
 
 
 def _buttons(offset: int, total: int) -> tuple[Button, ...]:
-    back = [Button("◀ Back", "saved", str(max(offset - PAGE, 0)))] if offset else []
-    more = [Button("More ▶", "saved", str(offset + PAGE))] if offset + PAGE < total else []
+    back = [Button("← Back", "saved", str(max(offset - PAGE, 0)))] if offset else []
+    more = [Button("More →", "saved", str(offset + PAGE))] if offset + PAGE < total else []
     return (*back, *more, *(Button(label, "export", f"{form} 0") for form, (label, _) in FORMS.items()))
 
 

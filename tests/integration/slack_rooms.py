@@ -109,7 +109,7 @@ async def open_room(by: dict[str, str], **changes: Any) -> AsyncIterator[Room]:
         room = Room(server, slack, desk, store, clock)
         async with contextlib.AsyncExitStack() as stack:
             if "app_token" not in by:
-                room.page = await stack.enter_async_context(_page_of(slack))
+                room.page = await stack.enter_async_context(page_of(slack))
                 server.http_url = f"{room.page}/slack/events"
             await stack.enter_async_context(listening(slack, desk))
             yield room
@@ -133,7 +133,8 @@ async def listening(slack: Slack, desk: Desk) -> AsyncIterator[Slack]:
 
 
 @contextlib.asynccontextmanager
-async def _page_of(slack: Slack) -> AsyncIterator[str]:
+async def page_of(slack: Slack) -> AsyncIterator[str]:
+    """Serve what Slack calls, as the service does; yields the address."""
     bound: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     app = Starlette(routes=list(slack.routes(None)))  # type: ignore[arg-type]
     serving = asyncio.create_task(

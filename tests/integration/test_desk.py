@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from core.chat import commands as c
-from core.chat.message import Kind
+from core.chat.message import Kind, plain
 from core.chat.parsing import FORMS
 from tests.fakes import make_change
 from tests.worlds import ALICE, MONDAY, PLACE, make_record, open_world, titles, upvotes, words
@@ -46,7 +46,7 @@ async def test_a_search_shows_five_a_page_and_pages_on(world):
     assert "6-10 of 12" in words(second)
     last = await press(world, second.buttons[1])
     assert "11-12 of 12" in words(last)
-    assert [item.label for item in last.buttons] == ["◀ Back", "Share here"]
+    assert [item.label for item in last.buttons] == ["← Back", "Share here"]
     assert titles(await press(world, last.buttons[0])) == titles(second)
     assert len({*titles(first), *titles(second), *titles(last)}) == 12
 
@@ -87,6 +87,8 @@ async def test_a_malformed_query_is_answered_with_the_place(world):
     place = answer.lines[1][0]
     assert place.code
     assert place.text.splitlines()[1].index("^") == 11
+    assert [span.code for span in answer.lines[2]] == [False, True]
+    assert plain(answer.lines[2]) == 'Write, for example: "length generalization"'
 
 
 async def test_nothing_found_is_said(world):

@@ -84,10 +84,10 @@ async def test_subscribe_with_nothing_said_asks_in_a_form_and_does_what_it_says(
     filled = await server.submit(
         asked,
         interests="grokking\n-survey",
-        when="when ready by 9:30",
-        timezone="europe/berlin",
+        when="when ready by 9:30 in europe/berlin",
         days="daily",
         size="3",
+        more=["quiet", "no repeats"],
     )
     assert "Subscribed as #1" in shown(await filled.answered())
     assert filled.shown[0]["flags"] & EPHEMERAL
@@ -98,28 +98,31 @@ async def test_subscribe_with_nothing_said_asks_in_a_form_and_does_what_it_says(
         time(9, 30),
         "Europe/Berlin",
     )
-    assert (kept.days, kept.top, kept.quiet) == ((0, 1, 2, 3, 4, 5, 6), 3, False)
+    assert (kept.days, kept.top) == ((0, 1, 2, 3, 4, 5, 6), 3)
+    assert kept.quiet
+    assert kept.no_repeats
 
 
 async def test_a_new_form_shows_the_defaults_and_the_zone_that_the_asker_used_last(server, world, discord):
     first = (await (await server.slash("subscribe")).until(lambda asked: asked.modal)).modal
-    assert (field(first, "when")["value"], field(first, "timezone")["value"]) == ("08:00", "UTC")
-    assert (chosen(first, "days"), chosen(first, "size")) == (["weekdays"], ["5"])
+    assert field(first, "when")["value"] == "08:00 in UTC"
+    assert [chosen(first, name) for name in ("days", "size", "more")] == [["weekdays"], ["5"], []]
     await (await server.slash("subscribe", interests="x", timezone="Asia/Tokyo")).answered()
     again = (await (await server.slash("subscribe")).until(lambda asked: asked.modal)).modal
-    assert field(again, "timezone")["value"] == "Asia/Tokyo"
+    assert field(again, "when")["value"] == "08:00 in Asia/Tokyo"
     others = (await (await server.slash("subscribe", user=BOB)).until(lambda asked: asked.modal)).modal
-    assert field(others, "timezone")["value"] == "UTC"
+    assert field(others, "when")["value"] == "08:00 in UTC"
 
 
 async def test_edit_with_nothing_said_shows_the_subscription_and_changes_what_was_changed(server, world, discord):
-    await (
-        await server.slash("subscribe", interests="grokking", at="7:15", days="mon,fri", top=7, quiet=True)
-    ).answered()
+    said = {"at": "7:15", "days": "mon,fri", "top": 7, "quiet": True, "no_repeats": True}
+    await (await server.slash("subscribe", interests="grokking", **said)).answered()
     asked = await (await server.slash("edit", number=1)).until(lambda asked: asked.modal)
     assert asked.modal["title"] == "Change subscription #1"
-    assert (field(asked.modal, "interests")["value"], field(asked.modal, "when")["value"]) == ("grokking", "07:15")
-    assert (chosen(asked.modal, "days"), chosen(asked.modal, "size")) == (["mon,fri"], ["7 quiet"])
+    shows = [field(asked.modal, name)["value"] for name in ("interests", "when")]
+    assert shows == ["grokking", "07:15 in UTC"]
+    assert (chosen(asked.modal, "days"), chosen(asked.modal, "size")) == (["mon,fri"], ["7"])
+    assert chosen(asked.modal, "more") == ["quiet", "no repeats"]
     (before,) = await subscriptions(world)
     filled = await (await server.submit(asked, interests="scaling")).answered()
     assert "#1 is now" in shown(filled)
@@ -131,16 +134,14 @@ async def test_a_form_that_is_wrong_is_told_to_the_asker_and_opens_again_with_al
     server, world, discord
 ):
     asked = await server.slash("subscribe")
-    typed = {"interests": '"open phrase', "when": "at noon", "timezone": "Berlim", "size": "20 quiet"}
+    typed = {"interests": '"open phrase', "when": "at noon in Berlim", "size": "20", "more": ["no repeats"]}
     refused = await (await server.submit(asked, **typed)).answered()
     assert "is not a time" in shown(refused) or "is not a time zone" in shown(refused)
     assert refused.shown[0]["flags"] & EPHEMERAL
     again = await (await server.click(refused.shown[0], "Back to the form")).until(lambda asked: asked.modal)
-    assert {name: field(again.modal, name)["value"] for name in ("interests", "when", "timezone")} == {
-        name: typed[name] for name in ("interests", "when", "timezone")
-    }
-    assert chosen(again.modal, "size") == ["20 quiet"]
-    mended = await server.submit(again, interests="grokking", when="12:00", timezone="Europe/Berlin")
+    assert [field(again.modal, name)["value"] for name in ("interests", "when")] == [typed["interests"], typed["when"]]
+    assert (chosen(again.modal, "size"), chosen(again.modal, "more")) == (["20"], ["no repeats"])
+    mended = await server.submit(again, interests="grokking", when="12:00 in Europe/Berlin")
     assert "Subscribed as #1" in shown(await mended.answered())
 
 

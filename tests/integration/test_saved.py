@@ -39,13 +39,13 @@ async def test_the_list_is_paged_newest_first(world):
     assert first.heading == "Saved: 12"
     assert titles(first) == [f"Paper Number {n}" for n in (12, 11, 10, 9, 8)]
     assert "1-5 of 12" in words(first)
-    assert [button.label for button in first.buttons] == ["More ▶", "BibTeX", "RIS"]
-    second = await press(world, first, "More ▶")
+    assert [button.label for button in first.buttons] == ["More →", "BibTeX", "RIS"]
+    second = await press(world, first, "More →")
     assert second.replaces
-    last = await press(world, second, "More ▶")
+    last = await press(world, second, "More →")
     assert titles(last) == ["Paper Number 2", "Paper Number 1"]
-    assert [button.label for button in last.buttons] == ["◀ Back", "BibTeX", "RIS"]
-    assert titles(await press(world, last, "◀ Back")) == titles(second)
+    assert [button.label for button in last.buttons] == ["← Back", "BibTeX", "RIS"]
+    assert titles(await press(world, last, "← Back")) == titles(second)
 
 
 async def test_nobody_else_sees_it_whatever_the_place(world):
@@ -72,7 +72,7 @@ async def test_a_long_export_goes_on_by_a_button_and_no_platform_loses_an_entry(
     await save(world, *IDS)
     first = await world.ask("saved ris")
     assert "1-25 of 30" in words(first)
-    rest = await press(world, first, "Next 5 ▶")
+    rest = await press(world, first, "Next 5 →")
     assert not rest.replaces
     assert rest.buttons == ()
     for payload in (render, payloads):

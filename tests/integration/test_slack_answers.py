@@ -1,4 +1,4 @@
-"""Commands and buttons: a real slack-bolt against a Slack on loopback."""
+"""Commands and buttons: a real slack-bolt against a Slack on loopback, over a socket and over HTTP."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from core.chat.message import Button, Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure, SettingsError
 from core.settings import Secrets, Settings, read_settings
 from tests.fakes import MemoryStore
+from tests.integration.slack_rooms import WAYS, page_of
 from tests.servers.slack import ALICE, APP_TOKEN, BOT_TOKEN, MEMBER, STRANGE, Fault, SlackServer, Waits
 from tests.slacks import slack_at
 
@@ -80,9 +81,31 @@ def make_desk():
     return Desk()
 
 
+@pytest.fixture(name="way", params=WAYS)
+def choose_way(request):
+    return request.param
+
+
+@pytest.fixture(name="connect")
+def make_connect(server, desk, way):
+    """How the tests connect: once or several times, in the way that the test is run for."""
+
+    @contextlib.asynccontextmanager
+    async def connect(asked=desk, **changes):
+        clock = changes.setdefault("clock", Clock())
+        server.now = lambda: clock().timestamp()
+        platform = make_platform(server, by=WAYS[way], **changes)
+        async with contextlib.AsyncExitStack() as stack:
+            if way == "http":
+                server.http_url = f"{await stack.enter_async_context(page_of(platform))}/slack/events"
+            yield await stack.enter_async_context(listening(platform, asked))
+
+    return connect
+
+
 @pytest.fixture(name="slack")
-async def run_platform(server, desk):
-    async with listening(make_platform(server), desk) as platform:
+async def run_platform(connect):
+    async with connect() as platform:
         yield platform
 
 
@@ -100,6 +123,7 @@ async def press(server, message, action, *, alone=True, **where):
     return server.replies[-1]
 
 
+OVER_A_SOCKET = pytest.mark.parametrize("way", ["socket"])
 WORDS = ["", "help", "search q", "today", "subscribe x", "list", "unsubscribe 1", "edit 1 at 9", "no such", "x " * 2000]
 
 
@@ -185,18 +209,18 @@ async def test_a_press_in_a_thread_is_answered_in_the_thread(server, desk, slack
     assert answer["thread_ts"] == "17.5"
 
 
-async def test_buttons_of_old_messages_work_after_a_restart(server, desk):
-    async with listening(make_platform(server), desk):
+async def test_buttons_of_old_messages_work_after_a_restart(server, desk, connect):
+    async with connect():
         message = await ask(server)
     later = Desk()
-    async with listening(make_platform(server), later):
+    async with connect(later):
         await press(server, message, "paperboy:page")
     assert later.requests == [Request(Press("page", "0 q"), person=f"slack:T1/{ALICE}", place="slack:T1/C1MEMBER")]
 
 
-async def test_the_time_zone_is_asked_once_and_only_for_what_needs_it(server, desk):
+async def test_the_time_zone_is_asked_once_and_only_for_what_needs_it(server, desk, connect):
     clock = Clock()
-    async with listening(make_platform(server, clock=clock), desk):
+    async with connect(clock=clock):
         for words in ("search q", "subscribe a", "subscribe b", "edit 1 c"):
             await ask(server, words)
         assert [request.timezone for request in desk.requests] == [None, *["Europe/Berlin"] * 3]
@@ -220,9 +244,9 @@ async def test_without_a_time_zone_the_request_is_answered_all_the_same(server, 
     assert desk.requests[0].timezone is None
 
 
-async def test_an_answer_is_given_again_when_slack_did_not_take_it(server, desk):
+async def test_an_answer_is_given_again_when_slack_did_not_take_it(server, desk, connect):
     waits = Waits()
-    async with listening(make_platform(server, sleep=waits), desk):
+    async with connect(sleep=waits):
         server.fail("response_url", Fault(status=429, headers={"Retry-After": "3"}), Fault(status=503))
         await ask(server)
     assert len(server.made("response_url")) == 3
@@ -263,12 +287,14 @@ async def test_a_bug_behind_the_desk_is_told_in_one_line_and_logged(server, desk
     assert "ZeroDivisionError" in caplog.text
 
 
+@OVER_A_SOCKET
 async def test_a_dropped_socket_is_opened_again(server, desk, slack):
     server.break_socket()
     await server.until(lambda: server.opened == 2 and server.connected)
     await ask(server)
 
 
+@OVER_A_SOCKET
 async def test_a_fresh_socket_is_taken_when_slack_asks_for_it(server, desk, slack):
     await server.refresh_socket()
     await server.until(lambda: server.opened == 2 and server.connected)
@@ -311,12 +337,12 @@ async def test_a_token_revoked_while_connected_is_told_when_the_socket_ends(serv
     assert raised.value.kind is DeliveryFailure.REVOKED
 
 
-async def test_proxies_and_slack_settings_in_the_environment_do_not_matter(server, desk, monkeypatch):
+async def test_proxies_and_slack_settings_in_the_environment_do_not_matter(server, desk, connect, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN"):
         monkeypatch.setenv(name, "xoxb-of-somebody-else")
-    async with listening(make_platform(server), desk) as platform:
+    async with connect() as platform:
         assert (await ask(server))["text"]
         assert (await platform.deliver("slack:T1/C1MEMBER", HITS, key="s/2026-03-02")).parts
     assert {call.token for call in server.calls} <= {BOT_TOKEN, APP_TOKEN, ""}
@@ -335,9 +361,9 @@ async def test_no_token_and_no_ticket_reaches_the_log(server, desk, caplog):
         assert secret not in ours
 
 
-async def test_closing_drops_an_answer_that_takes_too_long(server, desk):
+async def test_closing_drops_an_answer_that_takes_too_long(server, desk, connect):
     desk.may_answer.clear()
-    async with listening(make_platform(server), desk):
+    async with connect():
         await server.slash("search q")
         await server.until(lambda: desk.requests)
     assert server.replies == []

@@ -9,6 +9,7 @@ import pytest
 
 from core.chat.message import Button, Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
+from tests.fakes import MemoryStore, make_change, make_subscription
 from tests.servers.slack import (
     ALICE,
     APP_TOKEN,
@@ -385,6 +386,30 @@ async def test_the_doctor_names_missing_scopes_and_what_they_are_for(server, sla
     assert "users:read" in details
     assert "chat:write" not in details
     assert "OAuth & Permissions" in details
+
+
+async def test_the_doctor_names_scopes_that_paperboy_does_not_use_and_finds_them_no_illness(server, slack):
+    server.scopes += ",files:read,admin"
+    name, well, details = (await slack.check())[1]
+    assert (name, well) == ("Slack scopes", True)
+    assert "admin, files:read, which paperboy does not use" in details
+    assert "slack_manifest.yaml" in details
+
+
+async def test_the_doctor_names_the_subscribed_channels_that_cannot_be_posted_to_and_the_mend(server, waits):
+    store = MemoryStore()
+    slack = slack_at(server.api_url, clock=waits.clock, sleep=waits, store=store)
+    await store.add_subscription(make_subscription("s1", PLACE), make_change())
+    assert (await slack.check())[-1] == ("Slack channels", True, "1 of 1 looked at can be posted to")
+    for number, place in enumerate((f"slack:T1/{STRANGE}", "slack:T1/C9GONE", "discord:1"), 2):
+        await store.add_subscription(make_subscription(f"s{number}", place), make_change())
+    name, well, details = (await slack.check())[-1]
+    assert (name, well) == ("Slack channels", False)
+    assert f"slack:T1/{STRANGE}: " in details
+    assert "/invite @paperboy" in details
+    assert "slack:T1/C9GONE: " in details
+    assert PLACE not in details
+    assert "discord" not in details
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ async def test_a_sent_form_subscribes_what_was_filled_in_and_shows_the_answer(ro
     await room.server.submit(view, values)
     assert room.server.acknowledged["response_action"] == "update"
     await room.shows("Subscribed as #1")
-    options = c.Options(at=time(7, 30), timezone="Asia/Tokyo", days=(0, 3), weekly=False, top=7, quiet=True)
+    options = c.Options(
+        at=time(7, 30), timezone="Asia/Tokyo", days=(0, 3), weekly=False, top=7, quiet=True, no_repeats=False
+    )
     (request,) = room.desk.requests
     assert request.command == c.Subscribe("grokking", options)
     assert (request.person, request.place, request.may_manage) == (ME, HERE, True)
@@ -75,14 +77,16 @@ async def test_a_sent_form_subscribes_what_was_filled_in_and_shows_the_answer(ro
     [
         (["ready"], {"when_ready": True, "by": time(8)}),
         (["weekly"], {"weekly": True, "days": (0,), "at": time(8)}),
+        (["no-repeats", "quiet"], {"no_repeats": True, "quiet": True, "at": time(8)}),
     ],
 )
 async def test_what_else_can_be_chosen_is_what_the_command_means_by_it(room, more, options):
     await room.server.slash("subscribe")
     await room.server.submit(await room.opened(), {"more": {"selected_options": [{"value": value} for value in more]}})
     await room.shows("Subscribed as #1")
-    plain = {"timezone": "Europe/Berlin", "days": (0, 1, 2, 3, 4), "weekly": False, "top": 5, "quiet": False}
-    assert room.desk.commands == [c.Subscribe("", c.Options(**(plain | options)))]
+    plain = {"timezone": "Europe/Berlin", "days": (0, 1, 2, 3, 4), "weekly": False, "top": 5}
+    untouched = {"quiet": False, "no_repeats": False}
+    assert room.desk.commands == [c.Subscribe("", c.Options(**(plain | untouched | options)))]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ async def test_zones_are_offered_by_city(room):
 
 async def test_edit_with_a_number_alone_opens_the_form_of_that_subscription(room):
     kept = make_subscription(
-        address=HERE, interests="kernels", at=time(9, 15), timezone="Asia/Tokyo", top=3, quiet=True
+        address=HERE, interests="kernels", at=time(9, 15), timezone="Asia/Tokyo", top=3, quiet=True, no_repeats=True
     )
     await room.store.add_subscription(kept, make_change())
     await room.server.slash("edit 1")
@@ -154,7 +158,8 @@ async def test_edit_with_a_number_alone_opens_the_form_of_that_subscription(room
     await room.server.submit(view, {"interests": {"value": "kernel methods"}})
     await room.shows("Subscribed as #1")
     (command,) = room.desk.commands
-    assert (command.number, command.interests, command.options.quiet) == (1, "kernel methods", True)
+    assert (command.number, command.interests) == (1, "kernel methods")
+    assert (command.options.quiet, command.options.no_repeats) == (True, True)
 
 
 async def test_a_subscription_that_is_gone_is_told_in_a_sentence(room):
@@ -240,7 +245,9 @@ async def test_app_home_shows_what_comes_to_me_and_my_channels_and_what_came_and
 
 async def test_an_empty_app_home_tells_how_to_begin(room):
     await room.server.event("app_home_opened", user=ALICE, tab="home")
-    assert "Subscribe…" in str(await room.drawn(ALICE))
+    shown = str(await room.drawn(ALICE))
+    for words in ("Subscribe…", "type /papers subscribe in one", "🔖 below a paper", "👍 and 👎 below papers teach"):
+        assert words in shown
     assert not room.server.made("users.conversations")
 
 

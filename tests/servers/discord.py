@@ -622,12 +622,13 @@ def _registered(command: dict[str, Any], number: str) -> dict[str, Any]:
     return kept | {"options": [_stored(option) for option in command.get("options", [])]}
 
 
-def _filled(component: dict[str, Any], typed: dict[str, str]) -> dict[str, Any]:
+def _filled(component: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
     """Return a field as it comes back from a form."""
     kept = {"type": component["type"], "id": 1, "custom_id": component["custom_id"]}
     if component["type"] == 3:
         chosen = [option["value"] for option in component["options"] if option.get("default")]
-        return kept | {"values": [typed[kept["custom_id"]]] if kept["custom_id"] in typed else chosen}
+        given = typed.get(kept["custom_id"], chosen)
+        return kept | {"values": [given] if isinstance(given, str) else list(given)}
     return kept | {"value": typed.get(kept["custom_id"], component.get("value", ""))}
 
 

@@ -117,8 +117,13 @@ def _check_field(field: dict) -> Iterator[str]:
             yield f"value of {len(field['value'])}"
     elif field["type"] == 3:
         options = field["options"]
-        if not 1 <= len(options) <= 25 or sum(bool(option.get("default")) for option in options) > 1:
+        most = field.get("max_values", 1)
+        if not 1 <= len(options) <= 25 or sum(bool(option.get("default")) for option in options) > most:
             yield f"{len(options)} options"
+        if not 0 <= field.get("min_values", 1) <= most <= len(options):
+            yield f"{most} of {len(options)} options"
+        if field.get("required", True) and field.get("min_values", 1) < 1:
+            yield "a field that has to be filled in, and can be empty"
         if any(not 1 <= len(option[key]) <= 100 for option in options for key in ("label", "value")):
             yield "a label or a value that is too long"
         yield from _twins("value", [option["value"] for option in options])

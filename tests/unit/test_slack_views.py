@@ -49,6 +49,7 @@ DRAFTS = st.builds(
     top=st.integers(1, 50),
     when_ready=st.booleans(),
     quiet=st.booleans(),
+    no_repeats=st.booleans(),
     number=st.one_of(st.none(), st.integers(1, 99999)),
 )
 SUBSCRIPTIONS = st.builds(
