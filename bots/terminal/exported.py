@@ -14,7 +14,7 @@ from bots.terminal.reading import read_lines
 from core.chat.parsing import check_top, parse_timezone
 from core.digests.subscription import DAILY, Subscription
 from core.errors import UsageError
-from core.search.query import parse
+from core.search.query import one_line, parse
 
 
 def read_export(path: Path) -> tuple[Sequence[Subscription], Sequence[str]]:
@@ -57,4 +57,6 @@ def _checked(item: Subscription) -> Subscription:
         raise UsageError("created_at and active_from need a zone, as in 2026-11-23T08:00:00Z.")
     address = read_address(item.address) if item.address.startswith(PREFIX) else item.address
     days = tuple(sorted(set(item.days)))
-    return replace(item, address=address, days=days, timezone=parse_timezone(item.timezone))
+    return replace(
+        item, address=address, interests=one_line(item.interests), days=days, timezone=parse_timezone(item.timezone)
+    )

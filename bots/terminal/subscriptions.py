@@ -13,6 +13,7 @@ from bots.email.people import admit, note_vouched
 from bots.house import House, open_house
 from bots.terminal.exported import check_address, read_export
 from bots.terminal.reading import write_out
+from bots.terminal.render import clean
 from core.chat import commands as c
 from core.chat.message import plain
 from core.chat.parsing import split_options
@@ -38,7 +39,7 @@ async def _list(arguments: Namespace, settings: Settings) -> int:
         elif not found:
             write_out("No subscriptions yet.")
         else:
-            write_out("\n".join(_line(item, house) for item in found))
+            write_out("\n".join(clean(_line(item, house)) for item in found))
     return 0
 
 

@@ -16,7 +16,7 @@ from core.chat.trials import trial_lines
 from core.digests.subscription import Pause, Subscription, next_due
 from core.digests.topics import Topics
 from core.errors import QueryError, UsageError
-from core.search.query import parse
+from core.search.query import one_line, parse
 from core.settings import Settings
 from core.store import Change, Store
 
@@ -51,7 +51,7 @@ class Orders:
     async def subscribe(self, command: c.Subscribe, request: c.Request, now: datetime) -> Message:
         """Keep a new subscription and show what it would have delivered lately."""
         require_rights(request, self._settings)
-        command = replace(command, interests=self._topics.expand(command.interests))
+        command = replace(command, interests=one_line(self._topics.expand(command.interests)))
         parse(command.interests)
         draft = self._draft(command, request, now)
         outlook = await self._outlook(draft, now)  # takes its time, so what is there already is asked afterwards
@@ -127,7 +127,7 @@ class Orders:
         """Change a subscription's interests or options; what is not said stays."""
         require_rights(request, self._settings)
         if command.interests is not None:
-            command = replace(command, interests=self._topics.expand(command.interests))
+            command = replace(command, interests=one_line(self._topics.expand(command.interests)))
             parse(command.interests or "")
         changed = await self._edited(command, request, now)
         try:

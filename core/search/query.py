@@ -47,6 +47,7 @@ _QUOTES = dict.fromkeys("“”„‟«»", '"')
 _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _PLAIN = str.maketrans({**_QUOTES, **_FULL_WIDTH, "\u3000": " ", "\u2212": "-"})
 _HALVES = re.compile("[\ud800-\udfff]")
+_COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DOI = re.compile(r"(?:(?:https?://)?(?:dx\.)?doi\.org/|doi:\s*)?(10\.\d{4,9}/\S{1,200})", re.IGNORECASE)
 _CHUNK = re.compile(r'[^\s()"]+')
 _PREFIXED = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.IGNORECASE | re.DOTALL)
@@ -116,6 +117,11 @@ def parse(text: str) -> Query:
     if tree is None:
         raise QueryError("There is no word in this query; write what it is about, or nothing.", query=text, position=0)
     return Query(text, tree)
+
+
+def one_line(text: str) -> str:
+    """Return a query as it is kept and shown: one line, without what commands a terminal or turns its reading round."""
+    return "".join(" " if char.isspace() else char for char in text if char.isspace() or not _COMMANDS.match(char))
 
 
 def parse_words(text: str) -> Query:

@@ -50,6 +50,15 @@ def test_what_cannot_be_subscribed_is_wrong_usage_and_keeps_nothing(shell, words
     assert shell.run("subscriptions", "list", "--json").json == []
 
 
+def test_interests_cannot_command_the_terminal_of_whoever_lists_them(shell):
+    added = shell.run("subscriptions", "add", "slack:T1/C1", "gro\x1b[31mkking\udc9b\u202e\nforged")
+    assert (added.code, added.err) == (0, "")
+    listed = shell.run("subscriptions", "list").out
+    assert listed.startswith(f"{added.out.split()[0]}  slack:T1/C1 #1  gro[31mkking forged  (at ")
+    (kept,) = shell.run("subscriptions", "list", "--json").json
+    assert kept["interests"] == "gro[31mkking forged"
+
+
 def test_removing_one_that_is_not_there_removes_none(stocked):
     (identifier,) = ids(stocked)
     done = stocked.run("subscriptions", "remove", identifier, "nobody")

@@ -7,7 +7,16 @@ from datetime import date
 import pytest
 
 from core.errors import QueryError
-from core.search.query import MAX_DEPTH, MAX_FILTERS, MAX_LENGTH, MAX_WORDS, parse, parse_words, point_at
+from core.search.query import (
+    MAX_DEPTH,
+    MAX_FILTERS,
+    MAX_LENGTH,
+    MAX_WORDS,
+    one_line,
+    parse,
+    parse_words,
+    point_at,
+)
 from core.search.tree import (
     And,
     Author,
@@ -279,3 +288,8 @@ def test_plain_words_may_be_nothing_but_not_signs_alone():
 )
 def test_a_query_is_written_back_in_its_plainest_form(text, written):
     assert str(parse(text)) == written
+
+
+def test_a_query_is_kept_without_what_commands_a_terminal_or_turns_its_reading_round():
+    typed = "gro\x1b[31mkking \x07\u202eevil\x9b\udc9b\r\n\u2028ti:kernel  naïve \U0001f469\u200d\U0001f52c"
+    assert one_line(typed) == "gro[31mkking evil   ti:kernel  naïve \U0001f469\u200d\U0001f52c"
