@@ -43,7 +43,7 @@ async def test_an_edit_takes_a_name_too(world):
 
 
 async def test_the_same_by_name_and_by_words_is_subscribed_once(world):
-    await world.ask(f"subscribe {read_topics().find('game theory').interests}")
+    await world.ask(f"subscribe {read_topics().find('topic:game theory').interests}")
     assert "already, as #1" in words(await world.ask("subscribe topic:game theory"))
 
 
