@@ -16,7 +16,7 @@ run: install
 	$(BIN)/paperboy run
 
 test: install
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 check: install
 	$(BIN)/ruff check .

@@ -7,5 +7,5 @@ from collections.abc import Mapping
 PLATFORMS: Mapping[str, str] = {
     "slack": "bots.slack:Slack",
     "discord": "bots.discord:Discord",
-    "email": "bots.email:Email",
+    "email": "bots.email.adapter:Email",
 }

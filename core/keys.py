@@ -12,6 +12,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadData, URLSafeSerializer
 
 from core.errors import LinkError, StoreError
-from core.settings import Settings
+from core.settings import SHORTEST_KEY, Settings
 
 KEPT_IN = "secret.key"
 KEY_BYTES = 32
@@ -87,16 +88,24 @@ def _kept_secret(path: Path) -> str:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _keep(path, secrets.token_urlsafe(48))
-        return path.read_text(encoding="ascii").strip()
+        secret = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise StoreError(f"{path} cannot be read or made ({reason}); set PAPERBOY_SECRET_KEY instead.") from error
+    if len(secret) < SHORTEST_KEY:  # anybody could make the keys that come of an empty one
+        raise StoreError(
+            f"{path} holds less than the {SHORTEST_KEY} characters of a secret; "
+            "bring it back from a backup, or remove it, and what was signed and sealed with it is lost."
+        )
+    return secret
 
 
 def _keep(path: Path, secret: str) -> None:
     """Write a whole secret under its name, or leave the one that another process put there first."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+    # In containers each start has the same process id, so that a name made of it may be there since one was killed.
+    descriptor, name = mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    draft = Path(name)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{secret}\n")
         file.flush()
         os.fsync(file.fileno())

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from bots.email import Email
+from bots.email.adapter import Email
 from bots.reading_room import ReadingRoom
 from bots.web.app import create_app
 from bots.web.site import Site

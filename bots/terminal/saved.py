@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 
 from bots.house import open_house
+from bots.terminal.exported import check_address
 from bots.terminal.reading import write_out
-from bots.terminal.subscriptions import check_address
 from core.chat.saved import SavedList, export_all
 from core.settings import Settings
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from bots import PLATFORMS
 from bots.email.addresses import PREFIX
 from bots.email.people import admit, note_vouched
 from bots.house import House, open_house
-from bots.terminal.reading import read_lines, write_out
+from bots.terminal.exported import check_address, read_export
+from bots.terminal.reading import write_out
 from core.chat import commands as c
 from core.chat.message import plain
 from core.chat.parsing import split_options
 from core.chat.render import when_words
 from core.digests.subscription import Subscription, next_due
 from core.errors import PaperboyError, UsageError
-from core.search.query import parse
 from core.settings import Settings
 from core.store import Change
 
@@ -80,14 +78,6 @@ async def _assume_reachable(_address: str) -> str | None:
     return None
 
 
-def check_address(address: str) -> None:
-    """Raise UsageError unless an address belongs to a known platform."""
-    platform, colon, rest = address.partition(":")
-    if platform not in PLATFORMS or not colon or not rest:
-        known = ", ".join(f"{name}:..." for name in PLATFORMS)
-        raise UsageError(f"{address!r} is not an address.", hint=f"Addresses are written {known}.")
-
-
 async def _remove(arguments: Namespace, settings: Settings) -> int:
     async with open_house(settings, owner=True) as house:
         missing = [item for item in arguments.ids if await house.store.subscription(item) is None]
@@ -119,33 +109,29 @@ async def _export(arguments: Namespace, settings: Settings) -> int:
 
 async def _import(arguments: Namespace, settings: Settings) -> int:
     wanted, problems = read_export(arguments.file)
-    for problem in problems:
-        print(f"paperboy: {problem}", file=sys.stderr)
     async with open_house(settings, owner=True) as house:
         held = {item.id for item in await house.store.subscriptions()}
-        fresh = [item for item in wanted if item.id not in held]
-        for item in fresh:
-            change = Change(house.clock(), item.address, SHELL, f"imported {item.interests or 'everything'}")
-            await house.store.add_subscription(item, change)
-    write_out(f"Imported {len(fresh)}; {len(wanted) - len(fresh)} were here already.")
-    return 1 if problems else 0
+        fresh = {item.id: item for item in wanted if item.id not in held}
+        refused = [problem for item in fresh.values() if (problem := await _take_in(item, house))]
+    for problem in [*problems, *refused]:
+        print(f"paperboy: {problem}", file=sys.stderr)
+    write_out(f"Imported {len(fresh) - len(refused)}; {len(wanted) - len(fresh)} were here already.")
+    return 1 if problems or refused else 0
 
 
-def read_export(path: Path) -> tuple[Sequence[Subscription], Sequence[str]]:
-    """Read what export wrote: the subscriptions, and one sentence for each line that is none."""
-    found, problems = [], []
-    for number, line in read_lines(path):
-        if not line:
-            continue
-        try:
-            item = msgspec.json.decode(line, type=Subscription)
-            parse(item.interests)
-            check_address(item.address)
-        except (msgspec.DecodeError, UsageError) as error:
-            problems.append(f"{path}, line {number}: {error}")
-        else:
-            found.append(item)
-    return found, problems
+async def _take_in(item: Subscription, house: House) -> str | None:
+    """Keep an exported subscription, or return why it must not be kept."""
+    by_mail = item.address.startswith(PREFIX)
+    try:
+        if by_mail:
+            await admit(house, item.address)
+    except UsageError as error:
+        return f"{item.id}: {error}"
+    change = Change(house.clock(), item.address, SHELL, f"imported {item.interests or 'everything'}")
+    await house.store.add_subscription(item, change)
+    if by_mail:
+        await note_vouched(house, item.address, item.id, house.clock())
+    return None
 
 
 ACTIONS: Mapping[str, Callable[[Namespace, Settings], Awaitable[int]]] = {

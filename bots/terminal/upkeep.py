@@ -17,6 +17,10 @@ from core.errors import PaperboyError, UsageError
 from core.papers import library
 from core.settings import Settings
 from core.store import embedded
+from core.store.folders import filled, is_free
+
+CARRIED = {".json", ".journal", ".key"}
+"""What is copied as it is; without its secret, a folder's links and sealed tokens would be worth nothing."""
 
 
 async def migrate(_arguments: Namespace, settings: Settings) -> int:
@@ -75,20 +79,15 @@ async def _counts(settings: Settings) -> dict[str, int]:
 
 def copy_folder(source: Path, target: Path) -> None:
     """Copy a closed data folder into one that is empty or does not exist yet; PaperboyError otherwise."""
-    unfinished = target.with_name(target.name + ".unfinished")
-    if target.exists() and any(target.iterdir()):
+    if not is_free(target):
         raise PaperboyError(f"{target} is not empty; name an empty folder or one that does not exist.")
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        for path in sorted(source.iterdir()):
-            if path.suffix == ".sqlite3":
-                _copy_database(path, unfinished / path.name)
-            elif path.is_file() and path.suffix in {".json", ".journal"}:
-                shutil.copy2(path, unfinished / path.name)
-        if target.exists():
-            target.rmdir()
-        unfinished.rename(target)
+        with filled(target) as draft:
+            for path in sorted(source.iterdir()):
+                if path.suffix == ".sqlite3":
+                    _copy_database(path, draft / path.name)
+                elif path.is_file() and path.suffix in CARRIED:
+                    shutil.copy2(path, draft / path.name)
     except (OSError, sqlite3.Error) as error:
         raise PaperboyError(f"{target} cannot be written ({error}).") from error
 

@@ -81,7 +81,7 @@ def options_from(
     Raises:
         UsageError: which option, which value, what is allowed.
     """
-    limit = None if top is None else _check_top(top)
+    limit = None if top is None else check_top(top)
     options = c.Options(when_ready=when_ready, top=limit, quiet=quiet, no_repeats=no_repeats)
     if at:
         moment = parse_time(at)
@@ -180,7 +180,7 @@ def _take_option(words: Sequence[str], options: c.Options) -> tuple[int, c.Optio
         numbers, weekly = parse_days(last)
         return 1, replace(options, days=numbers, weekly=weekly)
     if before == "top" and re.fullmatch(r"-?\d+", last):
-        return 2, replace(options, top=_check_top(int(last)))
+        return 2, replace(options, top=check_top(int(last)))
     if before == "at" and _looks_like_time(last):
         return 2, replace(options, at=parse_time(last))
     if before == "by" and _looks_like_time(last) and [word.lower() for word in words[-4:-2]] == ["when", "ready"]:
@@ -213,7 +213,8 @@ def _cities() -> frozenset[str]:
     return frozenset(zone.rpartition("/")[2].lower() for zone in zone_names() if zone.startswith(areas))
 
 
-def _check_top(number: int) -> int:
+def check_top(number: int) -> int:
+    """Return how many papers a digest has at most; UsageError where no digest has so many or so few."""
     if not 1 <= number <= MAX_TOP:
         raise UsageError(f"top {number} is not possible; a digest has between 1 and {MAX_TOP} papers.")
     return number

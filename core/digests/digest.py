@@ -169,8 +169,7 @@ def _score(connection: sqlite3.Connection, order: Order, slate: Slate, fit: Fit,
         # What was marked is most like itself: it would make all others look the same.
         others = np.array([slate.pool.ids[place] not in marked for place in places.tolist()], np.bool_)
         taste = standing(taste_scores(order.taste, likeness)[places], others)
-    by_words = bool(order.query.words)
-    scores = mix(fit.relevance[places], slate.trend[places], taste, taught=taught, by_words=by_words)
+    scores = mix(fit.relevance[places], slate.trend[places], taste, taught=taught, by_words=fit.tells)
     return _Choice(places, scores, taste)
 
 

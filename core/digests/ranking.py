@@ -1,7 +1,7 @@
 """The order of a digest: one documented score from 0 to 1 (docs/ranking.md).
 
-    wish  = 0.65 · relevance + 0.35 · trend      for interests with words
-    wish  = trend                                for interests without
+    wish  = 0.65 · relevance + 0.35 · trend      for interests with words, phrases or `like:`
+    wish  = trend                                for interests without, as those of categories or authors alone
 
     score = (1 - t) · wish + t · taste           t = MOST · n / (n + 5), after n marked papers
 

@@ -61,7 +61,7 @@ def explain_silence(  # noqa: PLR0913 - one sentence is made of all of these
         empty: what is said when there were no papers and no source or calendar explains it.
     """
     reasons = failures(states, timezone, now)
-    if not reasons and ARXIV in states and (closed := calendar.explain(now)):
+    if not reasons and ARXIV in states and (closed := calendar.explain(now, zone_of(timezone))):
         reasons = [f"no announcement on arXiv today because {closed}"]
     if not digest.considered:
         return "; ".join(["no new papers", *reasons]) if reasons else empty

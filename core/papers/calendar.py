@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from core.errors import SettingsError
@@ -70,8 +70,13 @@ class Calendar:
         days = (last + _DAY * count for count in range(1, (newest - last).days))
         return sum(self.announcement_expected(day - _DAY) for day in days)
 
-    def explain(self, now: datetime) -> str | None:
-        """Return why there is no new batch today, as a clause behind "because"; None when there should be one."""
+    def explain(self, now: datetime, zone: tzinfo = UTC) -> str | None:
+        """Return why there is no new batch today, as a clause behind "because"; None when there should be one.
+
+        Args:
+            now: the instant (aware).
+            zone: the reader's, in which the time of the next batch is told.
+        """
         local = now.astimezone(ZONE)
         evening = local.date() - _DAY
         if evening.weekday() in SILENT:
@@ -79,8 +84,8 @@ class Calendar:
         if evening in self.closures:
             return f"it was closed on {evening:%A} {evening.isoformat()} ({self.closures[evening]})"
         if local.time() < FEEDS_READY:
-            ready = datetime.combine(local.date(), FEEDS_READY, ZONE).astimezone(UTC)
-            return f"the day's batch is not out yet (expected by {ready:%H:%M} UTC)"
+            ready = datetime.combine(local.date(), FEEDS_READY, ZONE).astimezone(zone)
+            return f"the day's batch is not out yet (expected by {ready:%H:%M})"
         return None
 
     def warning(self, now: datetime) -> str | None:

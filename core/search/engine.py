@@ -313,13 +313,21 @@ class Engine:
         """
 
         def ask(connection: sqlite3.Connection) -> Found:
-            near = self._similar(connection, paper_id, limit) or find_near(connection, paper_id)
+            near = self._similar(connection, paper_id, limit) or self._near_by_words(connection, paper_id)
             if near is None:
                 raise LibraryError(f"The library does not hold {paper_id}, so nothing can be compared with it.")
             page = list(near.scores.items())[:limit]
             return _found(connection, page, {number: f"like {paper_id}" for number, _ in page}, len(near.scores))
 
         return await self._library.read(ask)
+
+    def _near_by_words(self, connection: sqlite3.Connection, paper_id: str) -> Near | None:
+        postings = self._postings(connection)
+        near = find_near(connection, paper_id, postings.rank if postings else None)
+        if near is None or postings is None:
+            return near
+        there = _standing(connection, list(near.scores))
+        return replace(near, scores={number: near.scores[number] for number in there})
 
     def _similar(self, connection: sqlite3.Connection, paper_id: str, limit: int) -> Near | None:
         """Return what is near to a paper in meaning; None where that is not known."""

@@ -10,7 +10,7 @@ A paper is wanted when it meets every filter, and is on topic by word or by mean
                  topic: a fixed one, or more where the library holds much nearer papers.
 
 No words, nothing to be on topic of: then the filters alone decide. What is wanted is ordered by its relevance, which
-adds up nearness and words; papers that have not been read for meaning yet, or all without a model, go by words.
+adds up nearness and words, phrases among them; papers that have not been read for meaning yet, or all without a model, go by words.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ class Fit:
     Attributes:
         wanted: whether the interest wants it.
         coverage: the weighted share of the words that it holds, 0..1; 1 where no words are asked for.
-        relevance: 0..1, by which those that are wanted are ordered; 0 when the interest has no words.
+        relevance: 0..1, by which those that are wanted are ordered; 0 when the interest has nothing to be near to.
+        tells: whether it has: words, phrases, or papers that are to be alike.
         near: whether it is on topic by meaning.
         meets: whether it meets every filter.
         leaves: what can be told of the interest, with each paper's degree of it in `degrees`, (leaves, papers).
@@ -112,6 +113,7 @@ class Fit:
     wanted: Mask
     coverage: Vectors
     relevance: Vectors
+    tells: bool
     near: Mask
     meets: Mask
     leaves: tuple[Leaf, ...]
@@ -164,7 +166,8 @@ def fit_interest(
     for one in near.values():
         scores = [one.scores.get(number, 0.0) for number in pool.numbers.tolist()]
         relevance = np.maximum(relevance, np.array(scores, np.float32))
-    return Fit(wanted, coverage, relevance, by_meaning, meets, tuple(leaves), degrees)
+    tells = bool(query.likes) or any(weights)
+    return Fit(wanted, coverage, relevance, tells, by_meaning, meets, tuple(leaves), degrees)
 
 
 def match_pool(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import partial
+from typing import TypeAlias
 
 from core.papers.tokens import token_key, tokens
 from core.search.lexical import BM25, Compiled, Near, Sql
@@ -133,28 +135,42 @@ def _papers_with(connection: sqlite3.Connection, token: str) -> int:
     return row[0] if row else 0
 
 
-def find_near(connection: sqlite3.Connection, identifier: str) -> Near | None:
+Best: TypeAlias = Callable[[Sequence[str], int], Mapping[int, float]]
+"""Returns the BM25 of the best so many papers for some words, by number, best first."""
+
+
+def find_near(connection: sqlite3.Connection, identifier: str, best: Best | None = None) -> Near | None:
     """Return what is near to a paper by its 25 most telling words; None when the library does not hold it.
 
     Nearness is the BM25 over these words as a share of what the paper itself reaches; less than a quarter is not near.
+
+    Args:
+        connection: a state of the library.
+        identifier: the paper's id.
+        best: ranks by words without looking at every paper; without it the library's own index does.
     """
     row = connection.execute("SELECT number, title, abstract FROM papers WHERE id = ?", (identifier,)).fetchone()
     if row is None:
         return None
     number, title, abstract = row
     words = [token for token in (*tokens(title), *tokens(title), *tokens(abstract)) if not is_stop_word(token)]
-    ranking = " OR ".join(f'"{word}"' for word in _telling(connection, words))
+    telling = _telling(connection, words)
+    ranking = " OR ".join(f'"{word}"' for word in telling)
     if not ranking:
         return Near('""', {})
-    query = (
-        f"SELECT words.rowid, {BM25} AS score FROM words JOIN papers p ON p.number = words.rowid "  # noqa: S608 - ours
-        "WHERE words MATCH ? AND NOT p.withdrawn ORDER BY score LIMIT ?"
-    )
-    scores = dict(connection.execute(query, (ranking, NEAR_MOST + 1)).fetchall())
-    own = scores.pop(number, None) or min(scores.values(), default=-1.0)
+    scores = dict((best or partial(_best, connection))(telling, NEAR_MOST + 1))
+    own = scores.pop(number, None) or max(scores.values(), default=1.0)
     return Near(
         ranking, {other: min(1.0, score / own) for other, score in scores.items() if score / own >= NEAR_ENOUGH}
     )
+
+
+def _best(connection: sqlite3.Connection, words: Sequence[str], depth: int) -> Mapping[int, float]:
+    query = (
+        f"SELECT words.rowid, -{BM25} AS score FROM words JOIN papers p ON p.number = words.rowid "  # noqa: S608 - ours
+        "WHERE words MATCH ? AND NOT p.withdrawn ORDER BY score DESC LIMIT ?"
+    )
+    return dict(connection.execute(query, (" OR ".join(f'"{word}"' for word in words), depth)).fetchall())
 
 
 def _telling(connection: sqlite3.Connection, words: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ import sqlite3
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ import msgspec
 
 from core.errors import StoreError
 from core.papers.schema import STEPS
+from core.store.folders import filled, is_free
 from core.store.generations import FIRST, FORMAT, Snapshot, read_state, seal, snapshot_path
 from core.store.outbox_file import FILE as DELIVERIES
 from core.store.outbox_file import SCHEMA
@@ -89,24 +90,17 @@ def restore(file: Path, folder: Path) -> Contents:
     Raises:
         StoreError: the folder holds something, or the file is no whole backup, or of a newer paperboy.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if not is_free(folder):
         raise StoreError(
             f"{folder} is not empty, and nothing is overwritten; name an empty or a new folder with PAPERBOY_HOME."
         )
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True, mode=0o700)
-        with _opened(file) as archive:
-            contents = _unpack(archive, unfinished, file)
-        _check_versions(unfinished, file)
-        with suppress(FileNotFoundError):
-            folder.rmdir()
-        unfinished.rename(folder)
+        with filled(folder) as draft:
+            with _opened(file) as archive:
+                contents = _unpack(archive, draft, file)
+            _check_versions(draft, file)
     except OSError as error:
         raise StoreError(f"{folder} cannot be written ({_reason(error)}); nothing was left in it.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return contents
 
 
@@ -155,7 +149,8 @@ def _copy_state(folder: Path, target: Path) -> None:
 
 
 def _pack(gathered: Path, contents: Contents, target: Path) -> None:
-    descriptor = os.open(target, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    target.unlink(missing_ok=True)
+    descriptor = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # no link, nor a file of others
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz", compresslevel=3) as archive:
         body = msgspec.json.encode(contents)
         head = tarfile.TarInfo(CONTENTS)

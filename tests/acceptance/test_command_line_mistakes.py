@@ -63,7 +63,10 @@ def test_wrong_usage_is_exit_2_and_says_what_is_right(mistaken, words):
             ["PAPERBOY_WEB__PRT: there is no such key", "PAPERBOY_LOG__LEVEL: 'loud' is not allowed"],
         ),
         ({"PAPERBOY_CONFIG": "nowhere.toml"}, ["PAPERBOY_CONFIG: nowhere.toml cannot be read"]),
-        ({"SLACK_BOT_TOKEN": "xoxb-only"}, ["SLACK_BOT_TOKEN is set, but SLACK_APP_TOKEN is not"]),
+        (
+            {"SLACK_BOT_TOKEN": "xoxb-only"},
+            ["SLACK_BOT_TOKEN is set, but neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING"],
+        ),
         (
             {"PAPERBOY_ARXIV__API_URL": "https://export.arxiv.org/api/query"},
             ["arxiv.min_interval: 0 is too short for export.arxiv.org"],

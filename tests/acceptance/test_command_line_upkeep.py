@@ -129,6 +129,7 @@ def test_migrate_says_the_versions_and_changes_nothing_that_is_up_to_date(shell,
 
 def test_move_carries_everything_and_leaves_the_old_folder_alone(stocked, tmp_path):
     target = tmp_path / "a new folder"
+    (stocked.home / "secret.key").write_text("s" * 64, encoding="ascii")
     half = tmp_path / "a new folder.unfinished"
     half.mkdir()
     (half / "library.sqlite3").write_text("what a killed copy left", encoding="utf-8")
@@ -136,6 +137,7 @@ def test_move_carries_everything_and_leaves_the_old_folder_alone(stocked, tmp_pa
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"Copied 5 papers and 1 subscription to {target}.\n")
     assert not half.exists()
+    assert (target / "secret.key").read_text(encoding="ascii") == "s" * 64
     for command in (("subscriptions", "list"), ("digest",), ("search", "grokking")):
         assert stocked.run(*command, PAPERBOY_HOME=str(target)).out == stocked.run(*command).out
     assert ids(stocked)

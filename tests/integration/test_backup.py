@@ -158,6 +158,32 @@ async def test_a_folder_that_holds_something_is_never_overwritten(tmp_path, fill
     assert await read(tmp_path / "empty", token) == whole
 
 
+@pytest.mark.parametrize("name", ["volume", "link"])
+async def test_a_folder_that_is_there_stays_the_same_folder_as_volumes_and_links_must(tmp_path, filled, name):
+    folder, whole, token = filled
+    back_up(folder, tmp_path / "b.tar.gz", NOON)
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "volume")
+    (tmp_path / "volume" / ".unfinished").mkdir()
+    (tmp_path / "volume" / ".unfinished" / "half").write_text("what a killed one left")
+    before = (tmp_path / name).stat().st_ino
+    restore(tmp_path / "b.tar.gz", tmp_path / name)
+    assert (tmp_path / name).stat().st_ino == before
+    assert await read(tmp_path / name, token) == whole
+    assert not [path for path in (tmp_path / name).iterdir() if path.is_dir()]
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_backup_is_written_through_no_link_that_somebody_else_put_there(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret.key").write_text("s" * 43)
+    (tmp_path / "theirs").write_text("")
+    (tmp_path / "b.unfinished").symlink_to(tmp_path / "theirs")
+    back_up(tmp_path / "data", tmp_path / "b", NOON)
+    assert (tmp_path / "theirs").read_text() == ""
+    assert stat.S_IMODE((tmp_path / "b").lstat().st_mode) == 0o600
+
+
 async def test_a_file_that_is_there_is_never_overwritten(tmp_path, filled):
     folder, _, _ = filled
     (tmp_path / "b").write_text("mine")

@@ -102,6 +102,20 @@ async def test_interests_without_words_go_by_trend(read):
     assert digest.matched == 7
 
 
+@pytest.mark.parametrize("meaning", [True, False])
+@pytest.mark.parametrize("interests", ['cat:cs.LG OR "prime numbers"', "cat:cs.LG OR ti:prime"])
+async def test_phrases_beside_a_category_order_what_it_brings(tmp_path, interests, meaning):
+    async with reading(tmp_path, meaning=meaning) as read:
+        digest = await choose(read, interests, top=7)
+        assert digest.matched == 6
+        assert ids(digest)[0] == "5"
+        assert ids(await choose(read, "cat:cs.LG", top=7))[0] == "6"
+
+
+async def test_what_is_like_a_paper_comes_before_what_is_voted_for(read):
+    assert set(ids(await choose(read, f"like:{PAST.id}"))[:2]) == {"3", "4"}
+
+
 async def test_each_paper_of_a_digest_has_a_reason_within_80_characters(read):
     for interests in ("", "cars", "whales OR cars", "cat:cs.LG", "whales songs night arctic ice winter cars roads"):
         for why in whys(await choose(read, interests, top=7)).values():

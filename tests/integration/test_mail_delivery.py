@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bots.email import Email
+from bots.email.adapter import Email
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
 from core.store import State

@@ -104,7 +104,7 @@ async def arxiv_was_closed(world):
 
 @says(
     "Papers for grokking, Wednesday 25 November 2026: no new papers; no announcement on arXiv today because the day's "
-    "batch is not out yet (expected by 06:00 UTC)."
+    "batch is not out yet (expected by 06:00)."
 )
 async def the_batch_is_not_out_yet(world):
     await subscribe(world, when="at 05:30")

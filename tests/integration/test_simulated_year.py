@@ -36,6 +36,9 @@ from tests.fakes import MemoryStore
 from tests.inline_library import InlineLibrary
 from tests.worlds import make_record
 
+# A year takes half a minute of a free processor: it is lived once, and a loaded machine is no mistake.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("year")]
+
 SEED = 20261
 ZONES = (
     "UTC", "Europe/Berlin", "Europe/London", "Europe/Lisbon", "America/New_York", "America/Los_Angeles",

@@ -56,6 +56,13 @@ class Refusal(Response):
         super().__init__(body, status, named, content_type=HTML)
 
 
+class _Server(HTTPServer):
+    def thread_target(self) -> None:
+        """Serve, and look fifty times a second whether to end: twice a second costs each test its half."""
+        assert self.server is not None
+        self.server.serve_forever(poll_interval=0.02)
+
+
 class SourcesServer:
     """Use as `with SourcesServer() as sources`."""
 
@@ -66,7 +73,7 @@ class SourcesServer:
         self.asked: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
-        self._server = HTTPServer(host="127.0.0.1", port=0, threaded=True)
+        self._server = _Server(host="127.0.0.1", port=0, threaded=True)
         self._server.expect_request(re.compile(".*")).respond_with_handler(self._answer)
 
     def __enter__(self) -> Self:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -84,8 +85,10 @@ def test_silence_is_explained_by_the_name_of_a_closure_on_the_day_after_it(calen
 
 
 def test_silence_is_explained_while_the_feeds_are_being_made(calendar):
-    assert calendar.explain(at("2026-11-24T05:30")) == "the day's batch is not out yet (expected by 06:00 UTC)"
-    assert calendar.explain(at("2026-07-08T04:30")) == "the day's batch is not out yet (expected by 05:00 UTC)"
+    assert calendar.explain(at("2026-11-24T05:30")) == "the day's batch is not out yet (expected by 06:00)"
+    assert calendar.explain(at("2026-07-08T04:30")) == "the day's batch is not out yet (expected by 05:00)"
+    tokyo = calendar.explain(at("2026-11-24T05:30"), ZoneInfo("Asia/Tokyo"))
+    assert tokyo == "the day's batch is not out yet (expected by 15:00)"
 
 
 def test_silence_on_an_ordinary_day_has_no_excuse(calendar):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 
@@ -48,6 +49,19 @@ def test_a_secret_that_cannot_be_read_is_one_sentence(tmp_path):
     (tmp_path / KEPT_IN).mkdir()
     with pytest.raises(StoreError, match="cannot be read or made"):
         open_keys(settings_for(tmp_path))
+
+
+@pytest.mark.parametrize("left", ["", "\n", "too short"])
+def test_a_secret_that_was_cut_off_makes_no_keys_that_anybody_could_make(tmp_path, left):
+    (tmp_path / KEPT_IN).write_text(left, encoding="ascii")
+    with pytest.raises(StoreError, match="holds less than the 32 characters of a secret; bring it back") as caught:
+        open_keys(settings_for(tmp_path))
+    assert "too short" not in str(caught.value)
+
+
+def test_what_a_killed_start_left_keeps_the_next_from_nothing(tmp_path):
+    (tmp_path / f"{KEPT_IN}.{os.getpid()}").write_text("half", encoding="ascii")
+    assert open_keys(settings_for(tmp_path)).derive("x") == open_keys(settings_for(tmp_path)).derive("x")
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
