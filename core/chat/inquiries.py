@@ -119,7 +119,7 @@ class Inquiries:
 
     def _ready_made(self) -> list[Text]:
         names = ", ".join(topic.name for topic in self._topics)
-        opening = text("Ready-made interests, as in ", Span("/papers subscribe genomics", code=True))
+        opening = text("Ready-made interests, as in ", Span("/papers subscribe topic:genomics", code=True))
         return [(*opening, Span(f": {names}."))] if names else []
 
     async def show(self, command: c.Show, _request: c.Request, now: datetime) -> Message:

@@ -190,9 +190,8 @@ async def test_the_numbers_of_subscriptions_are_offered_with_what_they_are_about
 
 
 async def test_ready_made_interests_are_offered(server, discord):
-    assert any(
-        choice["value"] == "genomics" for choice in (await server.complete("subscribe", "interests", "geno")).choices
-    )
+    asked = await server.complete("subscribe", "interests", "geno")
+    assert any(choice["value"] == "topic:genomics" for choice in asked.choices)
 
 
 async def test_the_menu_of_a_message_finds_papers_like_the_one_it_links(server, discord):
