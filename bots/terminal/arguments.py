@@ -55,9 +55,12 @@ def make_parser() -> ArgumentParser:
 
 def _add_service(commands: Commands) -> None:
     run = commands.add_parser("run", help="the service: fetch, schedule, deliver, answer")
-    run.add_argument("--only", metavar="NAME,...", help="only these platforms: slack, discord, web")
+    run.add_argument("--only", metavar="NAME,...", help="only these platforms: slack, discord, email, web")
     run.add_argument(
-        "--role", default="all", choices=["all", "bot", "worker", "fetch", "web"], help="what this process does"
+        "--role",
+        default="all",
+        choices=["all", "bot", "worker", "fetch", "web"],
+        help="what this process does: all; the others need a store that machines share, which this version lacks",
     )
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from bots.web import about, archive, digests, feed, health, paper, search, stats, today
 from bots.web.safety import Safe
-from bots.web.site import Site, read_static, sentence_page, static_path
+from bots.web.site import Site, read_static, sentence_page, site_of, static_path
 from core.errors import LinkError, PaperboyError
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ def create_app(site: Site, *, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
         exception_handlers={HTTPException: _http_error, PaperboyError: _known_error, Exception: _unexpected_error},
     )
     app.state.site = site
+    app.router.redirect_slashes = False  # it would send people to whatever host the request names
     return Safe(app, base_url=site.base_url)  # outside of all, so that errors have the headers too
 
 
@@ -57,7 +59,19 @@ def _static_route(name: str) -> Route:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.NOT_FOUND and (page := _without_slash(request)):
+        return RedirectResponse(page, HTTPStatus.PERMANENT_REDIRECT)
     return sentence_page(request, error.status_code, headers=error.headers)
+
+
+def _without_slash(request: Request) -> str:
+    """Return our address of a page that was asked for with a slash behind it; nothing where there is no such page."""
+    site, path = site_of(request), request.scope["path"].rstrip("/")
+    asked = {**request.scope, "path": path}
+    if path == request.scope["path"] or not any(route.matches(asked)[0] is Match.FULL for route in request.app.routes):
+        return ""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{site.base_url}{quote(path.removeprefix(request.scope['root_path']))}{query}"
 
 
 async def _known_error(request: Request, error: Exception) -> Response:

@@ -281,3 +281,17 @@ def test_in_a_document_an_address_that_is_not_of_the_web_is_no_link():
     page = render_html(Message(Kind.DIGEST, lines=(line,), cards=(card,)))
     assert Page(page).addresses == ["data:,", "https://a.org/?x=1&y=2"]
     assert '<a href="https://a.org/?x=1&amp;y=2"><code>c d</code></a>' in page
+
+
+@pytest.mark.parametrize("base", ["https://papers.example.org", "https://example.org/papers"])
+async def test_a_slash_too_many_leads_to_our_own_address_whatever_host_a_request_names(tmp_path, base):
+    prefix = httpx.URL(base).path.rstrip("/")
+    async with open_site(tmp_path, RECORDS, web={"base_url": base}) as visit:
+        for asked in ("/search/?q=a%20b", f"{prefix}/search//?q=a%20b"):
+            answer = await visit.get(asked, Host="evil.example")
+            assert (answer.status_code, answer.headers["location"]) == (308, f"{base}/search?q=a%20b")
+        day = await visit.get("/day/2026-11-23/", Host="evil.example")
+        assert day.headers["location"] == f"{base}/day/2026-11-23"
+        for nowhere in ("/nothing/", "//evil.example/", "/digest/x/"):
+            answer = await visit.get(nowhere, Host="evil.example")
+            assert "evil.example" not in answer.headers.get("location", "")
