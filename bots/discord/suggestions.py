@@ -8,7 +8,7 @@ from functools import cache
 from itertools import islice
 
 from core.chat.cards import shorten
-from core.digests.topics import Topics
+from core.digests.topics import PREFIX, Topics
 from core.zones import zone_names
 
 MOST = 25
@@ -72,7 +72,8 @@ def suggest_days(typed: str) -> list[str]:
 
 def suggest_topics(typed: str, topics: Topics) -> list[tuple[str, str]]:
     """Return (what the picker shows, its value) of ready-made interests for what was typed; none once it is more."""
-    return [(shorten(f"{topic.name}: {topic.about}", LONGEST), topic.name) for topic in topics.suggest(typed)][:MOST]
+    found = topics.suggest(typed)[:MOST]
+    return [(shorten(f"{topic.name}: {topic.about}", LONGEST), f"{PREFIX}{topic.name}") for topic in found]
 
 
 def _first(found: Iterable[str]) -> list[str]:

@@ -36,9 +36,17 @@ CLOSE_SECONDS = 3.0
 class _TimedHandler(AsyncSocketModeHandler):
     """Notes how long each acknowledgement took, from the frame's arrival until the answer was on the socket."""
 
-    def __init__(self, app: AsyncApp, token: str, acknowledged: Callable[[float], None], **options: Any) -> None:
+    def __init__(
+        self,
+        app: AsyncApp,
+        token: str,
+        acknowledged: Callable[[float], None],
+        turns: asyncio.Semaphore,
+        **options: Any,
+    ) -> None:
         super().__init__(app, token, **options)
         self._acknowledged = acknowledged
+        self._turns = turns
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:
         begun = monotonic()
@@ -48,7 +56,8 @@ class _TimedHandler(AsyncSocketModeHandler):
             return
         await send_async_response(client, req, BoltResponse(status=200), begun)
         self._acknowledged(monotonic() - begun)
-        await run_async_bolt_app(self.app, req)
+        async with self._turns:
+            await run_async_bolt_app(self.app, req)
 
 
 class Connection:
@@ -60,6 +69,7 @@ class Connection:
         ping: seconds between pings; a socket that leaves four of them unanswered is given up.
         sleep: waits between tries.
         acknowledged: told how many seconds each acknowledgement took.
+        turns: how much of what is acknowledged is handed on at once.
     """
 
     def __init__(
@@ -70,12 +80,14 @@ class Connection:
         ping: float,
         sleep: Sleep,
         acknowledged: Callable[[float], None],
+        turns: asyncio.Semaphore,
     ) -> None:
         self._api = api
         self._identify = identify
         self._ping = ping
         self._sleep = sleep
         self._acknowledged = acknowledged
+        self._turns = turns
         self.ready = asyncio.Event()
 
     async def keep(self, app: AsyncApp) -> None:
@@ -118,7 +130,9 @@ class Connection:
 
     async def _hold(self, app: AsyncApp, url: str) -> None:
         """Open one socket and return when it is lost."""
-        handler = _TimedHandler(app, self._api.app_token, self._acknowledged, logger=sdk_log, ping_interval=self._ping)
+        handler = _TimedHandler(
+            app, self._api.app_token, self._acknowledged, self._turns, logger=sdk_log, ping_interval=self._ping
+        )
         client = handler.client
         client.proxy = proxy_for(url)
         client.default_auto_reconnect_enabled = client.auto_reconnect_enabled = False

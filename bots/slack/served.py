@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
@@ -45,14 +46,21 @@ class Door:
         now: seconds since 1970; a request that is five minutes off is refused.
         acknowledged: told how many seconds each acknowledgement took.
         tasks: in which is done what is acknowledged before.
+        turns: how many of these are handed on at once.
     """
 
     def __init__(
-        self, signing_secret: str, now: Callable[[], float], acknowledged: Callable[[float], None], tasks: Tasks
+        self,
+        signing_secret: str,
+        now: Callable[[], float],
+        acknowledged: Callable[[float], None],
+        tasks: Tasks,
+        turns: asyncio.Semaphore,
     ) -> None:
         self._verifier = SignatureVerifier(signing_secret, _OurClock(now)) if signing_secret else None
         self._acknowledged = acknowledged
         self._tasks = tasks
+        self._turns = turns
         self.app: AsyncApp | None = None
 
     def routes(self, flow: InstallFlow | None) -> Sequence[Route]:
@@ -74,12 +82,16 @@ class Door:
             return PlainTextResponse(STARTING, 503, headers={"Retry-After": "2"})
         asked = to_async_bolt_request(request, body)
         if is_answered_later(asked.body):
-            self._tasks.start(_hand_on(self.app, asked))
+            self._tasks.start(self._hand_on(self.app, asked))
             reply = Response()
         else:
             reply = to_starlette_response(await self.app.async_dispatch(asked))
         self._acknowledged(monotonic() - begun)
         return reply
+
+    async def _hand_on(self, app: AsyncApp, asked: AsyncBoltRequest) -> None:
+        async with self._turns:
+            await app.async_dispatch(asked)
 
     def _is_signed(self, request: Request, body: bytes) -> bool:
         stamp = request.headers.get("x-slack-request-timestamp", "")
@@ -93,10 +105,6 @@ class Door:
             return self._verifier.is_valid(body, stamp, signature)
         except UnicodeDecodeError:
             return False
-
-
-async def _hand_on(app: AsyncApp, asked: AsyncBoltRequest) -> None:
-    await app.async_dispatch(asked)
 
 
 async def _read(request: Request) -> bytes | None:

@@ -36,7 +36,7 @@ from bots.slack.replies import Replies
 from bots.slack.requests import NAME, is_person, split_address
 from bots.slack.search import find_parts
 from bots.slack.served import Door
-from bots.slack.tasks import Tasks
+from bots.slack.tasks import Tasks, make_turns
 from bots.slack.threads import Threads
 from bots.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
 from core.chat.commands import Request
@@ -93,16 +93,18 @@ class Slack:
         self._workspaces: Workspaces = self._many or OneWorkspace(self._api, access.bot_token)
         # Each measurement travels with a request, so that the figures of the service hold it.
         self._acknowledgements: deque[float] = deque(maxlen=UNTOLD_AT_MOST)
+        turns = make_turns()
         self._connection = Connection(
             self._api,
             identify=self._identify,
             ping=ping,
             sleep=sleep,
             acknowledged=self._acknowledgements.append,
+            turns=turns,
         )
         self._tasks = Tasks()
         told = self._acknowledgements.append
-        self._door = Door(access.signing_secret, lambda: clock().timestamp(), told, self._tasks)
+        self._door = Door(access.signing_secret, lambda: clock().timestamp(), told, self._tasks, turns)
         self._ready = asyncio.Event()
         self._refusals = Refusals(lambda: clock().timestamp())
         self._stewards = Stewards(self._workspaces, clock)

@@ -10,6 +10,16 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 3.0
+HANDED_ON_AT_ONCE = 4
+
+
+def make_turns() -> asyncio.Semaphore:
+    """Make the turns in which what is acknowledged is handed on.
+
+    Of fifty commands that come together the last would be acknowledged behind a bit of work for each of the others; a
+    few turns leave the loop to the acknowledgements, and keep one slow workspace from holding up the rest.
+    """
+    return asyncio.Semaphore(HANDED_ON_AT_ONCE)
 
 
 class Tasks:

@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from bots.web.site import render, site_of
 from core.chat.cards import is_web_address
-from core.chat.inquiries import EXAMPLES, SENT_OUT, STAYS_HERE
+from core.chat.guide import EXAMPLES, MEANINGS
+from core.chat.inquiries import SENT_OUT, STAYS_HERE
 from core.chat.parsing import FORMS
 
 PAGES = ("about", "privacy", "support")
@@ -25,7 +26,7 @@ async def show(request: Request, name: str) -> Response:
     return render(
         request,
         f"{name}.html",
-        forms=FORMS.values(),
+        forms=[(form, MEANINGS[name]) for name, form in FORMS.items()],
         examples=EXAMPLES,
         contact=contact,
         contact_link=_link_to(contact),

@@ -11,7 +11,8 @@ from starlette.routing import Route
 from bots.web.lists import item_of
 from bots.web.paging import Pages, read_page
 from bots.web.site import SEARCH, limit, render, site_of
-from core.chat.inquiries import EXAMPLES, SENT_OUT, STAYS_HERE
+from core.chat.guide import EXAMPLES
+from core.chat.inquiries import SENT_OUT, STAYS_HERE
 from core.chat.render import hit_card
 from core.errors import QueryError
 from core.search.engine import Found

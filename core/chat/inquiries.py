@@ -10,6 +10,7 @@ from core.chat import commands as c
 from core.chat.bibtex import bibtex
 from core.chat.cards import card_of, signal_words, why_line
 from core.chat.fates import short_day, tell_fate
+from core.chat.guide import EXAMPLES, MEANINGS
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Kind, Message, Span, Text, text
 from core.chat.namesakes import why_lines
@@ -39,14 +40,6 @@ STAYS_HERE = "Queries are answered from paperboy's own library; nothing is sent 
 SENT_OUT = (
     "Queries are answered from paperboy's own library; where it knows too little, the words of a query are sent to "
     "Hugging Face and arXiv too, and the answer says so."
-)
-
-EXAMPLES = (
-    ("diffusion models", "papers about it"),
-    ('"length generalization" -survey', "an exact phrase, without surveys"),
-    ("cat:cs.LG au:bengio after:2026-10", "category, author and dates"),
-    ("(grokking OR memorization) min:20", "alternatives, with at least 20 upvotes"),
-    ("like:2310.01234", "papers near this one"),
 )
 
 
@@ -115,7 +108,7 @@ class Inquiries:
 
     async def help(self, _command: c.Help, _request: c.Request, _now: datetime) -> Message:
         """Answer with every command and the query language by example."""
-        forms = [text(Span(form, code=True)) for form in FORMS.values()]
+        forms = [text(Span(form, code=True), f"  {MEANINGS[name]}") for name, form in FORMS.items()]
         examples = [text(Span(query, code=True), f"  {meaning}") for query, meaning in EXAMPLES]
         return Message(
             Kind.ANSWER,
@@ -126,7 +119,7 @@ class Inquiries:
 
     def _ready_made(self) -> list[Text]:
         names = ", ".join(topic.name for topic in self._topics)
-        opening = text("Ready-made interests, as in ", Span("/papers subscribe genomics", code=True))
+        opening = text("Ready-made interests, as in ", Span("/papers subscribe topic:genomics", code=True))
         return [(*opening, Span(f": {names}."))] if names else []
 
     async def show(self, command: c.Show, _request: c.Request, now: datetime) -> Message:

@@ -73,7 +73,7 @@ class Orders:
     async def preview(self, command: c.Preview, _request: c.Request, now: datetime) -> Message:
         """Show what interests would have delivered lately; QueryError where they cannot be read."""
         parse(command.interests)
-        return Message(Kind.ANSWER, lines=tuple(await self._lately(command.interests, now)))
+        return Message(Kind.ANSWER, lines=tuple(await self._lately(self._topics.expand(command.interests), now)))
 
     async def list_all(self, _command: c.ListAll, request: c.Request, now: datetime) -> Message:
         """List the subscriptions of the place."""

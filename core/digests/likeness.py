@@ -34,6 +34,8 @@ FEW_SHRINK = 10
 MOST_COMPARED = 1_000
 """The variance of a larger window is reckoned from so many of its papers, evenly picked."""
 BLOCK = 2_048
+OFTEN = 32
+"""A word is frequent that one paper of so many holds."""
 MOST_CELLS = 15_000_000
 """Marked papers times papers of the window that are kept, 120 MB; beyond, marked papers are looked at again."""
 
@@ -101,7 +103,7 @@ class Likeness:
     def _look_at(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
         """Return the likeness of papers of the library, by number, with those of the pool, (numbers, pool)."""
         texts = _texts(connection, numbers)
-        rows = np.array([self._words.likeness(texts[number]) for number in numbers], np.float32)
+        rows = self._words.likeness([texts[number] for number in numbers])
         vectors = [self._pool.vector(number) for number in numbers]
         there = [place for place, vector in enumerate(vectors) if vector is not None]
         if self._vectors is not None and self._centre is not None and there:
@@ -148,46 +150,59 @@ class Likeness:
 
 
 class _Words:
-    """The words of the pool's papers, weighed; each paper's weights have length 1."""
+    """The words of the pool's papers, weighed; each paper's weights have length 1.
+
+    Kept word after word, the most frequent first (compressed sparse rows): `_places` and `_held` have the papers of
+    word w and their weights from `_starts[w]` to `_starts[w + 1]`. A few frequent words make most of all products;
+    these stand in `_often` too, (frequent words, papers), since a product of matrices is much faster there.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         counted = [_count(text) for text in texts]
         self._size = len(texts)
         frequency = Counter(word for words in counted for word in words)
-        self._rarity = {word: math.log((self._size + 2) / (papers + 1)) for word, papers in frequency.items()}
         self._rarest = math.log(self._size + 2)
-        postings: dict[str, tuple[list[int], list[float]]] = {}
-        for place, words in enumerate(counted):
-            for word, weight in self._weigh(words).items():
-                places, held = postings.setdefault(word, ([], []))
-                places.append(place)
-                held.append(weight)
-        self._postings = {
-            word: (np.array(places, np.int64), np.array(held, np.float32)) for word, (places, held) in postings.items()
-        }
+        self._word = {word: number for number, (word, _) in enumerate(frequency.most_common())}
+        papers = np.array([frequency[word] for word in self._word], np.int64)
+        self._rarity = np.log((self._size + 2) / (papers + 1))
+        self._starts = np.concatenate([[0], np.cumsum(papers)])
+        words = np.array([self._word[word] for words in counted for word in words], np.int64)
+        counts = np.array([count for words in counted for count in words.values()], np.float64)
+        places = np.repeat(np.arange(self._size), [len(words) for words in counted])
+        raw = (1 + np.log(counts)) * self._rarity[words]
+        length = np.sqrt(np.bincount(places, raw * raw, self._size))
+        order = np.argsort(words, kind="stable")
+        self._places = places[order]
+        self._held = (raw / np.maximum(length, 1e-9)[places])[order].astype(np.float32)
+        self._often = self._rows(np.arange((papers * OFTEN > self._size).sum()))
 
-    def _weigh(self, words: Counter[str]) -> dict[str, float]:
-        raw = {word: (1 + math.log(count)) * self._rarity[word] for word, count in words.items()}
-        length = math.sqrt(sum(weight * weight for weight in raw.values())) or 1.0
-        return {word: weight / length for word, weight in raw.items()}
+    def likeness(self, texts: Sequence[str]) -> Vectors:
+        """Return the cosines of the words of some texts with those of each paper of the pool, (texts, pool)."""
+        counted = [_count(text) for text in texts]
+        unknown = len(self._word)
+        rows = np.repeat(np.arange(len(texts)), [len(words) for words in counted])
+        words = np.array([self._word.get(word, unknown) for held in counted for word in held], np.int64)
+        counts = np.array([count for held in counted for count in held.values()], np.float64)
+        weights = (1 + np.log(counts)) * np.append(self._rarity, self._rarest)[words]
+        length = np.sqrt(np.bincount(rows, weights * weights, len(texts)))
+        weights /= np.maximum(length, 1e-9)[rows]
+        often = words < len(self._often)
+        frequent = np.zeros((len(texts), len(self._often)), np.float32)
+        frequent[rows[often], words[often]] = weights[often]
+        rare = ~often & (words < unknown)
+        at, sizes = self._entries(words[rare])
+        cells = np.repeat(rows[rare] * self._size, sizes) + self._places[at]
+        products = np.repeat(weights[rare], sizes) * self._held[at]
+        found: Vectors = frequent @ self._often
+        found += np.bincount(cells, products, found.size).reshape(found.shape)
+        return found
 
-    def likeness(self, text: str) -> Vectors:
-        """Return the cosine of a text's words with those of each paper of the pool."""
-        holders, held, weights = [], [], []
-        square = 0.0
-        for word, count in _count(text).items():
-            weight = (1 + math.log(count)) * self._rarity.get(word, self._rarest)
-            square += weight * weight
-            if word in self._postings:
-                places, theirs = self._postings[word]
-                holders.append(places)
-                held.append(theirs)
-                weights.append(weight)
-        if not held:
-            return np.zeros(self._size, np.float32)
-        repeated = np.repeat(np.array(weights, np.float32), [len(places) for places in holders])
-        products = np.bincount(np.concatenate(holders), np.concatenate(held) * repeated, self._size)
-        return (products / math.sqrt(square)).astype(np.float32)
+    def _entries(self, words: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the papers of some words stand, one word after the other, and how many each word has."""
+        sizes = self._starts[words + 1] - self._starts[words]
+        ends = np.cumsum(sizes)
+        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self._starts[words] - (ends - sizes), sizes)
+        return at, sizes
 
     def between(self, places: Sequence[int], others: Sequence[int]) -> Vectors:
         """Return the cosines of the words of some papers with those of others, (places, others).
@@ -195,13 +210,18 @@ class _Words:
         Words that only one paper of the pool holds are left out: they make no two papers alike.
         """
         product = np.zeros((len(places), len(others)), np.float32)
-        shared = [posting for posting in self._postings.values() if len(posting[0]) > 1]
+        shared = np.flatnonzero(np.diff(self._starts) > 1)
         for start in range(0, len(shared), BLOCK):
-            block = np.zeros((self._size, BLOCK), np.float32)
-            for column, (holders, held) in enumerate(shared[start : start + BLOCK]):
-                block[holders, column] = held
-            product += block[list(places)] @ block[list(others)].T
+            block = self._rows(shared[start : start + BLOCK])
+            product += block[:, list(places)].T @ block[:, list(others)]
         return product
+
+    def _rows(self, words: NDArray[np.int64]) -> Vectors:
+        """Return each paper's weights of some words, (words, papers)."""
+        at, sizes = self._entries(words)
+        rows: Vectors = np.zeros((len(words), self._size), np.float32)
+        rows[np.repeat(np.arange(len(words)), sizes), self._places[at]] = self._held[at]
+        return rows
 
 
 def directions_of(pool: Pool) -> Vectors:

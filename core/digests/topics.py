@@ -1,15 +1,20 @@
-"""Ready-made interests, each under a name that can be subscribed to as it is typed."""
+"""Ready-made interests, each under a name: `topic:genomics` stands for what is under that name.
+
+Only with the prefix: what people type without it are their own words, and mean what the query language says.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from core.errors import SettingsError
+from core.errors import SettingsError, UsageError
 from core.papers.tokens import token_key
 
 FILE = "topics.toml"
+PREFIX = "topic:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +57,25 @@ class Topics:
         return cls([_read(name, table) for name, table in tables.items()])
 
     def find(self, typed: str) -> Topic | None:
-        """Return the topic that the whole of a text names, or None; a text in quotes or brackets names none."""
-        return None if set(typed) & set('"():') else self._by_name.get(token_key(typed))
+        """Return the topic that the whole of a text names as `topic:NAME`, or None."""
+        named = typed.strip().lower()
+        return self._by_name.get(token_key(named.removeprefix(PREFIX))) if named.startswith(PREFIX) else None
 
     def expand(self, typed: str) -> str:
-        """Return the interests that a text means: a topic's where it names one, else itself."""
+        """Return the interests that a text means: a topic's where it names one, else itself.
+
+        Raises:
+            UsageError: it names a topic that there is not.
+        """
         topic = self.find(typed)
+        if topic is None and typed.strip().lower().startswith(PREFIX):
+            raise self._unknown(typed.strip()[len(PREFIX) :].strip())
         return typed if topic is None else topic.interests
+
+    def _unknown(self, name: str) -> UsageError:
+        near = get_close_matches(token_key(name), self._by_name, n=1, cutoff=0.5)
+        hint = f"Did you mean {PREFIX}{self._by_name[near[0]].name}?" if near else ""
+        return UsageError(f"There are no ready-made interests called {name!r}; /papers help names them all.", hint=hint)
 
     def call(self, interests: str) -> str:
         """Return what interests are called: the topic's name where they are one's, else themselves."""
@@ -66,7 +83,7 @@ class Topics:
 
     def suggest(self, typed: str) -> list[Topic]:
         """Return topics for what was typed: names that begin with it, then those that hold it anywhere."""
-        wanted = token_key(typed)
+        wanted = token_key(typed.strip().lower().removeprefix(PREFIX))
         first = [topic for topic in self._topics if token_key(topic.name).startswith(wanted)]
         told = [topic for topic in self._topics if wanted in token_key(f"{topic.name} {topic.about}")]
         return list(dict.fromkeys((*first, *told)))

@@ -59,9 +59,9 @@ def test_what_cannot_be_tried_is_wrong_usage(shell, words, sentence):
 
 
 def test_a_ready_made_interest_is_tried_and_subscribed_by_its_name(stocked):
-    document = stocked.run("backtest", "--interests", "Game-Theory", "--json").json
+    document = stocked.run("backtest", "--interests", "topic:Game-Theory", "--json").json
     assert document["interests"].startswith("cat:cs.GT OR")
-    added = stocked.run("subscriptions", "add", "slack:T1/C2", "game", "theory", "daily")
+    added = stocked.run("subscriptions", "add", "slack:T1/C2", "topic:game", "theory", "daily")
     assert (added.code, added.err) == (0, "")
     assert "Subscribed as #1 to game theory (cat:cs.GT OR" in added.out
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from core.chat import commands as c
+from core.chat.guide import MEANINGS
 from core.chat.message import Kind, plain
 from core.chat.parsing import FORMS
 from tests.fakes import make_change
@@ -320,7 +321,8 @@ async def test_thumbs_replace_each_other(world):
 
 async def test_help_names_every_command_with_its_form(world):
     answer = words(await world.ask("help"))
-    assert all(form in answer for form in FORMS.values())
+    assert MEANINGS.keys() == FORMS.keys()
+    assert all(f"{form}  {MEANINGS[name]}" in answer for name, form in FORMS.items())
     assert "nothing is sent elsewhere" in answer
 
 

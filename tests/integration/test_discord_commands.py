@@ -237,7 +237,10 @@ async def test_options_are_suggested_while_they_are_typed(server, discord, optio
 async def test_ready_made_interests_are_offered_by_name_with_what_they_are_about(server, discord):
     for sub in ("subscribe", "edit"):
         asked = await server.complete(sub, "interests", "genom")
-        assert asked.choices[0] == {"name": "genomics: Genomes, gene expression and single cells", "value": "genomics"}
+        assert asked.choices[0] == {
+            "name": "genomics: Genomes, gene expression and single cells",
+            "value": "topic:genomics",
+        }
 
 
 async def test_a_date_that_is_none_is_told_to_the_asker(server, desk, discord):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
+from bots.slack.served import Door
+from bots.slack.tasks import HANDED_ON_AT_ONCE, Tasks, make_turns
 from core.chat.commands import Press, Request
 from core.errors import DeliveryError, DeliveryFailure
 from tests.integration.slack_rooms import open_room
@@ -125,6 +129,37 @@ async def test_a_command_is_acknowledged_before_its_answer_is_there(room):
     assert room.server.replies == []
     room.desk.may_answer.set()
     await room.replied()
+
+
+class SlowApp:
+    """What stands behind the door, and takes its time."""
+
+    def __init__(self):
+        self.taken = self.done = 0
+        self.may_go_on = asyncio.Event()
+
+    async def async_dispatch(self, _):
+        self.taken += 1
+        await self.may_go_on.wait()
+        self.done += 1
+
+
+async def test_of_many_commands_all_are_acknowledged_and_a_few_at_a_time_handed_on():
+    app, tasks = SlowApp(), Tasks()
+    door = Door(SIGNING_SECRET, time.time, lambda _: None, tasks, make_turns())
+    door.app = app
+    body, kind = encode("slash_commands", SLASH)
+    headers = signed(body) | {"Content-Type": kind}
+    transport = httpx.ASGITransport(Starlette(routes=list(door.routes(None))))
+    async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+        replies = [await client.post("/slack/events", content=body, headers=headers) for _ in range(20)]
+    assert {reply.status_code for reply in replies} == {200}
+    for _ in range(20):  # turns of the loop, in which all that can begin has begun
+        await asyncio.sleep(0)
+    assert (app.taken, app.done) == (HANDED_ON_AT_ONCE, 0)
+    app.may_go_on.set()
+    await tasks.close()
+    assert app.done == 20
 
 
 async def test_how_soon_it_was_acknowledged_is_told_with_the_command(room):

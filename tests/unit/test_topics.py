@@ -8,7 +8,7 @@ from bots.discord.suggestions import LONGEST, MOST, suggest_topics
 from bots.topics import read_topics
 from core.chat.parsing import split_options
 from core.digests.topics import Topics
-from core.errors import SettingsError
+from core.errors import SettingsError, UsageError
 from core.papers.tokens import token_key
 from core.search.query import parse
 
@@ -35,16 +35,30 @@ def test_there_are_many_fields_in_and_far_outside_ai():
     assert archives >= {"cs", "math", "stat", "econ", "q-fin", "q-bio", "cond-mat", "astro-ph", "physics", "hep-ph"}
 
 
-@pytest.mark.parametrize("typed", ["game theory", "Game Theory", "game-theory", "  GAME_theory "])
+@pytest.mark.parametrize(
+    "typed", ["topic:game theory", "Topic:Game Theory", "topic: game-theory", " TOPIC:GAME_theory "]
+)
 def test_a_name_is_known_whatever_its_case_hyphens_and_blanks(typed):
     assert read_topics().find(typed).name == "game theory"
 
 
-@pytest.mark.parametrize("typed", ['"game theory"', "(game theory)", "ti:genomics", "game theory today", "games", ""])
-def test_more_than_a_name_is_taken_as_it_was_typed(typed):
+@pytest.mark.parametrize(
+    "typed", ["game theory", '"game theory"', "(game theory)", "ti:genomics", "a topic:genomics", ""]
+)
+def test_what_does_not_begin_as_a_topic_is_taken_as_it_was_typed(typed):
     topics = read_topics()
     assert topics.find(typed) is None
     assert topics.expand(typed) == typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [("topic:genomix", "Did you mean topic:genomics?"), ("topic:", ""), ("topic:genomics -survey", "")],
+)
+def test_a_topic_that_there_is_not_is_told_with_the_nearest(typed, hint):
+    with pytest.raises(UsageError, match="There are no ready-made interests called") as caught:
+        read_topics().expand(typed)
+    assert hint in caught.value.hint
 
 
 def test_interests_are_called_by_their_name():
