@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import time
 from email.utils import parseaddr
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -101,6 +102,16 @@ def check_ways(ways: tuple[str, ...]) -> tuple[str, ...]:
     if set(ways) - {"path", "hub", "wheel"}:
         raise ValueError("some of path, hub and wheel, in the order in which they are tried")
     return ways
+
+
+def check_proxies(proxies: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses and networks as they are; a name, or a star, would be believed by nobody or by all."""
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError:
+            raise ValueError("addresses or networks, such as 127.0.0.1 or 172.16.0.0/12") from None
+    return proxies
 
 
 def _check_hash(value: str) -> str:

@@ -32,6 +32,7 @@ from core.allowed import (
     Whole,
     Zone,
     check_line,
+    check_proxies,
     check_url,
     check_ways,
     sentence_about,
@@ -198,7 +199,10 @@ class Web(_Table):
     host: str = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
     base_url: Url = "http://127.0.0.1:8080"
-    proxies: Annotated[tuple[str, ...], BeforeValidator(split_commas)] = ("127.0.0.1", "::1")
+    proxies: Annotated[tuple[str, ...], BeforeValidator(split_commas), AfterValidator(check_proxies)] = (
+        "127.0.0.1",
+        "::1",
+    )
     contact: Annotated[str, AfterValidator(check_line)] = ""
     discord_url: OptionalUrl = ""
     searches_per_minute: Annotated[Whole, Field(ge=1, le=100_000)] = 60

@@ -136,6 +136,9 @@ def test_variables_of_others_are_left_alone():
         ("PAPERBOY_FETCH__CONTACT", "me\r\nX-Evil: 1", "one line of text, such as you@example.org"),
         ("PAPERBOY_FETCH__CONTACT", "me\x7f", "one line of text, such as you@example.org"),
         ("PAPERBOY_FETCH__CONTACT", "me\x85you", "one line of text, such as you@example.org"),
+        ("PAPERBOY_WEB__PROXIES", "*", "addresses or networks, such as 127.0.0.1 or 172.16.0.0/12"),
+        ("PAPERBOY_WEB__PROXIES", "::1,proxy.local", "addresses or networks, such as 127.0.0.1 or 172.16.0.0/12"),
+        ("PAPERBOY_WEB__PROXIES", "172.16.0.1/12", "addresses or networks, such as 127.0.0.1 or 172.16.0.0/12"),
         ("HF_ENDPOINT", "ftp://a.test", "an address such as https://example.org"),
     ],
 )
