@@ -139,7 +139,8 @@ async def _checks_of_states(house: House) -> AsyncIterator[Check]:
         state = states[source.name]
         failing = failures({source.name: state}, house.settings.digest.timezone)
         asked = f"answered last at {state.ok_at:%Y-%m-%d %H:%M} UTC" if state.ok_at else "not asked yet"
-        yield Check(source_label(source.name), not failing, failing[0] if failing else asked)
+        label = source_label(source.name)
+        yield Check(label, not failing, failing[0].removeprefix(f"{label} ") if failing else asked)
 
 
 async def _checks_of_sources(house: House) -> Sequence[Check]:

@@ -24,6 +24,7 @@ from bots.topics import read_topics
 from core.chat.cards import card_of
 from core.chat.message import Card, Kind, Message, text
 from core.chat.render import join_names
+from core.digests.subscription import Subscription
 from core.errors import StoreBusy, UsageError
 from core.papers.paper import paper_id
 from core.papers.sources import SOURCES
@@ -40,6 +41,9 @@ async def digest(arguments: Namespace, settings: Settings) -> int:
     """Print one digest; fetches first when nothing newer is stored and no service does it."""
     arguments.interests = read_topics().expand(arguments.interests)
     parse(arguments.interests)
+    if arguments.subscription:
+        async with open_house(settings, owner=False) as house:
+            await _chosen(house, arguments.subscription)
     await _fetch_if_stale(settings)
     async with open_house(settings, owner=False) as house:
         failing = await current_failures(house.library, settings)
@@ -91,16 +95,19 @@ async def _digest_message(house: House, arguments: Namespace) -> Message:
     now = house.clock()
     if not arguments.subscription:
         return await house.newsroom.front_page(now, interests=arguments.interests, day=arguments.date)
-    subscription = await house.store.subscription(arguments.subscription)
-    if subscription is None:
-        raise UsageError(
-            f"There is no subscription {arguments.subscription!r}.", hint="paperboy subscriptions list shows all ids."
-        )
+    subscription = await _chosen(house, arguments.subscription)
     if arguments.date:
         return await house.newsroom.front_page(
             now, interests=subscription.interests, day=arguments.date, top=subscription.top
         )
     return (await house.newsroom.edition_for(subscription, now.date(), now)).message
+
+
+async def _chosen(house: House, identifier: str) -> Subscription:
+    found = await house.store.subscription(identifier)
+    if found is None:
+        raise UsageError(f"There is no subscription {identifier!r}.", hint="paperboy subscriptions list shows all ids.")
+    return found
 
 
 def _formatted(message: Message, form: str) -> str:
@@ -230,15 +237,11 @@ def _facts_and_name(card: Card) -> str:
 
 async def why(arguments: Namespace, settings: Settings) -> int:
     """Print why a paper was or was not delivered, for one subscription or for all."""
+    if not arguments.paper.strip():
+        raise UsageError("Which paper is missing.", hint="Write: paperboy why 2310.01234")
     async with open_house(settings, owner=False) as house:
-        subscriptions = await house.store.subscriptions()
-        if arguments.subscription:
-            subscriptions = [item for item in subscriptions if item.id == arguments.subscription]
-            if not subscriptions:
-                raise UsageError(
-                    f"There is no subscription {arguments.subscription!r}.",
-                    hint="paperboy subscriptions list shows all ids.",
-                )
+        chosen = arguments.subscription
+        subscriptions = [await _chosen(house, chosen)] if chosen else await house.store.subscriptions()
         message = await house.inquiries.why_for_all(
             paper_id(arguments.paper) or arguments.paper, subscriptions, house.clock()
         )

@@ -83,6 +83,18 @@ def test_settings_that_cannot_be_are_exit_2_and_one_sentence_each(shell, environ
     assert not shell.home.exists()
 
 
+@pytest.mark.parametrize("paper", ["", "  "])
+def test_why_of_no_paper_is_wrong_usage(shell, paper):
+    done = shell.run("why", paper)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("paperboy: Which paper is missing.")
+
+
+def test_a_subscription_that_is_not_there_is_told_before_anybody_is_asked(shell, sources):
+    done = shell.run("digest", "--subscription", "nobody")
+    assert (done.code, sources.asked) == (2, [])
+
+
 def test_a_token_is_never_repeated_where_a_setting_is_refused(shell):
     done = shell.run("run", SLACK_BOT_TOKEN="xoxb-very-secret", SLACK_APP_TOKEN="two words xapp-secret")
     assert done.code == 2

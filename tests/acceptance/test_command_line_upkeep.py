@@ -115,7 +115,8 @@ def test_an_offline_doctor_asks_nobody_and_knows_how_the_sources_stood(shell, so
     assert done.code == 1
     assert sources.asked == []
     assert "ok    arXiv: answered last at" in done.out
-    assert "FAIL  Hacker News" in done.out
+    assert "FAIL  Hacker News: " in done.out
+    assert "Hacker News: Hacker News" not in done.out
 
 
 def test_the_doctor_says_that_the_folder_cannot_be_made(shell):
