@@ -218,12 +218,12 @@ class _Run:
 
     def _note_failure(self, wish: Wanted, error: SourceError, *, mended: bool) -> None:
         if mended:
-            self._note_odd(f"{error}; asking elsewhere.")
+            self._note_odd(f"it {error.reason}; asking elsewhere.")
             return
         self._failed.add(wish)
         if error.status == REFUSED:
             self._refused = self._refused or error
-            self._note_odd(f"{error}.")
+            self._note_odd(f"it {error.reason}.")
         else:
             self.outcome.failure = self.outcome.failure or error
 

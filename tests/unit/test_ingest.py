@@ -157,7 +157,7 @@ async def test_what_failed_is_asked_elsewhere_and_said_but_is_no_failure(library
     http = FakeHttp(a=failure("has answered 500", 500), b="p1@2026-11-23")
     (outcome,) = await run(library, http, FakeSource(instead={("a", True): ("b",)}))
     assert (outcome.failure, outcome.new) == (None, 1)
-    assert outcome.odd == ["fake: has answered 500; asking elsewhere."]
+    assert outcome.odd == ["it has answered 500; asking elsewhere."]
 
 
 async def test_when_the_other_place_fails_too_that_is_the_failure(library):
@@ -225,7 +225,7 @@ async def test_a_source_that_recovers_forgets_that_it_failed(library):
 async def test_one_refused_question_does_not_make_a_source_ill(library):
     http = FakeHttp(a="p1@2026-11-23", b=failure("has no feed for the category cs.ZZ", 400))
     (outcome,) = await run(library, http, FakeSource(asks=("a", "b")))
-    assert (outcome.failure, outcome.odd) == (None, ["fake: has no feed for the category cs.ZZ."])
+    assert (outcome.failure, outcome.odd) == (None, ["it has no feed for the category cs.ZZ."])
     assert (await read_state(library, "fake")).failing_since is None
 
 
