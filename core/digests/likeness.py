@@ -153,8 +153,8 @@ class _Words:
     """The words of the pool's papers, weighed; each paper's weights have length 1.
 
     Kept word after word, the most frequent first (compressed sparse rows): `_places` and `_held` have the papers of
-    word w and their weights from `_starts[w]` to `_starts[w + 1]`. A few frequent words make most of all products; these
-    stand in `_often` too, (frequent words, papers), since a product of matrices is much faster there.
+    word w and their weights from `_starts[w]` to `_starts[w + 1]`. A few frequent words make most of all products;
+    these stand in `_often` too, (frequent words, papers), since a product of matrices is much faster there.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:

@@ -10,7 +10,8 @@ A paper is wanted when it meets every filter, and is on topic by word or by mean
                  topic: a fixed one, or more where the library holds much nearer papers.
 
 No words, nothing to be on topic of: then the filters alone decide. What is wanted is ordered by its relevance, which
-adds up nearness and words, phrases among them; papers that have not been read for meaning yet, or all without a model, go by words.
+adds up nearness and words, phrases among them; papers that have not been read for meaning yet, or all without a model,
+go by words.
 """
 
 from __future__ import annotations
