@@ -351,11 +351,12 @@ async def test_proxies_and_slack_settings_in_the_environment_do_not_matter(serve
 async def test_no_token_and_no_ticket_reaches_the_log(server, desk, caplog):
     caplog.set_level(logging.DEBUG)
     server.fail("socket", *[Fault()] * 2)
-    async with listening(make_platform(server, ping=0.2), desk) as platform:
+    async with listening(make_platform(server, ping=0.5), desk) as platform:
         await ask(server, "subscribe my private interests")
         await platform.deliver("slack:T1/C1MEMBER", HITS, key="s/2026-03-02")
+        opened = server.opened
         server.break_socket()
-        await server.until(lambda: server.opened == 2)
+        await server.until(lambda: server.opened > opened)
     ours = "\n".join(record.getMessage() for record in caplog.records if record.name != "aiohttp.access")
     for secret in (BOT_TOKEN, APP_TOKEN, "ticket-", "my private interests"):
         assert secret not in ours
