@@ -34,19 +34,20 @@ def vary(scores: Vectors, alike: Vectors, chosen: int = 0, top: int = VARIED) ->
         top: no more than so many are looked at closely; behind them the order does not matter.
     """
     left = scores.astype(np.float64).copy()
+    penalty = _penalty(alike)
     penalties = np.zeros(len(left))
     order = list(range(chosen))
     kept = [(place, float(scores[place])) for place in order]
     waiting = np.ones(len(left), np.bool_)
     waiting[:chosen] = False
     for place in order:
-        penalties = np.maximum(penalties, _penalty(alike[place]))
+        penalties = np.maximum(penalties, penalty[place])
     for _ in range(min(VARIED, top, len(left) - chosen)):
         value = np.where(waiting, left - penalties, -np.inf)
         best = int(value.argmax())
         kept.append((best, float(value[best])))
         waiting[best] = False
-        penalties = np.maximum(penalties, _penalty(alike[best]))
+        penalties = np.maximum(penalties, penalty[best])
     rest = sorted(np.flatnonzero(waiting).tolist(), key=lambda place: (penalties[place] - left[place], place))
     return kept + [(place, float(left[place] - penalties[place])) for place in rest]
 
