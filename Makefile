@@ -15,8 +15,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: install
 	$(BIN)/paperboy run
 
+# Four, since many tests wait for processes and servers of their own.
 test: install
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
 
 check: install
 	$(BIN)/ruff check .

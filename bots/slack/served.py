@@ -10,6 +10,7 @@ from time import monotonic
 from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.request.internals import parse_body
 from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 from starlette.requests import Request
@@ -78,6 +79,8 @@ class Door:
             return PlainTextResponse(f"At most {MAX_BODY:,} bytes are read.", 413)
         if not self._is_signed(request, body):
             return PlainTextResponse("The signature is missing, wrong or old.", 401)
+        if not _is_readable(request, body):
+            return PlainTextResponse("This is nothing that Slack sends.", 400)
         if self.app is None:
             return PlainTextResponse(STARTING, 503, headers={"Retry-After": "2"})
         asked = to_async_bolt_request(request, body)
@@ -105,6 +108,14 @@ class Door:
             return self._verifier.is_valid(body, stamp, signature)
         except UnicodeDecodeError:
             return False
+
+
+def _is_readable(request: Request, body: bytes) -> bool:
+    """Whether slack_bolt can read a body; it would stumble over any other."""
+    try:
+        return isinstance(parse_body(body.decode(), request.headers.get("content-type")), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 async def _read(request: Request) -> bytes | None:

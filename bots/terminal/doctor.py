@@ -9,6 +9,7 @@ import shutil
 from argparse import Namespace
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bots.embedding import PROBLEM, count_read
 from bots.fetching import counted
@@ -18,6 +19,7 @@ from bots.terminal.reading import write_out
 from core.digests.silence import failures, source_label
 from core.errors import ModelError, PaperboyError, SourceError, StoreBusy
 from core.http import Http
+from core.keys import KEPT_IN
 from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
 from core.search.obtain import find_model
@@ -61,6 +63,9 @@ async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
     yield folder
     if not folder.well:
         return
+    if others_can_read(settings.home / KEPT_IN):
+        path = settings.home / KEPT_IN
+        yield Check.bad("secret", f"others can read {path}, and could make every link; chmod 600 {path}")
     try:
         running = await _is_running(settings)
         yield Check.good("service", "running on this data folder" if running else "not running")
@@ -81,6 +86,11 @@ def _check_folder(settings: Settings) -> Check:
         return Check.bad("data folder", f"{home} cannot be written; PAPERBOY_HOME names another.")
     free = shutil.disk_usage(home).free
     return Check("data folder", free > LOW_DISK, f"{home.resolve()}, {free / 1024**3:.1f} GB free")
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether anybody but its owner may read a file in its folder, as far as their permissions say."""
+    return path.exists() and bool(path.stat().st_mode & 0o044 and path.parent.stat().st_mode & 0o011)
 
 
 async def _is_running(settings: Settings) -> bool:

@@ -119,6 +119,19 @@ def test_an_offline_doctor_asks_nobody_and_knows_how_the_sources_stood(shell, so
     assert "Hacker News: Hacker News" not in done.out
 
 
+def test_the_doctor_says_when_others_can_read_the_secret(stocked):
+    secret = stocked.home / "secret.key"
+    secret.write_text("s" * 64, encoding="ascii")
+    secret.chmod(0o640)
+    stocked.home.chmod(0o755)
+    assert f"FAIL  secret: others can read {secret}" in stocked.run("doctor", "--offline").out
+    stocked.home.chmod(0o700)
+    assert "FAIL  secret" not in stocked.run("doctor", "--offline").out
+    stocked.home.chmod(0o755)
+    secret.chmod(0o600)
+    assert "FAIL  secret" not in stocked.run("doctor", "--offline").out
+
+
 def test_the_doctor_says_that_the_folder_cannot_be_made(shell):
     in_the_way = shell.folder / "file"
     in_the_way.write_text("", encoding="utf-8")

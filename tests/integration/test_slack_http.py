@@ -111,6 +111,18 @@ async def test_what_is_no_text_and_unsigned_gets_401_and_what_is_too_large_413(r
     assert (await post(room, b"x" * (2 << 20), {})).status_code == 413
 
 
+@pytest.mark.parametrize("body", [b"payload={", b"payload=[]", b"payload=5", b"{" * 50_000])
+async def test_what_is_signed_and_cannot_be_read_gets_400(room, body):
+    reply = await post(room, body, signed(body) | {"Content-Type": "application/x-www-form-urlencoded"})
+    assert (reply.status_code, reply.text) == (400, "This is nothing that Slack sends.")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"[" * 50_000])
+async def test_json_that_is_no_object_gets_400(room, body):
+    reply = await post(room, body, signed(body) | {"Content-Type": "application/json"})
+    assert (reply.status_code, room.desk.requests) == (400, [])
+
+
 async def test_slack_s_look_at_the_address_is_answered(room):
     body = json.dumps({"type": "url_verification", "challenge": "abc"}).encode()
     reply = await post(room, body, signed(body) | {"Content-Type": "application/json"})
