@@ -17,7 +17,7 @@ run: install
 
 # Four, since many tests wait for processes and servers of their own.
 test: install
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 check: install
 	$(BIN)/ruff check .

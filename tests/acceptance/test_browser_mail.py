@@ -17,8 +17,6 @@ from tests.browsers import axe_complaints, open_tab
 from tests.servers.mail import PASSWORD, MailServer
 from tests.shells import Shell
 
-pytestmark = pytest.mark.xdist_group("browser")  # one Chromium is enough for a machine
-
 PHONE_IN_THE_DARK = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}
 WAYS = {"anne@example.org": {}, "ben@example.org": {"java_script_enabled": False, **PHONE_IN_THE_DARK}}
 

@@ -14,8 +14,6 @@ from core.papers.paper import Signal
 from tests.browsers import axe_complaints, open_tab, served_site
 from tests.worlds import MONDAY, MONDAY_DATE, make_record, upvotes
 
-pytestmark = pytest.mark.xdist_group("browser")  # one Chromium is enough for a machine
-
 EVIL = "Evil <script>alert(1)</script><img src=x onerror=alert(2)>\"' {{ 7*7 }}"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True}
 READINGS = tuple(Signal("upvotes", 5 * day, MONDAY - timedelta(days=9 - day), "huggingface") for day in range(1, 10))

@@ -36,8 +36,7 @@ from tests.fakes import MemoryStore
 from tests.inline_library import InlineLibrary
 from tests.worlds import make_record
 
-# A year takes half a minute of a free processor: it is lived once, and a loaded machine is no mistake.
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("year")]
+pytestmark = pytest.mark.timeout(600)  # half a minute of a free processor; a loaded machine is no mistake
 
 SEED = 20261
 ZONES = (
