@@ -277,7 +277,8 @@ class Service:
         if shelf.waiting:
             return Message(Kind.DIGEST, lines=(text("The first papers are being fetched; look again in a minute."),))
         now = self._house.clock()
-        return await self._room.once("page", lambda: shelf.newsroom.front_page(now), kept_for=timedelta(days=1))
+        edition = await self._room.once("page", lambda: shelf.newsroom.front_page(now), kept_for=timedelta(days=1))
+        return edition.message
 
     async def _has_tried(self) -> bool:
         return bool(self._fetcher.runs or await self._failing())

@@ -50,7 +50,7 @@ async def digest(arguments: Namespace, settings: Settings) -> int:
         if await house.library.count() == 0 and failing:
             print(f"paperboy: {no_source(failing)}", file=sys.stderr)
             async with open_sample(settings, house.store, house.clock) as newsroom:
-                message = await newsroom.front_page(house.clock(), interests=arguments.interests)
+                message = (await newsroom.front_page(house.clock(), interests=arguments.interests)).message
         else:
             message = await _digest_message(house, arguments)
     write_out(_formatted(message, arguments.format))
@@ -94,13 +94,14 @@ def no_source(failing: Sequence[str]) -> str:
 async def _digest_message(house: House, arguments: Namespace) -> Message:
     now = house.clock()
     if not arguments.subscription:
-        return await house.newsroom.front_page(now, interests=arguments.interests, day=arguments.date)
+        return (await house.newsroom.front_page(now, interests=arguments.interests, day=arguments.date)).message
     subscription = await _chosen(house, arguments.subscription)
-    if arguments.date:
-        return await house.newsroom.front_page(
-            now, interests=subscription.interests, day=arguments.date, top=subscription.top
-        )
-    return (await house.newsroom.edition_for(subscription, now.date(), now)).message
+    edition = await (
+        house.newsroom.front_page(now, interests=subscription.interests, day=arguments.date, top=subscription.top)
+        if arguments.date
+        else house.newsroom.edition_for(subscription, now.date(), now)
+    )
+    return edition.message
 
 
 async def _chosen(house: House, identifier: str) -> Subscription:

@@ -96,7 +96,7 @@ async def _compose(site: Site, shelf: Shelf, field: str, day: date | None) -> Fr
     if shelf.waiting:
         return Front(Message(Kind.DIGEST, lines=(text(WAITING),)))
     settings = site.house.settings
-    edition = await shelf.newsroom.front_edition(
+    edition = await shelf.newsroom.front_page(
         site.house.clock(),
         interests=f"cat:{field}" if field else "",
         day=day,

@@ -228,7 +228,7 @@ class Newsroom:
         """Compose today's digest of a place from each source's newest batch; without a subscription, for everything."""
         subscriptions = [item for item in await self._store.subscriptions(address) if item.pause is None]
         if not subscriptions:
-            return await self.front_page(now, taste=await self.tastes.of(address))
+            return (await self.front_page(now, taste=await self.tastes.of(address))).message
         editions = [
             await self._edition(
                 replace(await self._order(item, Newest(), now), leave_out=frozenset()),
@@ -240,18 +240,6 @@ class Newsroom:
         return join_editions(editions, [item.number for item in subscriptions])
 
     async def front_page(
-        self,
-        now: datetime,
-        *,
-        interests: str = "",
-        day: date | None = None,
-        top: int | None = None,
-        taste: Taste = NOTHING,
-    ) -> Message:
-        """Compose a digest without a subscription, as `front_edition` does."""
-        return (await self.front_edition(now, interests=interests, day=day, top=top, taste=taste)).message
-
-    async def front_edition(
         self,
         now: datetime,
         *,

@@ -338,7 +338,7 @@ async def test_a_list_does_not_promise_an_hour_to_what_waits_for_its_batch(world
 
 
 async def test_a_day_that_nobody_listed_says_so(world):
-    page = await world.house.newsroom.front_page(MONDAY, day=MONDAY.date() - timedelta(days=400))
+    page = (await world.house.newsroom.front_page(MONDAY, day=MONDAY.date() - timedelta(days=400))).message
     assert "no source has listed a paper for this day" in words(page)
 
 

@@ -202,7 +202,7 @@ async def test_the_menu_of_a_message_finds_papers_like_the_one_it_links(server, 
 
 
 async def test_the_menu_of_a_digest_asks_which_paper_and_then_says_why_it_is_there(server, world, discord):
-    digest = await world.house.newsroom.front_page(world.now)
+    digest = (await world.house.newsroom.front_page(world.now)).message
     await discord.deliver(HERE, digest, key="k")
     (message,) = server.messages[CHANNEL]
     asked = await (await server.about("Why this", message)).answered()
@@ -212,7 +212,7 @@ async def test_the_menu_of_a_digest_asks_which_paper_and_then_says_why_it_is_the
 
 
 async def test_details_are_shown_to_whoever_presses_for_them_alone(server, world, discord):
-    await discord.deliver(HERE, await world.house.newsroom.front_page(world.now), key="k")
+    await discord.deliver(HERE, (await world.house.newsroom.front_page(world.now)).message, key="k")
     (message,) = server.messages[CHANNEL]
     asked = await (await server.click(message, "Details", user=BOB)).answered()
     assert "We study" in shown(asked)
