@@ -38,7 +38,9 @@ class Keeper:
                 self._wake.clear()
                 await self._follow()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_EVERY)
+                    # `wait_for` may lose a cancellation that comes with the wake: python/cpython#86296.
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._wake.wait()
         finally:
             getting.cancel()
             await asyncio.gather(getting, return_exceptions=True)

@@ -135,7 +135,8 @@ class Replies:
                 self._all_acknowledged = asyncio.Event()
         if self._unacknowledged:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_acknowledged.wait(), LONGEST_HOLD)
+                async with asyncio.timeout(LONGEST_HOLD):
+                    await self._all_acknowledged.wait()
         return waited
 
     async def _respond(self, interaction: Interaction, make: Make) -> None:

@@ -108,7 +108,8 @@ class Rest:
     async def _try(self, route: Route, options: Mapping[str, Any]) -> Any:
         http = await self.sign_in()
         try:
-            return await asyncio.wait_for(http.request(route, **options), _DEADLINE)
+            async with asyncio.timeout(_DEADLINE):
+                return await http.request(route, **options)
         except (discord.DiscordException, *NETWORK_ERRORS) as error:
             raise explain(error) from error
 
@@ -129,7 +130,8 @@ class Rest:
         loop = asyncio.get_running_loop()
         http = HTTPClient(loop, max_ratelimit_timeout=_LONGEST_WAIT, http_trace=self.invalid.trace)
         try:
-            self.me = dict(await asyncio.wait_for(http.static_login(self._token), _DEADLINE))
+            async with asyncio.timeout(_DEADLINE):
+                self.me = dict(await http.static_login(self._token))
         except (discord.DiscordException, *NETWORK_ERRORS) as error:
             await http.close()
             failure = explain(error)

@@ -58,7 +58,8 @@ class Postman:
             except StoreError as error:
                 log.error("mails that ask to confirm cannot be sent: %s", error)
             try:
-                await asyncio.wait_for(self._wake.wait(), EVERY)
+                async with asyncio.timeout(EVERY):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
             finally:

@@ -152,7 +152,9 @@ class Connection:
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
         try:
-            await asyncio.wait_for(handler.connect_async(), self._ping * 1.5)  # type: ignore[no-untyped-call]
+            # `wait_for` may lose a cancellation that comes with the connection: python/cpython#86296.
+            async with asyncio.timeout(self._ping * 1.5):
+                await handler.connect_async()  # type: ignore[no-untyped-call]
         except TimeoutError:
             raise SlackError(DeliveryFailure.RETRY, "Slack's socket could not be opened.") from None
 
@@ -163,7 +165,8 @@ async def _close(handler: AsyncSocketModeHandler) -> None:
     tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
     running = [task for task in tasks if task is not None]
     try:
-        await asyncio.wait_for(handler.close_async(), CLOSE_SECONDS)  # type: ignore[no-untyped-call]
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await handler.close_async()  # type: ignore[no-untyped-call]
     except TimeoutError:
         await client.aiohttp_client_session.close()
     for task in running:

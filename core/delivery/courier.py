@@ -80,7 +80,9 @@ class Courier:
             while True:
                 await self._drain_safely()
                 try:
-                    await asyncio.wait_for(self._wake.wait(), every)
+                    # `wait_for` may lose a cancellation that comes with the wake: python/cpython#86296.
+                    async with asyncio.timeout(every):
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
                 finally:

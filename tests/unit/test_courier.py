@@ -257,3 +257,13 @@ def test_delays_double_up_to_half_an_hour():
 
 def test_a_message_is_read_back_as_it_was_written():
     assert read_message(write_message(LETTER)) == LETTER
+
+
+async def test_it_ends_when_told_to_also_in_the_moment_in_which_it_is_woken(desk):
+    running = asyncio.create_task(desk.courier.run(every=60))
+    await asyncio.sleep(0.01)  # it looks, and waits
+    desk.courier.wake()
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=5)
+    assert done == {running}
+    assert running.cancelled()
