@@ -79,7 +79,7 @@ def held_words(connection: sqlite3.Connection, words: Sequence[Word], numbers: S
     """
     stems = {word: {stem(token) for token in tokens(word.text)} for word in words}
     # Nearly all of a stem is how its word begins: the stemmer puts no more than two letters of its own at the end.
-    starts = tuple({found[: max(2, len(found) - 2)] for several in stems.values() for found in several if found})
+    starts = tuple({found[: max(1, len(found) - 2)] for several in stems.values() for found in several if found})
     query = "SELECT number, title, abstract, authors FROM papers WHERE number IN (SELECT value FROM json_each(?))"
     found = {}
     for number, *texts in connection.execute(query, (json.dumps(list(numbers)),)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.papers.tokens import token_key, tokens
@@ -65,8 +65,9 @@ ENDINGS = ["", "s", "ies", "ing", "ed", "y", "ational", "ization", "ability", "i
 
 
 @given(st.from_regex(r"[a-z]{1,9}", fullmatch=True), st.lists(st.sampled_from(ENDINGS), max_size=2))
+@example("a", ["y", "s"])
 def test_a_stem_is_how_its_word_begins_but_for_two_letters_at_most(root, endings):
     # What reads the reasons of a hit out of its text looks only at words that begin so.
     word = root + "".join(endings)
     found = stem(word)
-    assert word.startswith(found[: max(2, len(found) - 2)])
+    assert word.startswith(found[: max(1, len(found) - 2)])
