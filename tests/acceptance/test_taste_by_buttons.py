@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -15,6 +13,7 @@ from core.delivery.outbox import fill_outbox
 from core.papers.library import Library
 from core.settings import Settings
 from tests.fakes import MemoryStore
+from tests.integration.slack_rooms import listening
 from tests.servers import discord as discord_parts
 from tests.servers import slack as slack_parts
 from tests.servers.discord import DiscordServer
@@ -52,18 +51,6 @@ def of_tuesday():
 
 async def reachable(_address):
     return None
-
-
-@asynccontextmanager
-async def listening(platform, desk):
-    task = asyncio.create_task(platform.listen(desk.answer))
-    try:
-        await asyncio.wait_for(platform.ready(), 20)
-        yield platform
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await platform.close()
 
 
 class Town:

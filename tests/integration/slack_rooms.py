@@ -116,20 +116,20 @@ async def open_room(by: dict[str, str], **changes: Any) -> AsyncIterator[Room]:
 
 
 @contextlib.asynccontextmanager
-async def listening(slack: Slack, desk: Desk) -> AsyncIterator[Slack]:
+async def listening(platform: Any, desk: Any) -> AsyncIterator[Any]:
     """Be connected, as the service is."""
 
     async def answer(request: Request) -> Message:
         return await desk.answer(request)  # looked up at each request: tests put another in its place
 
-    task = asyncio.create_task(slack.listen(answer))
+    task = asyncio.create_task(platform.listen(answer))
     try:
-        await asyncio.wait_for(slack.ready(), 20)
-        yield slack
+        await asyncio.wait_for(platform.ready(), 20)
+        yield platform
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await slack.close()
+        await platform.close()
 
 
 @contextlib.asynccontextmanager

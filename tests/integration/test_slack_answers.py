@@ -13,16 +13,13 @@ from pydantic import SecretStr
 
 from bots.slack import Slack
 from core.chat.commands import Press, Request
-from core.chat.message import Button, Card, Kind, Message, text
+from core.chat.message import Card, Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure, SettingsError
 from core.settings import Secrets, Settings, read_settings
 from tests.fakes import MemoryStore
-from tests.integration.slack_rooms import WAYS, page_of
+from tests.integration.slack_rooms import HITS, WAYS, Desk, listening, page_of
 from tests.servers.slack import ALICE, APP_TOKEN, BOT_TOKEN, MEMBER, STRANGE, Fault, SlackServer, Waits
 from tests.slacks import slack_at
-
-PAGES = (Button("Back", "page", "0 q"), Button("More", "page", "10 q"), Button("Share here", "share", "5 q"))
-HITS = Message(Kind.ANSWER, heading="Search: q", cards=(Card("2310.01234", "A paper"),), buttons=PAGES)
 
 
 class Clock:
@@ -33,37 +30,6 @@ class Clock:
 
     def __call__(self):
         return self.now
-
-
-class Desk:
-    """Answers what it was told to, as soon as it may, and remembers what it was asked."""
-
-    def __init__(self):
-        self.requests = []
-        self.answers = {}
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-
-    async def answer(self, request: Request) -> Message:
-        self.requests.append(request)
-        await self.may_answer.wait()
-        command = request.command
-        message = self.answers.get(command.action if isinstance(command, Press) else command, HITS)
-        if isinstance(message, Exception):
-            raise message
-        return message
-
-
-@contextlib.asynccontextmanager
-async def listening(platform, desk):
-    task = asyncio.create_task(platform.listen(desk.answer))
-    try:
-        await asyncio.wait_for(platform.ready(), 20)
-        yield platform
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await platform.close()
 
 
 def make_platform(server, **changes):
