@@ -11,7 +11,8 @@ import pytest
 from bots.house import make_house
 from bots.service import Service
 from core.chat.message import Kind, Message
-from core.delivery.courier import GIVE_UP_AFTER, Courier
+from core.delivery.carrying import GIVE_UP_AFTER
+from core.delivery.courier import Courier
 from core.delivery.outbox import write_message
 from core.errors import DeliveryError, DeliveryFailure, StoreError
 from core.settings import Settings
