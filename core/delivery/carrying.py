@@ -120,10 +120,9 @@ class Carrier:
         async def part_sent(name: str) -> None:
             nonlocal current
             further = replace(current, parts=(*current.parts, name))
-            if len(further.parts) >= whole:  # the receipt follows at once, and is kept with it
-                current = further
-            else:
-                current = await self._move(further, State.SENDING) or further
+            # The last one is kept with the receipt, which follows at once.
+            is_last = len(further.parts) >= whole
+            current = further if is_last else await self._move(further, State.SENDING) or further
 
         try:
             receipt = await platform.deliver(
