@@ -63,11 +63,16 @@ class Database:
                 raise StoreError(_wrong_version(found))
             pool = AsyncConnectionPool(
                 url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure,
-                kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "application_name": "paperboy"},
+                kwargs={"connect_timeout": CONNECT_SECONDS, "application_name": "paperboy"},
                 reconnect_timeout=float("inf"), max_idle=300, name="paperboy",
             )  # fmt: skip
             await pool.open(wait=True, timeout=WAIT_SECONDS)
         return cls(url, pool)
+
+    @property
+    def pool(self) -> AsyncConnectionPool[Connection]:
+        """The connections, for libraries that use them in their own way."""
+        return self._pool
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -88,6 +93,8 @@ class Database:
 
 
 async def _configure(connection: Connection) -> None:
+    # Not as an argument of connecting: the job queue, which makes connections of the pool's arguments, gives its own.
+    await connection.set_autocommit(True)
     # As settings of the session, since a pooler in between may refuse them as parameters of the start.
     await connection.execute(f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'")
 

@@ -219,9 +219,9 @@ async def test_draining_a_long_outbox_does_not_read_it_anew_for_each_delivery(wo
     class Counting(MemoryStore):
         reads = 0
 
-        async def open_deliveries(self):
+        async def open_deliveries(self, subscription=None):
             self.reads += 1
-            return await super().open_deliveries()
+            return await super().open_deliveries(subscription)
 
     store = Counting()
     for number in range(40):
