@@ -17,13 +17,13 @@ _COLUMNS = (
     "subscription", "day", "address", "state", "due_at", "composed_at", "changed_at", "papers", "ranks", "reasons",
     "message", "upto", "not_before", "attempts", "parts", "note", "silence", "lacking", "told",
 )  # fmt: skip
-_SELECT = f"SELECT {', '.join(f'd.{name}' for name in _COLUMNS)} FROM deliveries d"  # noqa: S608 - the constants above
+_SELECT = f"SELECT {', '.join(f'd.{name}' for name in _COLUMNS)} FROM deliveries d"
 _PLACES = ", ".join(f"%({name})s" for name in _COLUMNS)
-_ENQUEUE = f"INSERT INTO deliveries ({', '.join(_COLUMNS)}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING"  # noqa: S608 - same
+_ENQUEUE = f"INSERT INTO deliveries ({', '.join(_COLUMNS)}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING"
 _MOVE = f"""
 UPDATE deliveries SET {", ".join(f"{name} = %({name})s" for name in _COLUMNS[2:])}
 WHERE subscription = %(subscription)s AND day = %(day)s AND state = %(expected)s
-"""  # noqa: S608 - the same
+"""
 _OPEN = "state IN ('pending', 'sending', 'unknown')"
 _ARRIVED = "NOT (state = 'dead' AND parts = '{}')"
 _LATEST = """
@@ -38,8 +38,8 @@ DELETE FROM deliveries WHERE (subscription, day) IN (
     )
     LIMIT {FORGOTTEN_AT_ONCE}
 )
-"""  # noqa: S608 - the same
-_PRUNE_CHANGES = f"DELETE FROM changes WHERE id <= (SELECT max(id) FROM changes) - {CHANGES_KEPT}"  # noqa: S608 - same
+"""
+_PRUNE_CHANGES = f"DELETE FROM changes WHERE id <= (SELECT max(id) FROM changes) - {CHANGES_KEPT}"
 
 
 class Deliveries(Asking):
@@ -115,8 +115,7 @@ class Deliveries(Asking):
 
     async def _names(self, column: str, address: str, since: datetime) -> frozenset[str]:
         rows = await self._rows(
-            f"SELECT DISTINCT unnest({column}) FROM deliveries"  # noqa: S608 - the names stand above
-            f" WHERE address = %s AND composed_at >= %s AND {_ARRIVED}",
+            f"SELECT DISTINCT unnest({column}) FROM deliveries WHERE address = %s AND composed_at >= %s AND {_ARRIVED}",
             (address, since),
         )
         return frozenset(row[0] for row in rows)

@@ -51,7 +51,7 @@ class Notes(Asking):
             "kind": mark.kind,
             "at": mark.at,
         }
-        key = "\n".join((mark.person, mark.paper, about))
+        key = f"{mark.person}\n{mark.paper}\n{about}"
         _, [(kept,)] = await self._together((LOCK_MARK, (key,)), (_TOGGLE, values))
         return bool(kept)
 
@@ -60,8 +60,7 @@ class Notes(Asking):
         asked = [(name, value) for name, value in (("person", person), ("place", place)) if value is not None]
         where = " AND ".join(["true", *(f"{name} = %s" for name, _ in asked)])
         rows = await self._rows(
-            f"SELECT person, place, paper, kind, at FROM marks WHERE {where}"  # noqa: S608 - the names stand above
-            " ORDER BY at, person, place, paper, kind",
+            f"SELECT person, place, paper, kind, at FROM marks WHERE {where} ORDER BY at, person, place, paper, kind",
             [value for _, value in asked],
         )
         return [Mark(*row) for row in rows]

@@ -75,7 +75,7 @@ elsewhere AS (
 marked AS (DELETE FROM marks WHERE {about("person", address)} OR {about("place", address)}),
 noted AS (DELETE FROM changes WHERE {about("person", address)} OR {here})
 SELECT count(*) FROM gone
-""",  # noqa: S608 - the names stand above
+""",
         {"address": address},
     )
 

@@ -18,7 +18,9 @@ _COLUMNS = (
     "when_ready", "weekly", "quiet", "no_repeats", "pause_reason", "pause_since", "pause_by_hand",
 )  # fmt: skip
 COLUMNS = ", ".join(_COLUMNS)
-SELECT = f"SELECT {COLUMNS} FROM subscriptions"  # noqa: S608 - the names are the constants above
+SELECT = f"SELECT {COLUMNS} FROM subscriptions"
+_NEXT_NUMBER = "(SELECT coalesce(max(number), 0) + 1 FROM subscriptions WHERE address = %(address)s)"
+_PLACES = ", ".join(_NEXT_NUMBER if name == "number" else f"%({name})s" for name in _COLUMNS)
 _NOTE = """
     INSERT INTO changes (at, address, person, what)
     SELECT %(changed_at)s, %(changed_address)s, %(changed_by)s, %(what)s WHERE EXISTS (SELECT FROM kept)
@@ -26,7 +28,7 @@ _NOTE = """
 _ADD = f"""
 WITH kept AS (
     INSERT INTO subscriptions ({COLUMNS})
-    VALUES ({", ".join(f"%({name})s" for name in _COLUMNS).replace("%(number)s", "(SELECT coalesce(max(number), 0) + 1 FROM subscriptions WHERE address = %(address)s)")})
+    VALUES ({_PLACES})
     ON CONFLICT (id) DO NOTHING
     RETURNING number
 ), noted AS ({_NOTE})
@@ -85,7 +87,7 @@ class Subscriptions(Asking):
         """Return the newest 10,000 changes, newest first."""
         where = "" if address is None else "WHERE address = %s"
         rows = await self._rows(
-            f"SELECT at, address, person, what FROM changes {where} ORDER BY id DESC LIMIT {CHANGES_TOLD}",  # noqa: S608
+            f"SELECT at, address, person, what FROM changes {where} ORDER BY id DESC LIMIT {CHANGES_TOLD}",
             () if address is None else (address,),
         )
         return [Change(*row) for row in rows]
@@ -93,9 +95,10 @@ class Subscriptions(Asking):
 
 def read_subscription(row: Row) -> Subscription:
     """Return the subscription that begins a row of COLUMNS."""
-    *plain, reason, since, by_hand = row[: len(_COLUMNS)]
-    plain[6] = tuple(plain[6])
-    return Subscription(*plain, pause=None if reason is None else Pause(reason, since, by_hand))
+    reason, since, by_hand = row[15:18]
+    pause = None if reason is None else Pause(reason, since, by_hand)
+    fields: Row = (*row[:6], tuple(row[6]), *row[7:15], pause)
+    return Subscription(*fields)
 
 
 def _values(subscription: Subscription) -> dict[str, Any]:
