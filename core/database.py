@@ -9,13 +9,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from select import select
+from typing import Any, Self, TypeAlias, cast
 
 import psycopg
 import psycopg.errors
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.abc import Buffer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import ConnStatus
+from psycopg.types.string import StrDumperUnknown
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.errors import StoreError
@@ -24,10 +29,19 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "paperboy_version"
-NEWEST = "0003"
+NEWEST = "0004"
 """The version of the schema that this program needs: the last file's in `migrations/versions`."""
 
+NAME = "paperboy"
+"""How its connections are called in the database; a role stands behind it."""
 CONNECT_SECONDS = 10
+PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": 20_000,  # milliseconds, after which what a silent network took and nobody confirmed is lost
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 WAIT_SECONDS = 10.0
 """How long somebody waits for a connection, before the sentence that says that there is none."""
 STATEMENT_SECONDS = 60
@@ -62,8 +76,8 @@ class Database:
             elif found != NEWEST:
                 raise StoreError(_wrong_version(found))
             pool = AsyncConnectionPool(
-                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure,
-                kwargs={"connect_timeout": CONNECT_SECONDS, "application_name": "paperboy"},
+                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure, check=_check,
+                kwargs={"application_name": NAME, **PATIENCE},
                 reconnect_timeout=float("inf"), max_idle=300, name="paperboy",
             )  # fmt: skip
             await pool.open(wait=True, timeout=WAIT_SECONDS)
@@ -87,16 +101,56 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    async def now(self) -> datetime:
+        """Return what the database's clock says (aware, UTC)."""
+        async with self.connection() as connection:
+            cursor = await connection.execute("SELECT clock_timestamp()")
+            row = await cursor.fetchone()
+        assert row is not None
+        return cast("datetime", row[0])
+
     async def close(self) -> None:
         """Let go of all connections; closing twice is harmless."""
         await self._pool.close()
 
 
+class _TextDumper(StrDumperUnknown):
+    """Writes texts; the one character that PostgreSQL cannot keep becomes the one that stands for what is not known."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+
+async def _check(connection: Connection) -> None:
+    """Notice without a trip that a connection was closed while nobody used it, so that the pool opens another.
+
+    Raises:
+        psycopg.OperationalError: it was.
+    """
+    socket = connection.pgconn.socket
+    if select([socket], [], [], 0)[0]:
+        connection.pgconn.consume_input()
+        if connection.pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection was closed")
+
+
 async def _configure(connection: Connection) -> None:
     # Not as an argument of connecting: the job queue, which makes connections of the pool's arguments, gives its own.
     await connection.set_autocommit(True)
+    connection.adapters.register_dumper(str, _TextDumper)
     # As settings of the session, since a pooler in between may refuse them as parameters of the start.
     await connection.execute(f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
+async def connect(url: str) -> Connection:
+    """Open a connection for oneself, like those of the pool.
+
+    Raises:
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    connection = await AsyncConnection.connect(make_conninfo(url, application_name=NAME, **PATIENCE))
+    await _configure(connection)
+    return connection
 
 
 async def read_version(url: str) -> str | None:
@@ -127,7 +181,7 @@ def migrate(url: str) -> tuple[str | None, str]:
 
     with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
-        before = asyncio.run(read_version(url))
+        before = _version(connection)
         if before is not None and before > NEWEST:
             raise StoreError(_wrong_version(before))
         if before != NEWEST:
@@ -138,6 +192,15 @@ def migrate(url: str) -> tuple[str | None, str]:
             command.upgrade(config, "head")
             log.info("the database went from version %s to %s", before or "0", NEWEST)
         return before, NEWEST
+
+
+def _version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
+    """Do as `read_version` does, over a connection that does not wait for others in an event loop."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,)).fetchone()
+    if row is None or not row[0]:
+        return None
+    row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant
+    return str(row[0]) if row else None
 
 
 def _wrong_version(found: str) -> str:
