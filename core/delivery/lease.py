@@ -1,7 +1,7 @@
 """EDGE. A worker's hold on its jobs: procrastinate keeps it in the database; here it outlasts a database that is away.
 
-A worker says every few seconds that it lives. One that was silent for STALLED seconds is taken for dead, and others do
-its jobs. So a worker that cannot say it must let go of what it does before that: after LET_GO seconds.
+A worker says every few seconds that it lives. One that is silent for too long is taken for dead, and others do its
+jobs. So a worker that cannot say it must let go of what it does before that: see `silent_for`.
 
 What a lost reply leaves open is found out afterwards: a job that was given to us without our knowing is given back, and
 one that could not be finished because somebody else has it by now is theirs.
@@ -26,9 +26,6 @@ from procrastinate.manager import JobManager, NotificationCallback
 
 log = logging.getLogger(__name__)
 
-BEAT = 5.0
-LET_GO = 20.0
-STALLED = 30.0
 TRY_AGAIN = 1.0
 
 Result = TypeVar("Result")
@@ -52,11 +49,13 @@ class Lease(JobManager):
 
     Attributes:
         stopping: set in the end, when nothing is worth waiting for any more.
+        held_back: queues of which nothing is taken now.
     """
 
     def __init__(self, connector: BaseConnector) -> None:
         super().__init__(connector)
         self.stopping = False
+        self.held_back: set[str] = set()
         self._held: set[int] = set()
         self._beaten_at = monotonic()
         self._is_away = False
@@ -107,8 +106,9 @@ class Lease(JobManager):
             if not is_first:
                 await self._give_back(worker_id)
             is_first = False
-            return await super(Lease, self).fetch_job(queues, worker_id)
+            return await super(Lease, self).fetch_job(open_queues, worker_id)
 
+        open_queues = None if queues is None else [name for name in queues if name not in self.held_back]
         job = await self._patiently(fetch)
         self._is_idle = job is None
         if job is not None and job.id is not None:
@@ -166,9 +166,13 @@ class Lease(JobManager):
             log.log(level, "job %s could not be ended: %s", job.id, error.__cause__)
         if job.id is not None:
             self._held.discard(job.id)
-        if self._is_idle and self._notify is not None:
-            # What waited for the lock of this job can be taken now, and nobody else says so.
-            await self._notify(channel="", notification={"type": "job_inserted", "job_id": job.id or 0})
+        if self._is_idle:
+            await self.look_again()  # what waited for the lock of this job can be taken now, and nobody else says so
+
+    async def look_again(self) -> None:
+        """Have the worker look for jobs now."""
+        if self._notify is not None:
+            await self._notify(channel="", notification={"type": "job_inserted", "job_id": 0})
 
     async def defer_periodic_job(self, job: Job, periodic_id: str, defer_timestamp: int) -> int | None:
         """Queue what is done once at an instant, whoever else tries."""

@@ -28,7 +28,8 @@ from procrastinate.jobs import Job
 from core.clock import Clock
 from core.database import Database
 from core.delivery.errands import Errand
-from core.delivery.lease import BEAT, LET_GO, STALLED, TRY_AGAIN, Connector, Lease, first_line
+from core.delivery.lease import TRY_AGAIN, Connector, Lease, first_line
+from core.delivery.tempo import USUAL, Tempo
 from core.errors import PaperboyError, StoreError
 from core.store import Delivery
 
@@ -36,8 +37,6 @@ log = logging.getLogger(__name__)
 
 DIGESTS = "digests:"
 """Begins the names of the queues of digests, which go on with a platform's."""
-POLL = 5.0
-SWEEP = 10.0
 GRACE = 10.0
 CHUNK = 2000
 MANY = 500
@@ -48,8 +47,8 @@ KEPT_HOURS = 24
 
 RunErrand: TypeAlias = Callable[[Errand], Awaitable[Delivery | None]]
 """Runs an errand and returns the delivery that has to wait."""
-Run: TypeAlias = Callable[[datetime], Awaitable[object]]
-"""Does a round that was due at an instant."""
+Run: TypeAlias = Callable[[], Awaitable[object]]
+"""Does a round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Round:
     Attributes:
         name: of the job.
         queue: whose workers do it.
-        cron: its times in UTC, with a sixth field for seconds.
+        cron: its times in UTC, with a sixth field for seconds; empty where it is done only when it is asked for.
         run: does it.
     """
 
@@ -75,11 +74,13 @@ class Queue:
     Args:
         database: open.
         clock: the database's, so that all machines agree.
+        tempo: how soon what is noticed.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, tempo: Tempo = USUAL) -> None:
         self._database = database
         self._clock = clock
+        self._tempo = tempo
         connector = Connector()
         self._lease = Lease(connector)
         self._app = App(connector=connector)
@@ -106,7 +107,9 @@ class Queue:
             task = self._app.task(
                 name=one.name, queue=one.queue, lock=one.name, queueing_lock=one.name, priority=FIRST_PRIORITY
             )
-            self._app.periodic(cron=one.cron)(task(self._one_round(one)))
+            made = task(self._one_round(one))
+            if one.cron:
+                self._app.periodic(cron=one.cron)(made)
 
     def _one_round(self, one: Round) -> Callable[..., Awaitable[None]]:
         async def run(timestamp: int) -> None:
@@ -114,14 +117,14 @@ class Queue:
             # The clock of whoever queued it may be ahead.
             await asyncio.sleep(min(max((due - self._clock()).total_seconds(), 0), 60))
             try:
-                await one.run(due)
+                await one.run()
             except PaperboyError as error:
                 log.error("%s: %s", one.name, error)
 
         return run
 
-    async def ask_for(self, name: str, queue: str, now: datetime) -> bool:
-        """Queue a round now; False where one waits already.
+    async def ask_for(self, name: str, queue: str, at: datetime) -> bool:
+        """Queue a round for an instant; False where one waits already.
 
         Raises:
             StoreError: the database cannot be used.
@@ -132,7 +135,8 @@ class Queue:
             lock=name,
             queueing_lock=name,
             priority=FIRST_PRIORITY,
-            task_kwargs={"timestamp": int(now.timestamp())},
+            scheduled_at=at,
+            task_kwargs={"timestamp": int(at.timestamp())},
         )
         try:
             await self._defer([job])
@@ -235,10 +239,18 @@ class Queue:
         except ConnectorException as error:
             raise StoreError(f"The job queue cannot be tidied ({first_line(error)}).") from error
 
+    @asynccontextmanager
+    async def held_back(self, queue: str) -> AsyncIterator[None]:
+        """Take no jobs of a queue in this process until the block ended well."""
+        self._lease.held_back.add(queue)
+        yield
+        self._lease.held_back.discard(queue)
+        await self._lease.look_again()
+
     @property
     def problem(self) -> str | None:
         """Why this process cannot work at the moment; None when it can."""
-        return "the job queue cannot be reached" if self._lease.is_away or self._lease.silent_for > LET_GO else None
+        return "the job queue cannot be reached" if self._lease.is_away else None
 
     async def work(self, queues: Collection[str], *, at_once: int) -> None:
         """Take jobs until cancelled, then finish what is under way.
@@ -263,13 +275,13 @@ class Queue:
             self._app.run_worker_async(
                 queues=queues,
                 concurrency=at_once,
-                fetch_job_polling_interval=POLL,
+                fetch_job_polling_interval=self._tempo.poll,
                 abort_job_polling_interval=60.0,
                 shutdown_graceful_timeout=GRACE,
                 delete_jobs="successful",
                 install_signal_handlers=False,
-                update_heartbeat_interval=BEAT,
-                stalled_worker_timeout=STALLED,
+                update_heartbeat_interval=self._tempo.beat,
+                stalled_worker_timeout=self._tempo.stalled,
                 worker_middleware=[self._watched],
             )
         )
@@ -306,9 +318,9 @@ class Queue:
     async def _sweep(self) -> None:
         """Give the jobs of workers that are silent for too long to others."""
         while True:
-            await asyncio.sleep(SWEEP)
+            await asyncio.sleep(self._tempo.sweep)
             with suppress(ConnectorException):
-                for job in await self._lease.get_stalled_jobs(seconds_since_heartbeat=STALLED):
+                for job in await self._lease.get_stalled_jobs(seconds_since_heartbeat=self._tempo.stalled):
                     log.warning("%s: its worker is gone; another takes it", job.queueing_lock or job.task_name)
                     await self._lease.release(job)
 
@@ -316,8 +328,9 @@ class Queue:
         """Stop what is under way before others may take it for left behind."""
         while True:
             await asyncio.sleep(1)
-            if self._under_way and self._lease.silent_for > LET_GO:
-                log.warning("the database did not answer for %.0f s; what is under way is left to others", LET_GO)
+            silent_for = self._lease.silent_for
+            if self._under_way and silent_for > self._tempo.let_go:
+                log.warning("the database did not answer for %.0f s; others may take what is under way", silent_for)
                 for task in list(self._under_way.values()):
                     task.cancel()
 

@@ -6,7 +6,6 @@ histograms over BOUNDS, so that a day costs a few hundred bytes however much hap
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +66,6 @@ class Figures:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._adding = asyncio.Lock()
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._times: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BOUNDS) + 1))
 
@@ -84,7 +82,7 @@ class Figures:
         """Add what was collected to the day's fact."""
         if not self._counts and not self._times:
             return
-        async with self._adding:
+        async with self._store.alone("figures"):
             day = self._clock().date()
             known = await read_day(self._store, day)
             counts, times = dict(self._counts), dict(self._times)
