@@ -39,7 +39,6 @@ class ManyMachines:
     Args:
         database: shared by all processes.
         duties: of this process.
-        tempo: how soon the queue notices what.
     """
 
     def __init__(
@@ -51,14 +50,13 @@ class ManyMachines:
         *,
         duties: frozenset[Duty],
         count: Count,
-        tempo: Tempo,
     ) -> None:
         self._house = house
         self._database = database
         self._platforms = platforms
         self._rounds = rounds
         self._duties = duties
-        self._queue = Queue(database, house.clock, tempo)
+        self._queue = Queue(database, house.clock, Tempo(house.settings.queue.gone_after))
         self._woken = asyncio.Event()
         self._opened = asyncio.Event()
         carrier = Carrier(

@@ -36,7 +36,6 @@ from core.delivery.amending import amend_deliveries
 from core.delivery.outbox import due_soon
 from core.delivery.platform import Platform
 from core.delivery.recovery import Recovery
-from core.delivery.tempo import USUAL, Tempo
 from core.errors import DeliveryError, PaperboyError, SettingsError, StoreError
 from core.settings import Settings
 from core.store.figures import DUE, Day, read_days
@@ -102,9 +101,7 @@ def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, 
 class Service:
     """The running whole: a few loops, each of which survives the failures of the others."""
 
-    def __init__(
-        self, house: House, platforms: Mapping[str, Platform], *, role: str = "all", tempo: Tempo = USUAL
-    ) -> None:
+    def __init__(self, house: House, platforms: Mapping[str, Platform], *, role: str = "all") -> None:
         self._house = house
         self._platforms = platforms
         self._role = role
@@ -116,9 +113,9 @@ class Service:
         self._struck_at = house.clock()
         self._recovery = Recovery(store=house.store, newsroom=house.newsroom, platforms=platforms)
         self._figures = Meters(house.store, house.clock)
-        self._engine = self._make_engine(tempo)
+        self._engine = self._make_engine()
 
-    def _make_engine(self, tempo: Tempo) -> Engine:
+    def _make_engine(self) -> Engine:
         house, count = self._house, self._figures.count
         rounds = Rounds(self.tick, self.care, self.fetch, self.complete, self.tidy)
         if house.database is None:
@@ -129,9 +126,7 @@ class Service:
             return OneMachine(house, self._platforms, rounds, count=count, lately_fetched=lately_fetched)
         from bots.many_machines import ManyMachines  # noqa: PLC0415 - one machine loads no job queue
 
-        return ManyMachines(
-            house, house.database, self._platforms, rounds, duties=self._duties, count=count, tempo=tempo
-        )
+        return ManyMachines(house, house.database, self._platforms, rounds, duties=self._duties, count=count)
 
     async def run(self, stop: asyncio.Event, *, with_page: bool) -> None:
         """Run until `stop` is set, then end everything in order."""

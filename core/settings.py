@@ -240,6 +240,7 @@ class Queue(_Table):
     """The work that processes share, where DATABASE_URL names a database."""
 
     at_once: Annotated[Whole, Field(ge=1, le=100)] = 8
+    gone_after: Annotated[Whole, Field(ge=6, le=300)] = 30
 
 
 class Secrets(_Table):

@@ -281,7 +281,7 @@ class Queue:
                 delete_jobs="successful",
                 install_signal_handlers=False,
                 update_heartbeat_interval=self._tempo.beat,
-                stalled_worker_timeout=self._tempo.stalled,
+                stalled_worker_timeout=self._tempo.gone_after,
                 worker_middleware=[self._watched],
             )
         )
@@ -320,7 +320,7 @@ class Queue:
         while True:
             await asyncio.sleep(self._tempo.sweep)
             with suppress(ConnectorException):
-                for job in await self._lease.get_stalled_jobs(seconds_since_heartbeat=self._tempo.stalled):
+                for job in await self._lease.get_stalled_jobs(seconds_since_heartbeat=self._tempo.gone_after):
                     log.warning("%s: its worker is gone; another takes it", job.queueing_lock or job.task_name)
                     await self._lease.release(job)
 
@@ -329,7 +329,7 @@ class Queue:
         while True:
             await asyncio.sleep(1)
             silent_for = self._lease.silent_for
-            if self._under_way and silent_for > self._tempo.let_go:
+            if self._under_way and silent_for > self._tempo.let_go_after:
                 log.warning("the database did not answer for %.0f s; others may take what is under way", silent_for)
                 for task in list(self._under_way.values()):
                     task.cancel()

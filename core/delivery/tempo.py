@@ -10,18 +10,27 @@ class Tempo:
     """How soon what is noticed, in seconds.
 
     Attributes:
-        poll: a job of which no notification came.
-        sweep: how often is looked for jobs of dead workers.
-        beat: how often a worker says that it lives.
-        let_go: after so much silence it stops what it does.
-        stalled: after so much silence it is taken for dead.
+        gone_after: a worker that was silent for so long is taken for dead, and others do its jobs.
+        poll: a job of which no notification came is found.
     """
 
+    gone_after: float = 30.0
     poll: float = 5.0
-    sweep: float = 10.0
-    beat: float = 5.0
-    let_go: float = 20.0
-    stalled: float = 30.0
+
+    @property
+    def beat(self) -> float:
+        """From one sign of life to the next."""
+        return self.gone_after / 6
+
+    @property
+    def sweep(self) -> float:
+        """From one look for dead workers to the next."""
+        return self.gone_after / 3
+
+    @property
+    def let_go_after(self) -> float:
+        """A worker that could not give a sign of life for so long stops, before others go on with what it does."""
+        return self.gone_after * 2 / 3
 
 
 USUAL = Tempo()
