@@ -52,25 +52,7 @@ class Library:
 
     @classmethod
     def _open(cls, path: Path, read_only: bool) -> Self:
-        opened: list[sqlite3.Connection] = []
-        try:
-            with explained(path):
-                if read_only:
-                    check_presence(path)
-                else:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                first = connect(path, read_only=read_only)
-                opened.append(first)
-                prepare(first, path, read_only=read_only)
-                if not read_only:
-                    with transaction(first):
-                        refresh_words(first)
-                opened.extend(connect(path, read_only=True) for _ in range(READERS - int(read_only)))
-        except BaseException:
-            for connection in opened:
-                connection.close()
-            raise
-        return cls(path, None if read_only else first, opened if read_only else opened[1:])
+        return cls(path, *open_connections(path, read_only=read_only))
 
     async def close(self) -> None:
         """Wait for what is under way and let go of the file; closing twice is harmless."""
@@ -185,6 +167,35 @@ class Library:
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
         await self.write(lambda connection: _write_facts(connection, [(name, value)]))
+
+
+def open_connections(
+    path: Path, *, read_only: bool = False
+) -> tuple[sqlite3.Connection | None, list[sqlite3.Connection]]:
+    """Open the connection that writes, none with `read_only`, and those that read.
+
+    Raises:
+        LibraryError: as `Library.open`.
+    """
+    opened: list[sqlite3.Connection] = []
+    try:
+        with explained(path):
+            if read_only:
+                check_presence(path)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            first = connect(path, read_only=read_only)
+            opened.append(first)
+            prepare(first, path, read_only=read_only)
+            if not read_only:
+                with transaction(first):
+                    refresh_words(first)
+            opened.extend(connect(path, read_only=True) for _ in range(READERS - int(read_only)))
+    except BaseException:
+        for connection in opened:
+            connection.close()
+        raise
+    return (None, opened) if read_only else (first, opened[1:])
 
 
 def migrate(path: Path) -> tuple[int, int]:
