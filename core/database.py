@@ -10,12 +10,16 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from select import select
 from typing import Any, Self, TypeAlias
 
 import psycopg
 import psycopg.errors
 from psycopg import AsyncConnection
+from psycopg.abc import Buffer
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus
+from psycopg.types.string import StrDumperUnknown
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.errors import StoreError
@@ -28,6 +32,13 @@ NEWEST = "0003"
 """The version of the schema that this program needs: the last file's in `migrations/versions`."""
 
 CONNECT_SECONDS = 10
+PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": 20_000,  # milliseconds, after which what a silent network took and nobody confirmed is lost
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 WAIT_SECONDS = 10.0
 """How long somebody waits for a connection, before the sentence that says that there is none."""
 STATEMENT_SECONDS = 60
@@ -62,8 +73,8 @@ class Database:
             elif found != NEWEST:
                 raise StoreError(_wrong_version(found))
             pool = AsyncConnectionPool(
-                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure,
-                kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "application_name": "paperboy"},
+                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure, check=_check,
+                kwargs={"autocommit": True, "application_name": "paperboy", **PATIENCE},
                 reconnect_timeout=float("inf"), max_idle=300, name="paperboy",
             )  # fmt: skip
             await pool.open(wait=True, timeout=WAIT_SECONDS)
@@ -87,7 +98,28 @@ class Database:
         await self._pool.close()
 
 
+class _TextDumper(StrDumperUnknown):
+    """Writes texts; the one character that PostgreSQL cannot keep becomes the one that stands for what is not known."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+
+async def _check(connection: Connection) -> None:
+    """Notice without a trip that a connection was closed while nobody used it, so that the pool opens another.
+
+    Raises:
+        psycopg.OperationalError: it was.
+    """
+    socket = connection.pgconn.socket
+    if select([socket], [], [], 0)[0]:
+        connection.pgconn.consume_input()
+        if connection.pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection was closed")
+
+
 async def _configure(connection: Connection) -> None:
+    connection.adapters.register_dumper(str, _TextDumper)
     # As settings of the session, since a pooler in between may refuse them as parameters of the start.
     await connection.execute(f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'")
 
@@ -120,7 +152,7 @@ def migrate(url: str) -> tuple[str | None, str]:
 
     with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
-        before = asyncio.run(read_version(url))
+        before = _version(connection)
         if before is not None and before > NEWEST:
             raise StoreError(_wrong_version(before))
         if before != NEWEST:
@@ -131,6 +163,15 @@ def migrate(url: str) -> tuple[str | None, str]:
             command.upgrade(config, "head")
             log.info("the database went from version %s to %s", before or "0", NEWEST)
         return before, NEWEST
+
+
+def _version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
+    """Do as `read_version` does, over a connection that does not wait for others in an event loop."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,)).fetchone()
+    if row is None or not row[0]:
+        return None
+    row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant
+    return str(row[0]) if row else None
 
 
 def _wrong_version(found: str) -> str:

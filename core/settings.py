@@ -274,6 +274,11 @@ class Settings(_Table):
     secrets: Secrets = Field(default=Secrets(), exclude=True, repr=False)
     home: Path = Path("data")
 
+    @property
+    def shares_state(self) -> bool:
+        """Whether the state lies in a database, where several processes can change it at once."""
+        return self.secrets.database_url is not None
+
 
 def config_file(name: str) -> Path:
     """Return the path of a file that ships in `config/`."""
