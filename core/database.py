@@ -32,7 +32,7 @@ NEWEST = "0003"
 """The version of the schema that this program needs: the last file's in `migrations/versions`."""
 
 CONNECT_SECONDS = 10
-PATIENCE = {
+PATIENCE: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
     "tcp_user_timeout": 20_000,  # milliseconds, after which what a silent network took and nobody confirmed is lost
     "keepalives_idle": 20,

@@ -12,6 +12,7 @@ from itertools import islice
 
 import msgspec
 
+from core.papers.library import number_behind
 from core.papers.replicated import (
     OWN_FACTS,
     PAPERS,
@@ -44,9 +45,11 @@ def note_changes(connection: sqlite3.Connection) -> None:
     for table in TABLES:
         # Without a unique key, since the conflict policy of the statement that fires a trigger overrides the trigger's.
         connection.execute(f"CREATE TEMP TABLE noted_{table.name} ({', '.join(table.keys)})")
+        differs = " OR ".join(f"old.{name} IS NOT new.{name}" for name in table.columns)
         for event, rows in (("INSERT", ("new",)), ("UPDATE", ("old", "new")), ("DELETE", ("old",))):
+            when = f" WHEN {differs}" if event == "UPDATE" else ""
             connection.execute(
-                f"CREATE TEMP TRIGGER noted_{table.name}_{event} AFTER {event} ON main.{table.name} "
+                f"CREATE TEMP TRIGGER noted_{table.name}_{event} AFTER {event} ON main.{table.name}{when} "
                 f"BEGIN {''.join(_note(table, row) for row in rows)} END"
             )
 
@@ -162,9 +165,7 @@ def keep_own_head(connection: sqlite3.Connection, head: Head) -> None:
     """Note how far the replica has come, and that the listing log goes on behind what others gave."""
     facts = {REPLICA_OF: head.identity, REPLICA_AT: str(head.batch), REPLICA_TOKEN: head.token}
     connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
-    if last_listed(connection) < head.listed:
-        connection.execute("DELETE FROM sqlite_sequence WHERE name = 'listings'")
-        connection.execute("INSERT INTO sqlite_sequence VALUES ('listings', ?)", (head.listed,))
+    number_behind(connection, head.listed)
 
 
 def last_listed(connection: sqlite3.Connection) -> int:

@@ -19,10 +19,10 @@ from typing import Self, TypeVar
 from psycopg import AsyncConnection
 
 from core.clock import Clock
-from core.database import CONNECT_SECONDS
+from core.database import PATIENCE
 from core.database import explained as database_explained
 from core.errors import LibraryError, PaperboyError, StoreError
-from core.papers.library import Library, open_connections
+from core.papers.library import Library, number_behind, open_connections, write_facts
 from core.papers.replica import (
     forget_changes,
     gather_changes,
@@ -131,6 +131,15 @@ class SharedLibrary(Library):
 
         await self._run(self._writing, keep)
 
+    async def number_listings_behind(self, sequence: int) -> None:
+        """Do as every library does; the fact makes it a change that others follow."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            number_behind(connection, sequence)
+            write_facts(connection, [("listings behind", str(sequence))])
+
+        await self.write(change)
+
     async def follow(self) -> bool:
         """Take in what others wrote since; returns whether there was anything."""
         return await self._run(self._writing, lambda: self._together(self._follow))
@@ -160,7 +169,7 @@ class SharedLibrary(Library):
         """Lend a way to wait for the next notification, or for a pause."""
         with database_explained(self._line.url):
             async with await AsyncConnection.connect(
-                self._line.url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="paperboy listens"
+                self._line.url, autocommit=True, application_name="paperboy listens", **PATIENCE
             ) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
 
@@ -189,9 +198,8 @@ class SharedLibrary(Library):
         with self._line.transaction(ALONE) as shared, explained(self.path), transaction(writer):
             before = self._catch_up(shared)
             result = change(writer)
-            changes, listed = gather_changes(writer), last_listed(writer)
-            if changes or listed > before.listed:
-                keep_own_head(writer, write_changes(shared, before, changes, listed=listed))
+            if changes := gather_changes(writer):
+                keep_own_head(writer, write_changes(shared, before, changes, listed=last_listed(writer)))
                 shared.execute("COMMIT")  # what the database has, the replica follows; the other way round is a fork
                 forget_changes(writer)
         return result

@@ -11,7 +11,8 @@ from threading import Lock, Timer
 
 import psycopg
 
-from core.database import CONNECT_SECONDS, STATEMENT_SECONDS, explained
+from core.database import PATIENCE as NETWORK_PATIENCE
+from core.database import STATEMENT_SECONDS, explained
 from core.papers.shared_rows import LOCK, Shared
 
 PATIENCE = 60.0
@@ -101,7 +102,7 @@ class Line:
     def _open(self) -> Shared:
         if self._connection is None:
             self._connection = psycopg.connect(
-                self.url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="paperboy papers"
+                self.url, autocommit=True, application_name="paperboy papers", **NETWORK_PATIENCE
             )
             self.renew()
             self._connection.execute(_SESSION)

@@ -54,9 +54,9 @@ CREATE TABLE library_models (
     key text PRIMARY KEY, model text NOT NULL, centre bytea NOT NULL, subjects bytea NOT NULL, whole_at timestamptz
 );
 CREATE TABLE library_vectors (
-    place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text NOT NULL REFERENCES library_models ON DELETE CASCADE,
-    upto bigint NOT NULL, numbers bytea NOT NULL, digests bytea NOT NULL, rows bytea NOT NULL, scales bytea NOT NULL,
-    offsets bytea NOT NULL
+    place bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key text NOT NULL REFERENCES library_models ON DELETE CASCADE, upto bigint NOT NULL, numbers bytea NOT NULL,
+    digests bytea NOT NULL, rows bytea NOT NULL, scales bytea NOT NULL, offsets bytea NOT NULL
 );
 CREATE INDEX library_vectors_by_key ON library_vectors (key, place);
 """
