@@ -11,8 +11,8 @@ from threading import Lock, Timer
 
 import psycopg
 
+from core.database import NOTICED, STATEMENT_SECONDS, explained
 from core.database import PATIENCE as NETWORK_PATIENCE
-from core.database import STATEMENT_SECONDS, explained
 from core.papers.shared_rows import LOCK, Shared
 
 PATIENCE = 60.0
@@ -27,8 +27,7 @@ ONE_STATE = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_UNHURRIED}"
 # A machine that vanished must not shut out all others, so the server looks whether it is still there.
 _SESSION = (
     f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s';"
-    "SET idle_in_transaction_session_timeout = '60s';"
-    "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+    f"SET idle_in_transaction_session_timeout = '60s'; {NOTICED}"
 )
 
 
