@@ -92,8 +92,10 @@ class ManyMachines:
         every = timedelta(minutes=self._house.settings.fetch.every_minutes)
         if begun is not None and now - begun < (AGAIN if wanted is not None and wanted > begun else every):
             return
-        await store.set_fact(BEGUN, now.isoformat())
-        await self._rounds.fetch()
+        async with self._database.lock(FETCHING) as is_mine:
+            if is_mine:
+                await store.set_fact(BEGUN, now.isoformat())
+                await self._rounds.fetch()
 
     async def _tidy(self) -> None:
         await self._rounds.tidy()

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 
-from core.database import Connection, connect, explained
+from core.database import NOTICED, Connection, connect, explained
 from core.store.turns import Turns as OwnTurns
 
 FIRST_PAUSE = 0.02
@@ -75,6 +75,7 @@ class Turns:
         async with self._opening:
             if self._session is None or self._session.broken or self._session.closed:
                 self._session = await connect(self._url)
+                await self._session.execute(NOTICED)
             return self._session
 
 
