@@ -1,7 +1,7 @@
 """EDGE. Numbered things divided among the processes that share a database, as Discord's shards: no two have the same.
 
 Each process counts those that take part and takes its fair share of what is free, by advisory locks of one session.
-When somebody joins or dies, the shares change: whoever has too much lets go of all and takes anew.
+When somebody joins or dies, the shares change: whoever has too much gives up what is too much.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 4)
 """
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended(%s, 5))"
+_GIVE = "SELECT pg_advisory_unlock(hashtextextended(%s, 5))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Share:
     Attributes:
         numbers: its own, ascending.
         total: of how many, from 0.
-        changed: set when it is to let go at once and take anew: there is more or less to have, or the database was
-            lost, and with it what was held there.
+        changed: set when it is to be let go of: there is more or less to have, or the database was lost, and with it
+            what was held there.
     """
 
     numbers: tuple[int, ...]
@@ -64,8 +65,8 @@ class Shares:
         self._look_every = look_every
 
     @asynccontextmanager
-    async def taken(self, total: int, only: Collection[int] | None = None) -> AsyncIterator[Share]:
-        """Hold a share while the block lasts; it is waited for until there is something to have.
+    async def joined(self, total: int, only: Collection[int] | None = None) -> AsyncIterator[Member]:
+        """Take part while the block lasts.
 
         Args:
             total: how many there are.
@@ -78,50 +79,75 @@ class Shares:
             async with await connect(self._url) as session:
                 await session.execute(NOTICED)
                 await session.execute(_JOIN, (self._name,))
-                numbers = await self._wait(session, total, only)
-                share = Share(numbers, total)
-                watch = asyncio.create_task(self._watch(session, share, only))
-                try:
-                    yield share
-                finally:
-                    watch.cancel()
-                    await asyncio.gather(watch, return_exceptions=True)
+                yield Member(session, self._name, total, only, look_every=self._look_every)
 
-    async def _wait(self, session: Connection, total: int, only: Collection[int] | None) -> tuple[int, ...]:
-        held: set[int] = set()
-        while True:
-            most = len(only) if only is not None else fair_share(total, await self._members(session))
-            await self._take(session, held, range(total) if only is None else only, most)
-            if held and (only is None or len(held) == most):
-                return tuple(sorted(held))
+
+class Member:
+    """A process that takes part."""
+
+    def __init__(
+        self, session: Connection, name: str, total: int, only: Collection[int] | None, *, look_every: float
+    ) -> None:
+        self._session = session
+        self._name = name
+        self._total = total
+        self._only = only
+        self._look_every = look_every
+        self._held: set[int] = set()
+
+    @asynccontextmanager
+    async def share(self) -> AsyncIterator[Share]:
+        """Have a share while the block lasts, which is to end when it changes; waited for until there is something.
+
+        Between two shares the numbers stay held, save those that are too many: so nobody uses them twice.
+        """
+        while not await self._settle():  # noqa: ASYNC110 - others let go
             await asyncio.sleep(self._look_every)
-
-    async def _take(self, session: Connection, held: set[int], wanted: Collection[int], most: int) -> None:
-        for number in wanted:
-            if len(held) >= most:
-                return
-            if number not in held and await self._asked(session, _TAKE, f"{self._name} {number}"):
-                held.add(number)
-
-    async def _watch(self, session: Connection, share: Share, only: Collection[int] | None) -> None:
+        share = Share(tuple(sorted(self._held)), self._total)
+        watch = asyncio.create_task(self._watch(share))
         try:
-            while not await self._is_to_change(session, share, only):  # noqa: ASYNC110 - others change it
+            yield share
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _settle(self) -> bool:
+        """Give up what is too much and take what is free; tells whether there is a share to work with."""
+        fair = await self._fair()
+        for number in sorted(self._held)[fair:]:
+            await self._asked(_GIVE, f"{self._name} {number}")
+            self._held.discard(number)
+        await self._take(fair)
+        return bool(self._held) and (self._only is None or len(self._held) == fair)
+
+    async def _fair(self) -> int:
+        if self._only is not None:
+            return len(self._only)
+        return fair_share(self._total, await self._asked(_COUNT, self._name))
+
+    async def _take(self, most: int) -> None:
+        for number in range(self._total) if self._only is None else self._only:
+            if len(self._held) >= most:
+                return
+            if number not in self._held and await self._asked(_TAKE, f"{self._name} {number}"):
+                self._held.add(number)
+
+    async def _watch(self, share: Share) -> None:
+        try:
+            while not await self._is_to_change(share):  # noqa: ASYNC110 - others change it
                 await asyncio.sleep(self._look_every)
         except psycopg.Error as error:
             log.warning("%s: the database was lost, and with it what was held there: %s", self._name, error)
         share.changed.set()
 
-    async def _is_to_change(self, session: Connection, share: Share, only: Collection[int] | None) -> bool:
+    async def _is_to_change(self, share: Share) -> bool:
         """Tell whether this process has too much, or somebody left something; asking shows that the session lives."""
-        fair, held = fair_share(share.total, await self._members(session)), set(share.numbers)
-        if only is None and len(held) < fair:
-            await self._take(session, held, range(share.total), fair)
-        return only is None and (len(held) > len(share.numbers) or len(held) > fair)
+        fair = await self._fair()
+        await self._take(fair)
+        await self._asked(_COUNT, self._name)
+        return len(self._held) > min(len(share.numbers), fair)
 
-    async def _members(self, session: Connection) -> int:
-        return int(await self._asked(session, _COUNT, self._name))
-
-    async def _asked(self, session: Connection, statement: str, name: str) -> int:
-        cursor = await session.execute(statement, (name,))
+    async def _asked(self, statement: str, name: str) -> int:
+        cursor = await self._session.execute(statement, (name,))
         row = await cursor.fetchone()
         return int(row[0]) if row is not None else 0
