@@ -118,9 +118,7 @@ class ManyMachines:
         await self._queue.ask_for("fetch", FETCHING, now)
 
     async def first_fetch(self, is_stale: Callable[[], Awaitable[bool]]) -> None:
-        """Wait until somebody fetched, where digests are composed here."""
-        if Duty.DELIVER not in self._duties:
-            return
+        """Wait until some process fetched."""
         await self._opened.wait()
         await self.want_fetch(self._house.clock())
         while await is_stale():  # noqa: ASYNC110 - another process does it

@@ -287,6 +287,8 @@ class Service:
         A digest that was missed while paperboy was not running would be composed of old papers before the first fetch
         has ended; so it waits for that, but not for ever.
         """
+        if Duty.DELIVER not in self._duties:
+            return  # others do
         if await self._fetcher.is_stale():
             fetching = asyncio.create_task(self._engine.first_fetch(self._fetcher.is_stale))
             await asyncio.wait([fetching], timeout=CATCH_UP_WITHIN)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections import Counter
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from bots.house import open_house
 from core.digests.subscription import DAILY
+from core.papers.plan import keep_state, source_states
+from core.settings import Settings
 from core.store import State
 from core.store.postgres import PostgresStore
 from tests.fakes import make_change, make_subscription
@@ -21,7 +24,8 @@ from tests.servers.discord import DiscordServer
 from tests.servers.slack import Channel, Fault, SlackServer
 from tests.servers.sources import NOWHERE, addresses
 from tests.shells import Shell
-from tests.stories import TITLE
+from tests.stories import TITLE, TITLE_ID
+from tests.worlds import make_record
 
 CHANNELS = [f"C{number}DUE" for number in range(40)]
 KILLS = 4
@@ -30,13 +34,23 @@ KILLS = 4
 class Town:
     """One Slack, one Discord, one database, and as many processes as are started."""
 
-    def __init__(self, folder, home, url, slack, discord, stack):
-        self.folder, self.home, self.url, self.slack, self.discord = folder, home, url, slack, discord
+    def __init__(self, folder, url, slack, discord, stack):
+        self.folder, self.url, self.slack, self.discord = folder, url, slack, discord
         self._stack = stack
         self._started = 0
 
+    async def learn(self):
+        """Put the morning's paper into the library that all share."""
+        whole = {"home": self.folder / "filling", "secrets": {"database_url": self.url}, "model": {"enabled": False}}
+        async with open_house(Settings.model_validate(whole), owner=True) as house:
+            today = datetime.now(UTC)
+            record = make_record(TITLE_ID, TITLE, day=today.date(), published=today - timedelta(days=1))
+            await house.library.ingest([record], now=today)
+            for state in (await source_states(house.library)).values():
+                await keep_state(house.library, replace(state, ok_at=today))
+
     def start(self, *words):
-        """Start a process with a data folder of its own, in which the morning's papers are already."""
+        """Start a process with a data folder of its own."""
         self._started += 1
         folder = self.folder / str(self._started)
         folder.mkdir()
@@ -53,7 +67,6 @@ class Town:
             "PAPERBOY_QUEUE__AT_ONCE": "2",
         }
         shell = Shell(folder, addresses(NOWHERE) | environment)
-        shutil.copytree(self.home, shell.home)
         return self._stack.enter_context(shell.start("run", *words))
 
     async def subscribe(self, interests, *places):
@@ -93,10 +106,12 @@ class Town:
 
 
 @pytest.fixture
-async def town(tmp_path, stocked_home, database_url):
+async def town(tmp_path, database_url):
     async with SlackServer() as slack, DiscordServer() as discord, AsyncExitStack() as stack:
         slack.channels |= {channel: Channel() for channel in CHANNELS}
-        yield Town(tmp_path, stocked_home, database_url, slack, discord, stack)
+        opened = Town(tmp_path, database_url, slack, discord, stack)
+        await opened.learn()
+        yield opened
 
 
 @pytest.mark.timeout(280)
