@@ -39,7 +39,7 @@ class Recovery:
 
     async def round(self, now: datetime) -> int:
         """Tell and probe what is due for it; returns how many subscriptions were resumed."""
-        paused = [item for item in await self._store.subscriptions() if item.pause and not item.pause.by_hand]
+        paused = await self._store.stopped_subscriptions()
         self._next_probe = {item.id: self._next_probe[item.id] for item in paused if item.id in self._next_probe}
         resumed = 0
         for subscription in self._due_for_probe(paused, now):

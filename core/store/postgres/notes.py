@@ -30,6 +30,8 @@ ON CONFLICT (token) DO UPDATE SET used = EXCLUDED.used WHERE kept_texts.used < E
 _SET_FACT = """
 INSERT INTO small_facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value
 """
+_ADD_FACT = "INSERT INTO small_facts (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_REPLACE_FACT = "UPDATE small_facts SET value = %s WHERE name = %s AND value = %s"
 _SEAL = "INSERT INTO sealed_texts (name, text) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET text = EXCLUDED.text"
 _NOTE_LETTER = """
 INSERT INTO letters (key, step, at) VALUES (%s, %s, %s)
@@ -87,6 +89,12 @@ class Notes(Asking):
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact; it can be asked twice."""
         await self._change(_SET_FACT, (name, value))
+
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        """Keep a fact that is `expected` now; asked twice, the second says no."""
+        if expected is None:
+            return await self._change(_ADD_FACT, (name, value)) == 1
+        return await self._change(_REPLACE_FACT, (value, name, expected)) == 1
 
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a sealed text; it can be asked twice."""
