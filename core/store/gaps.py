@@ -13,6 +13,7 @@ from datetime import date
 import msgspec
 
 from core.store import Delivery, Store
+from core.store.facts import change_fact
 
 FROM_THE_FIRST = -1
 
@@ -45,14 +46,22 @@ async def note_gap(store: Store, delivery: Delivery) -> None:
 
 async def _note(store: Store, subscription: str, delivery: Delivery, start: int) -> None:
     latest = (await store.latest_deliveries([subscription])).get(subscription, delivery)
-    known = await gap_behind(store, subscription, await store.last_sent(subscription, delivery.day))
-    gap = Gap(start if known is None else min(start, known), max(latest.day, delivery.day))
-    await store.set_fact(_name(subscription), msgspec.json.encode(gap).decode())
+    last = await store.last_sent(subscription, delivery.day)
+
+    def widened(kept: str | None) -> str:
+        known = _start(kept, last)
+        gap = Gap(start if known is None else min(start, known), max(latest.day, delivery.day))
+        return msgspec.json.encode(gap).decode()
+
+    await change_fact(store, _name(subscription), widened)
 
 
 async def gap_behind(store: Store, subscription: str, last: Delivery | None) -> int | None:
     """Return behind which listing sequence a gap begins that the last sent digest did not cover; None without one."""
-    kept = await store.fact(_name(subscription))
+    return _start(await store.fact(_name(subscription)), last)
+
+
+def _start(kept: str | None, last: Delivery | None) -> int | None:
     gap = msgspec.json.decode(kept, type=Gap) if kept else None
     return gap.start if gap is not None and (last is None or last.day <= gap.until) else None
 
