@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from psycopg.pq import ConnStatus
 from psycopg.types.string import StrDumperUnknown
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from core.errors import StoreError
+from core.errors import StoreAway, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ PATIENCE = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+RECONNECT_SECONDS = 5.0
+"""How long the pool tries by itself; afterwards each who asks lets it try anew, and no pause grows long."""
 WAIT_SECONDS = 10.0
 """How long somebody waits for a connection, before the sentence that says that there is none."""
 STATEMENT_SECONDS = 60
@@ -53,15 +56,17 @@ class Database:
     def __init__(self, url: str, pool: AsyncConnectionPool[Connection]) -> None:
         self.url = url
         self._pool = pool
+        self._away_since: float | None = None
 
     @classmethod
-    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False) -> Self:
+    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False, patience: float = WAIT_SECONDS) -> Self:
         """Connect, and check that the schema is of this version; an empty database is given one.
 
         Args:
             url: postgresql://USER:PASSWORD@HOST:PORT/NAME, with libpq's parameters behind `?`.
             size: connections at most.
             upgrade: whether an older schema is brought to this version.
+            patience: seconds that somebody waits for a connection.
 
         Raises:
             StoreError: it cannot be reached, or its schema is older or newer.
@@ -72,20 +77,41 @@ class Database:
                 await asyncio.to_thread(migrate, url)
             elif found != NEWEST:
                 raise StoreError(_wrong_version(found))
+
+            async def check(connection: Connection) -> None:
+                if _is_closed(connection):
+                    await pool.check()  # one that was closed while nobody used it is rarely alone
+                    raise psycopg.OperationalError("the connection was closed")
+
             pool = AsyncConnectionPool(
-                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure, check=_check,
+                url, min_size=1, max_size=size, open=False, timeout=patience, configure=_configure, check=check,
                 kwargs={"autocommit": True, "application_name": "paperboy", **PATIENCE},
-                reconnect_timeout=float("inf"), max_idle=300, name="paperboy",
+                reconnect_timeout=RECONNECT_SECONDS, max_idle=300, name="paperboy",
             )  # fmt: skip
+            # What its attempts come to is told once, below.
+            logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
             await pool.open(wait=True, timeout=WAIT_SECONDS)
         return cls(url, pool)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection that commits each statement by itself."""
-        with explained(self.url):
-            async with self._pool.connection() as connection:
-                yield connection
+        """Lend a connection that commits each statement by itself.
+
+        Raises:
+            StoreAway: the database cannot be reached. That is told to the log once, and once that it is back.
+        """
+        try:
+            with explained(self.url):
+                async with self._pool.connection() as connection:
+                    yield connection
+        except StoreAway as error:
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+                log.error("%s All that needs it waits, and goes on by itself when it is back.", error)
+            raise
+        if self._away_since is not None:
+            seconds, self._away_since = time.monotonic() - self._away_since, None
+            log.warning("the database is back after %.0f s", seconds)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -105,17 +131,14 @@ class _TextDumper(StrDumperUnknown):
         return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
 
 
-async def _check(connection: Connection) -> None:
-    """Notice without a trip that a connection was closed while nobody used it, so that the pool opens another.
-
-    Raises:
-        psycopg.OperationalError: it was.
-    """
-    socket = connection.pgconn.socket
-    if select([socket], [], [], 0)[0]:
-        connection.pgconn.consume_input()
-        if connection.pgconn.status != ConnStatus.OK:
-            raise psycopg.OperationalError("the connection was closed")
+def _is_closed(connection: Connection) -> bool:
+    """Whether the other side has closed a connection that nobody uses, seen without asking it."""
+    try:
+        while select([connection.pgconn.socket], [], [], 0)[0]:
+            connection.pgconn.consume_input()  # first what the server said last, then that it hung up
+    except psycopg.OperationalError:
+        return True
+    return connection.pgconn.status != ConnStatus.OK
 
 
 async def _configure(connection: Connection) -> None:
@@ -185,12 +208,25 @@ def explained(url: str) -> Iterator[None]:
     """Turn PostgreSQL's errors into one sentence for a person, without the password.
 
     Raises:
-        StoreError: what is wrong, and what helps.
+        StoreAway: it cannot be reached.
+        StoreError: what else is wrong, and what helps.
     """
     try:
         yield
     except (psycopg.Error, PoolTimeout, OSError) as error:
+        if _is_away(error):
+            raise StoreAway(f"The database {place(url)} cannot be reached ({_first_line(error)}).") from error
         raise StoreError(_sentence(error, url)) from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the server could not be reached, hung up or is shutting down, rather than refusing what was asked.
+
+    https://www.postgresql.org/docs/16/errcodes-appendix.html
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return isinstance(error, OSError)
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or error.sqlstate == "53300"
 
 
 def place(url: str) -> str:
@@ -203,8 +239,6 @@ def _sentence(error: Exception, url: str) -> str:
     where = place(url)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return f"The database {where} refuses its user ({_first_line(error)}); docs/operating.md names the rights."
-    if isinstance(error, psycopg.OperationalError | PoolTimeout | OSError):
-        return f"The database {where} cannot be reached ({_first_line(error)})."
     return f"The database {where} cannot be used ({_first_line(error)})."
 
 

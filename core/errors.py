@@ -6,7 +6,8 @@
     │   └── QueryError             in the interests language
     ├── SourceError                a source did not give what was asked; knows when to ask again
     ├── StoreError                 the state cannot be read or written
-    │   └── StoreBusy              another process owns the data folder
+    │   ├── StoreBusy              another process owns the data folder
+    │   └── StoreAway              its database cannot be reached now, which the log has already
     ├── LibraryError               the library of papers cannot be read or written
     │   └── LibraryBroken          its file is damaged, or no database at all
     ├── ModelError                 the model that embeds texts cannot be had or used; search goes on by words
@@ -18,6 +19,7 @@ Each error carries its data as attributes; `str(error)` is one clear sentence wi
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from enum import StrEnum
 
@@ -88,6 +90,10 @@ class StoreBusy(StoreError):  # noqa: N818 - the state is the name: the store is
     """Another process owns the data folder."""
 
 
+class StoreAway(StoreError):  # noqa: N818 - the state is the name, as above
+    """The database of the state cannot be reached now. The log has it already, once for each such time."""
+
+
 class LibraryError(PaperboyError):
     """The library of papers cannot be read or written."""
 
@@ -127,3 +133,8 @@ class DeliveryError(PaperboyError):
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
+
+
+def log_level(error: Exception) -> int:
+    """Return how loud a loop that goes on tells a failure: hardly at all, where the log has it already."""
+    return logging.DEBUG if isinstance(error, StoreAway) else logging.ERROR

@@ -101,7 +101,7 @@ async def test_instants_come_out_in_utc(database_url):
 
 async def test_a_server_that_comes_back_is_used_again():
     with PostgresServer() as server:
-        database = await Database.open(server.new_database())
+        database = await Database.open(server.new_database(), patience=0.2)
         server.stop()
         with pytest.raises(StoreError, match="cannot be reached"):
             async with database.connection() as connection:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from contextlib import suppress
 from datetime import timedelta
 
@@ -16,7 +18,7 @@ from core.store import State
 from core.store.postgres import PostgresStore
 from tests.fake_platform import FakePlatform
 from tests.fakes import NOON, TODAY, make_change, make_delivery, make_mark, make_subscription
-from tests.servers.postgres import emptied
+from tests.servers.postgres import PostgresServer, emptied
 from tests.servers.wire import Wire
 
 DIGEST = Message(Kind.DIGEST, heading="Papers", cards=(Card("1", "One"), Card("2", "Two")))
@@ -55,12 +57,23 @@ class Town:
                 if not await self.store.open_deliveries():
                     break
 
+    async def is_back(self):
+        with suppress(StoreError):
+            return await self.store.fact("x") is None
+
     async def everything_arrived_once(self, count=1):
         found = [await self.store.delivery(f"s{number}", TODAY) for number in range(count)]
         assert [one.state for one in found] == [State.SENT] * count
         assert sorted((post.key, post.part) for post in self.platform.posts) == sorted(
             (one.key, part) for one in found for part in range(len(DIGEST.cards))
         )
+
+
+async def until(holds):
+    """Wait until something holds, which it does at some time."""
+    async with asyncio.timeout(60):
+        while not await holds():
+            await asyncio.sleep(0.02)
 
 
 async def test_whichever_answer_is_lost_while_a_digest_goes_out_it_arrives_once(database_url):
@@ -114,3 +127,39 @@ async def test_a_mark_whose_answer_was_lost_is_there(database_url):
             await store.mark(make_mark())
         assert list(await store.marks()) == [make_mark()]
         await store.close()
+
+
+async def test_a_database_that_is_away_during_a_drain_loses_nothing_and_is_told_of_twice(caplog):
+    caplog.set_level(logging.INFO)
+    with PostgresServer() as server:
+        store = await PostgresStore.open(server.new_database(), size=4, patience=0.05)
+        town = Town(store)
+        await town.fill(3)
+        town.platform.lose_reply_after = 1
+        await town.minute()
+        caplog.clear()
+        await asyncio.to_thread(server.stop)
+        for _ in range(4):
+            await town.minute()
+        assert [record.levelname for record in caplog.records if record.levelno > logging.INFO] == ["ERROR"]
+        await asyncio.to_thread(server.start)
+        await until(town.is_back)
+        await town.go_on()
+        await town.everything_arrived_once(3)
+        await store.close()
+    told = [record.getMessage() for record in caplog.records if record.name == "core.database"]
+    assert len(told) == 2
+    assert "cannot be reached" in told[0]
+    assert "All that needs it waits" in told[0]
+    assert re.fullmatch(r"the database is back after \d+ s", told[1])
+
+
+async def test_connections_that_were_closed_while_nobody_looked_are_replaced_unnoticed(caplog):
+    with PostgresServer() as server:
+        store = await PostgresStore.open(server.new_database(), size=4)
+        await asyncio.gather(*(store.set_fact(f"{n}", "x" * 5000) for n in range(20)))
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        assert await asyncio.gather(*(store.fact(f"{n}") for n in range(20))) == ["x" * 5000] * 20
+        await store.close()
+    assert [record.getMessage() for record in caplog.records] == []
