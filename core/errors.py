@@ -7,7 +7,7 @@
     ├── SourceError                a source did not give what was asked; knows when to ask again
     ├── StoreError                 the state cannot be read or written
     │   ├── StoreBusy              another process owns the data folder
-    │   └── StoreAway              its database cannot be reached now, which the log has already
+    │   └── StoreUnreachable       the database does not answer, or the connection to it broke
     ├── LibraryError               the library of papers cannot be read or written
     │   └── LibraryBroken          its file is damaged, or no database at all
     ├── ModelError                 the model that embeds texts cannot be had or used; search goes on by words
@@ -90,8 +90,8 @@ class StoreBusy(StoreError):  # noqa: N818 - the state is the name: the store is
     """Another process owns the data folder."""
 
 
-class StoreAway(StoreError):  # noqa: N818 - the state is the name, as above
-    """The database of the state cannot be reached now. The log has it already, once for each such time."""
+class StoreUnreachable(StoreError):  # noqa: N818 - the state is the name, as with StoreBusy
+    """The database does not answer, or the connection to it broke; where the store met that, the log has it already."""
 
 
 class LibraryError(PaperboyError):
@@ -137,4 +137,4 @@ class DeliveryError(PaperboyError):
 
 def log_level(error: Exception) -> int:
     """Return how loud a loop that goes on tells a failure: hardly at all, where the log has it already."""
-    return logging.DEBUG if isinstance(error, StoreAway) else logging.ERROR
+    return logging.DEBUG if isinstance(error, StoreUnreachable) else logging.ERROR
