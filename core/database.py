@@ -224,6 +224,7 @@ def migrate(url: str) -> tuple[str | None, str]:
     """
     from alembic import command  # noqa: PLC0415 - only who changes the schema loads what does it
     from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
@@ -235,7 +236,10 @@ def migrate(url: str) -> tuple[str | None, str]:
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except DBAPIError as error:  # what is wrong, wrapped by the tool's own library
+                raise (error.orig or error) from None
             log.info("the database went from version %s to %s", before or "0", NEWEST)
         return before, NEWEST
 
@@ -287,7 +291,7 @@ def place(url: str) -> str:
 
 def _sentence(error: Exception, url: str) -> str:
     where = place(url)
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+    if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.InvalidSchemaName):
         return f"The database {where} refuses its user ({_first_line(error)}); docs/operating.md names the rights."
     if _is_unreachable(error):
         return f"The database {where} cannot be reached ({_first_line(error)})."

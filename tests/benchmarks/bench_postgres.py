@@ -35,8 +35,8 @@ FROM generate_series(1, {many}) AS n;
 INSERT INTO deliveries (subscription, day, address, state, due_at, composed_at, changed_at, papers, ranks, reasons,
     message, upto, attempts, parts, note, silence, lacking, told)
 SELECT s.id, day::date, s.address, 'sent', day::date + s.at, day, day,
-    ARRAY(SELECT '2611.' || (n * 7919 + abs(hashtext(s.id)::bigint)) % 50000 FROM generate_series(1, 5) n), '{{1,2,3,4,5}}',
-    '{{why,why,why,why,why}}', '', 1, 1, '{{1.0}}', '', '', '{{}}', '{{}}'
+    ARRAY(SELECT '2611.' || (n * 7919 + abs(hashtext(s.id)::bigint)) % 50000 FROM generate_series(1, 5) n),
+    '{{1,2,3,4,5}}', '{{why,why,why,why,why}}', '', 1, 1, '{{1.0}}', '', '', '{{}}', '{{}}'
 FROM subscriptions s, generate_series(timestamptz '{first}', timestamptz '{last}', interval '1 day') AS day;
 ANALYZE;
 """
