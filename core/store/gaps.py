@@ -7,6 +7,7 @@ sent already. Then its beginning is kept as a small fact, until a digest that wa
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import date
 
@@ -56,9 +57,13 @@ async def _note(store: Store, subscription: str, delivery: Delivery, start: int)
     await change_fact(store, _name(subscription), widened)
 
 
-async def gap_behind(store: Store, subscription: str, last: Delivery | None) -> int | None:
-    """Return behind which listing sequence a gap begins that the last sent digest did not cover; None without one."""
-    return _start(await store.fact(_name(subscription)), last)
+async def last_and_gap(store: Store, subscription: str, before: date) -> tuple[Delivery | None, int | None]:
+    """Return the last digest that was sent for a day before, and behind which listing sequence a gap begins, if any.
+
+    A gap is what that digest did not cover, although it came after.
+    """
+    last, kept = await asyncio.gather(store.last_sent(subscription, before), store.fact(_name(subscription)))
+    return last, _start(kept, last)
 
 
 def _start(kept: str | None, last: Delivery | None) -> int | None:

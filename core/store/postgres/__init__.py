@@ -1,8 +1,9 @@
 """EDGE. The Store of many machines: tables of one PostgreSQL database (`core/migrations/versions/v0002_store.py`).
 
-Every method is one trip and one transaction, save pruning, which takes many. Each says what happens when it is asked
-twice, since whoever does not hear the answer cannot know whether it was done: the database may have kept it and the
-reply got lost. Locks are held for one trip: one for each place while a subscription gets its number, one for each mark.
+Every method is one trip and one transaction, save pruning, which takes many; what is read in one moment, as all that
+one digest needs, comes together in one trip. Each method says what happens when it is asked twice, since whoever does
+not hear the answer cannot know whether it was done: the database may have kept it and the reply got lost. Locks are
+held for one trip: one for each place while a subscription gets its number, one for each mark.
 """
 
 from __future__ import annotations

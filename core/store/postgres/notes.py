@@ -107,8 +107,8 @@ class Notes(Asking):
 
     async def take_sealed(self, name: str) -> str | None:
         """Return a sealed text and forget it; where the answer is lost, the text is too, and nobody else gets it."""
-        found: str | None = await self._value("DELETE FROM sealed_texts WHERE name = %s RETURNING text", (name,))
-        return found
+        found = await self._changed("DELETE FROM sealed_texts WHERE name = %s RETURNING text", (name,))
+        return found[0][0] if found else None
 
     async def sealed_names(self, prefix: str) -> Sequence[str]:
         """Return the names of sealed texts that begin so, in order."""

@@ -117,12 +117,12 @@ class Subscriptions(Asking):
 
     async def replace_subscription(self, subscription: Subscription, change: Change) -> None:
         """Keep another state of a subscription; asked twice, the change is noted twice."""
-        if not await self._rows(_REPLACE, {**_values(subscription), **_values_of_change(change)}):
+        if not await self._changed(_REPLACE, {**_values(subscription), **_values_of_change(change)}):
             raise StoreError(f"There is no subscription {subscription.id} any more.")
 
     async def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
         """Forget subscriptions and their waiting deliveries; asked twice, the second finds none."""
-        count = await self._value(_REMOVE, {"ids": list(identifiers), **_values_of_change(change)})
+        [(count,)] = await self._changed(_REMOVE, {"ids": list(identifiers), **_values_of_change(change)})
         return int(count)
 
     async def changes(self, address: str | None = None) -> Sequence[Change]:
