@@ -36,13 +36,13 @@ def server():
     """A server as the page says: made by an administrator, migrated by the owner."""
     with PostgresServer() as made:
         run(made, commands("as the administrator, in any database"))
-        run(made, commands("as the administrator, in the new database"), "paperboy")
-        migrate(made.url("paperboy", "paperboy_owner"))
+        run(made, commands("as the administrator, in the new database"), "papers")
+        migrate(made.url("papers", "paperboy_owner"))
         yield made
 
 
 async def test_the_program_does_all_its_work_with_the_lesser_role(server):
-    store = await PostgresStore.open(server.url("paperboy", "paperboy"), size=2)
+    store = await PostgresStore.open(server.url("papers", "paperboy"), size=2)
     await store.add_subscription(make_subscription(), make_change())
     await store.enqueue(make_delivery())
     assert await store.move(make_delivery(state=State.SENDING), expected=State.PENDING)
@@ -67,7 +67,7 @@ async def test_the_program_does_all_its_work_with_the_lesser_role(server):
 )
 def test_the_lesser_role_cannot_change_the_schema(server, command):
     with (
-        psycopg.connect(server.url("paperboy", "paperboy"), autocommit=True) as connection,
+        psycopg.connect(server.url("papers", "paperboy"), autocommit=True) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(command)
@@ -76,13 +76,13 @@ def test_the_lesser_role_cannot_change_the_schema(server, command):
 async def test_a_role_without_rights_is_told_where_they_are_named(server):
     server.run("CREATE ROLE guest LOGIN")
     with pytest.raises(StoreError, match=r"refuses its user \(.*\); docs/operating.md names the rights\."):
-        await PostgresStore.open(server.url("paperboy", "guest"))
+        await PostgresStore.open(server.url("papers", "guest"))
 
 
 async def test_an_older_schema_cannot_be_migrated_with_the_lesser_role_and_that_is_said(server):
-    server.run("UPDATE paperboy_version SET version_num = '0001'", "paperboy")
+    server.run("UPDATE paperboy_version SET version_num = '0001'", "papers")
     try:
         with pytest.raises(StoreError, match=r"refuses its user"):
-            await asyncio.to_thread(migrate, server.url("paperboy", "paperboy"))
+            await asyncio.to_thread(migrate, server.url("papers", "paperboy"))
     finally:
-        server.run("UPDATE paperboy_version SET version_num = '0003'", "paperboy")
+        server.run("UPDATE paperboy_version SET version_num = '0003'", "papers")
