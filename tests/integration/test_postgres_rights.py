@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from core.database import migrate
+from core.database import NEWEST, migrate
 from core.errors import StoreError
 from core.store import State
 from core.store.postgres import PostgresStore
@@ -85,4 +85,4 @@ async def test_an_older_schema_cannot_be_migrated_with_the_lesser_role_and_that_
         with pytest.raises(StoreError, match=r"refuses its user"):
             await asyncio.to_thread(migrate, server.url("papers", "paperboy"))
     finally:
-        server.run("UPDATE paperboy_version SET version_num = '0003'", "papers")
+        server.run(f"UPDATE paperboy_version SET version_num = '{NEWEST}'", "papers")
