@@ -36,7 +36,7 @@ from core.delivery.amending import amend_deliveries
 from core.delivery.outbox import due_soon
 from core.delivery.platform import Platform
 from core.delivery.recovery import Recovery
-from core.errors import DeliveryError, PaperboyError, SettingsError, StoreError
+from core.errors import DeliveryError, PaperboyError, SettingsError, StoreError, log_level
 from core.settings import Settings
 from core.store.figures import DUE, Day, read_days
 
@@ -200,7 +200,7 @@ class Service:
         try:
             await self._engine.queue_due(self._house.clock())
         except PaperboyError as error:
-            log.error("digests could not be queued: %s", error)
+            log.log(log_level(error), "digests could not be queued: %s", error)
 
     async def care(self) -> None:
         """Look after places that could not be posted to, and fetch when digests are due soon."""
@@ -212,7 +212,7 @@ class Service:
             if await due_soon(house.store, now, within=FETCH_BEFORE):
                 await self._engine.want_fetch(now)
         except PaperboyError as error:
-            log.error("this minute's care could not be taken: %s", error)
+            log.log(log_level(error), "this minute's care could not be taken: %s", error)
 
     async def fetch(self) -> None:
         """Ask all sources, then complete what lacked them; failures are kept and told, never raised."""
@@ -222,7 +222,7 @@ class Service:
                 outcomes = await self._fetcher.fetch()
                 await self._engine.fetched()
             except PaperboyError as error:
-                log.error("fetching failed: %s", error)
+                log.log(log_level(error), "fetching failed: %s", error)
                 return
         # Where the first round finds nothing at all, the line above the sample tells it, once.
         nothing = not self._platforms and all(outcome.failure for outcome in outcomes)
@@ -256,7 +256,7 @@ class Service:
         try:
             await self._house.store.prune(before)
         except PaperboyError as error:
-            log.error("old deliveries could not be pruned: %s", error)
+            log.log(log_level(error), "old deliveries could not be pruned: %s", error)
 
     async def reachable(self, address: str) -> str | None:
         """Tell why an address cannot be posted to, or None; also None when nobody can tell, or not in time."""

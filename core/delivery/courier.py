@@ -10,7 +10,7 @@ from functools import partial
 from core.clock import Clock
 from core.delivery.carrying import Carrier
 from core.delivery.platform import Platform
-from core.errors import StoreError
+from core.errors import StoreError, log_level
 from core.store import OPEN, Delivery, State, Store
 from core.store.figures import Count, ignore
 
@@ -99,7 +99,7 @@ class Courier:
         try:
             await self.drain()
         except StoreError as error:
-            log.error("the outbox cannot be read: %s", error)
+            log.log(log_level(error), "the outbox cannot be read: %s", error)
 
     def _arrived(self, address: str, _task: asyncio.Task[None]) -> None:
         self._under_way.pop(address, None)
@@ -127,4 +127,4 @@ class Courier:
                 if left is not None and left.state is State.PENDING and left.not_before is None:
                     self._wake.set()  # the rest of it
             except StoreError as error:
-                log.error("delivery %s: %s", seen.key, error)
+                log.log(log_level(error), "delivery %s: %s", seen.key, error)

@@ -30,7 +30,7 @@ from core.database import Database
 from core.delivery.errands import Errand
 from core.delivery.lease import TRY_AGAIN, Connector, Lease, first_line
 from core.delivery.tempo import USUAL, Tempo
-from core.errors import PaperboyError, StoreError
+from core.errors import PaperboyError, StoreError, log_level
 from core.store import Delivery
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Queue:
             try:
                 await one.run()
             except PaperboyError as error:
-                log.error("%s: %s", one.name, error)
+                log.log(log_level(error), "%s: %s", one.name, error)
 
         return run
 
@@ -359,7 +359,7 @@ class _Rules(BaseRetryStrategy):
         else:
             at = now + timedelta(seconds=min(5.0 * 2 ** min(job.attempts, 10), 1800.0))
             if isinstance(exception, PaperboyError):
-                log.error("delivery %s: %s", job.queueing_lock, exception)
+                log.log(log_level(exception), "delivery %s: %s", job.queueing_lock, exception)
             else:
                 log.error("delivery %s: %r", job.queueing_lock, exception, exc_info=exception)
         return RetryDecision(retry_at=at, priority=priority_at(at))

@@ -6,6 +6,7 @@ histograms over BOUNDS, so that a day costs a few hundred bytes however much hap
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import msgspec
 from core.clock import Clock
 from core.errors import StoreError
 from core.store import Store
+from core.store.facts import change_fact
 
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0)
 """Upper bounds of the histogram's buckets, in seconds; one more bucket holds what is above."""
@@ -60,12 +62,14 @@ class Day:
 class Figures:
     """Collects in memory; `flush` adds it to the store, so that a crash loses a minute of figures and nothing else.
 
-    What a full disk kept out is added by the next flush.
+    What a full disk kept out is added by the next flush. Where a database kept it and the answer was lost, that minute
+    is counted twice.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._adding = asyncio.Lock()
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._times: dict[str, list[int]] = defaultdict(lambda: [0] * (len(BOUNDS) + 1))
 
@@ -82,14 +86,16 @@ class Figures:
         """Add what was collected to the day's fact."""
         if not self._counts and not self._times:
             return
-        async with self._store.alone("figures"):
-            day = self._clock().date()
-            known = await read_day(self._store, day)
+        async with self._adding:
             counts, times = dict(self._counts), dict(self._times)
             self._counts.clear()
             self._times.clear()
+
+            def added(kept: str | None) -> str:
+                return msgspec.json.encode(_read(kept).plus(counts, times)).decode()
+
             try:
-                await self._store.set_fact(_name(day), msgspec.json.encode(known.plus(counts, times)).decode())
+                await change_fact(self._store, _name(self._clock().date()), added)
             except StoreError:
                 self._take_back(counts, times)
                 raise
@@ -103,7 +109,10 @@ class Figures:
 
 async def read_day(store: Store, day: date) -> Day:
     """Return the figures of one day."""
-    kept = await store.fact(_name(day))
+    return _read(await store.fact(_name(day)))
+
+
+def _read(kept: str | None) -> Day:
     return msgspec.json.decode(kept, type=Day) if kept else Day()
 
 
