@@ -186,7 +186,7 @@ class Service:
             try:
                 await read()
             except PaperboyError as error:
-                log.warning("not ready: %s", error)
+                log.log(min(log_level(error), logging.WARNING), "not ready: %s", error)
                 reasons.append(f"the {name} cannot be read")
         if problem := self._engine.problem(self._struck_at, house.clock()):
             reasons.append(problem)
