@@ -187,6 +187,9 @@ class MemoryStore:
     async def delivery(self, subscription: str, day: date) -> Delivery | None:
         return self._deliveries.get((subscription, day))
 
+    async def standing(self, subscription: str, day: date) -> tuple[Subscription | None, Delivery | None]:
+        return await self.subscription(subscription), await self.delivery(subscription, day)
+
     async def deliveries_of_paper(self, paper: str, address: str | None = None) -> Sequence[Delivery]:
         found = [
             delivery

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from core.chat.message import Message
@@ -38,6 +38,13 @@ ON_TIME_WITHIN = timedelta(seconds=60)
 LOOK_BACK = timedelta(hours=1)  # clocks differ, ours and theirs
 STOPPED = "paperboy stopped while it was being sent"
 PAUSING = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN, DeliveryFailure.REVOKED}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Who wants a delivery, as was read just now; None where nobody does any more."""
+
+    subscription: Subscription | None
 
 
 class Carrier:
@@ -73,18 +80,22 @@ class Carrier:
         now = self._clock()
         return delivery.not_before is None or delivery.not_before <= now or delivery.changed_at > now
 
-    async def carry(self, delivery: Delivery) -> Delivery | None:
+    async def carry(self, delivery: Delivery, wanted: Wanted | None = None) -> Delivery | None:
         """Take steps until the delivery is settled or has to wait; return how it stands, None where others moved it.
+
+        Args:
+            delivery: as it stands.
+            wanted: by whom, where that was read just now; it is asked for each step otherwise.
 
         Raises:
             StoreError: a step could not be kept; the next try finds out what became of it.
         """
         current: Delivery | None = delivery
         while current is not None and current.state in OPEN and self.is_ripe(current):
-            current = await self.step(current)
+            current, wanted = await self.step(current, wanted), None
         return current
 
-    async def step(self, delivery: Delivery) -> Delivery | None:
+    async def step(self, delivery: Delivery, wanted: Wanted | None = None) -> Delivery | None:
         """Take the next step. Nobody is at work on it, so one that says so was left behind.
 
         Raises:
@@ -92,7 +103,8 @@ class Carrier:
         """
         platform = self._platforms[delivery.address.partition(":")[0]]
         if delivery.state is State.PENDING:
-            return await self._send(delivery, platform)
+            wanted = wanted or Wanted(await self._store.subscription(delivery.subscription))
+            return await self._send(delivery, wanted.subscription, platform)
         unknown: Delivery | None = delivery
         if delivery.state is State.SENDING:
             unknown = await self.left_behind(delivery)
@@ -103,8 +115,7 @@ class Carrier:
         tries = max(delivery.attempts - 1, 0)
         return await self._move(delivery, State.UNKNOWN, note=STOPPED, not_before=None, attempts=tries)
 
-    async def _send(self, delivery: Delivery, platform: Platform) -> Delivery | None:
-        subscription = await self._store.subscription(delivery.subscription)
+    async def _send(self, delivery: Delivery, subscription: Subscription | None, platform: Platform) -> Delivery | None:
         if subscription is None or (subscription.pause is not None and subscription.pause.by_hand):
             # It was taken back while its digest was being composed or waited for its turn.
             note = "unsubscribed" if subscription is None else "paused by request"

@@ -15,9 +15,9 @@ from datetime import date, datetime, timedelta
 
 from core.chat.newsroom import Moment, Newsroom
 from core.clock import Clock
-from core.delivery.carrying import Carrier
+from core.delivery.carrying import Carrier, Wanted
 from core.delivery.outbox import compose_and_keep, due_subscriptions, is_ready
-from core.digests.subscription import newest_due
+from core.digests.subscription import Subscription, newest_due
 from core.store import OPEN, Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
 
@@ -80,17 +80,16 @@ class Errands:
         Raises:
             StoreError: a step could not be kept; the errand is to be run again.
         """
-        delivery = await self._store.delivery(errand.subscription, errand.day)
-        if delivery is None:
-            delivery = await self._compose(errand)
+        subscription, delivery = await self._store.standing(errand.subscription, errand.day)
+        if delivery is None and subscription is not None:
+            delivery = await self._compose(errand, subscription)
         if delivery is None or delivery.state not in OPEN or not self._carrier.knows(delivery.address):
             return None
-        left = await self._carrier.carry(delivery)
+        left = await self._carrier.carry(delivery, Wanted(subscription))
         return left if left is not None and left.state in OPEN else None
 
-    async def _compose(self, errand: Errand) -> Delivery | None:
-        subscription = await self._store.subscription(errand.subscription)
-        due = None if subscription is None else newest_due(subscription, self._clock())
+    async def _compose(self, errand: Errand, subscription: Subscription) -> Delivery | None:
+        due = newest_due(subscription, self._clock())
         if due is None or due.day != errand.day:
             return None  # it was unsubscribed, paused or changed meanwhile, or its day is over
         async with self._newsroom.alone(errand.address):

@@ -220,6 +220,9 @@ class Store(Protocol):
     async def delivery(self, subscription: str, day: date) -> Delivery | None:
         """Return one delivery."""
 
+    async def standing(self, subscription: str, day: date) -> tuple[Subscription | None, Delivery | None]:
+        """Return a subscription and its delivery of a date, both as they stand at one moment."""
+
     async def deliveries_of_paper(self, paper: str, address: str | None = None) -> Sequence[Delivery]:
         """Return deliveries that showed a paper, newest first."""
 

@@ -224,6 +224,13 @@ class EmbeddedStore:
         """Return one delivery."""
         return await self._run(lambda: self._files.outbox().delivery(subscription, day))
 
+    async def standing(self, subscription: str, day: date) -> tuple[Subscription | None, Delivery | None]:
+        """Return a subscription and its delivery of a date."""
+        found = self._files
+        return await self._run(
+            lambda: (found.documents.subscription(subscription), found.outbox().delivery(subscription, day))
+        )
+
     async def deliveries_of_paper(self, paper: str, address: str | None = None) -> Sequence[Delivery]:
         """Return deliveries that showed a paper, newest first."""
         return await self._run(lambda: self._files.outbox().deliveries_of_paper(paper, address))

@@ -236,6 +236,17 @@ async def test_open_deliveries_come_oldest_due_first(store: Store) -> None:
     assert [d.subscription for d in await store.open_deliveries()] == ["s4", "s2", "s0"]
 
 
+async def test_a_subscription_and_its_delivery_are_read_together(store: Store) -> None:
+    assert await store.standing("s1", DAY) == (None, None)
+    kept = await store.add_subscription(make_subscription("s1"), make_change())
+    assert await store.standing("s1", DAY) == (kept, None)
+    await store.enqueue(make_delivery("s1", DAY))
+    assert await store.standing("s1", DAY) == (kept, await store.delivery("s1", DAY))
+    assert await store.standing("s1", DAY - timedelta(days=1)) == (kept, None)
+    await store.enqueue(make_delivery("s2", DAY))
+    assert await store.standing("s2", DAY) == (None, await store.delivery("s2", DAY))
+
+
 async def test_open_deliveries_of_one_subscription_are_asked_for_by_its_id(store: Store) -> None:
     for day, state in enumerate([State.PENDING, State.SENT, State.UNKNOWN]):
         await store.enqueue(make_delivery("s1", DAY - timedelta(days=day), state=state, due_at=NOON))

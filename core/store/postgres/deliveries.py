@@ -6,8 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from core.digests.subscription import Subscription
 from core.store import Delivery, Shown, State
 from core.store.postgres.asking import Asking, Row
+from core.store.postgres.subscriptions import SELECT as SUBSCRIPTION
+from core.store.postgres.subscriptions import read_subscription
 from core.store.texts import oldest_use
 from core.store.turns import KEPT_FOR
 
@@ -84,6 +87,17 @@ class Deliveries(Asking):
     async def delivery(self, subscription: str, day: date) -> Delivery | None:
         """Return one delivery."""
         return next(iter(await self._found("WHERE subscription = %s AND day = %s", subscription, day)), None)
+
+    async def standing(self, subscription: str, day: date) -> tuple[Subscription | None, Delivery | None]:
+        """Return a subscription and its delivery of a date."""
+        known, kept = await self._together(
+            (f"{SUBSCRIPTION} WHERE id = %s", (subscription,)),
+            (f"{_SELECT} WHERE subscription = %s AND day = %s", (subscription, day)),
+        )
+        return (
+            read_subscription(known[0]) if known else None,
+            read_delivery(kept[0]) if kept else None,
+        )
 
     async def deliveries_of_paper(self, paper: str, address: str | None = None) -> Sequence[Delivery]:
         """Return deliveries that showed a paper, newest first."""
