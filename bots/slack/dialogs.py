@@ -11,15 +11,16 @@ from typing import Any
 from bots.slack.blocks import render
 from bots.slack.failures import SlackError
 from bots.slack.form import Draft, answer_view, form_view, problem_lines, read_form, waiting_view
-from bots.slack.home import ASK, EDIT, ERASE, HOME, NEW, PAUSE, REMOVE, RESUME
+from bots.slack.home import ASK, EDIT, ERASE, HOME, NEW, PAUSE, REMOVE, RESUME, WORKSPACE
 from bots.slack.markup import Element
 from bots.slack.people import People
-from bots.slack.places import Stewards
 from bots.slack.replies import Replies
 from bots.slack.requests import NAME, Body, request_at, team_of
+from bots.slack.visitors import Visitors
 from bots.slack.workspaces import Workspaces
 from core.chat import commands as c
 from core.chat.commands import Request
+from core.chat.erasing import MINE
 from core.chat.message import Kind, Message, plain, text
 from core.chat.parsing import parse_days
 from core.delivery.platform import Answer
@@ -40,9 +41,9 @@ class Dialogs:
     Args:
         workspaces: the way into each.
         store: where subscriptions stand.
-        people: whose zone a form begins with.
-        stewards: who may erase a workspace's data.
+        people: whose zone a form begins with, and who may erase a workspace's data.
         replies: answers what a form asks for.
+        visitors: who opened App Home, which is forgotten with everything else.
         defaults: what a new subscription begins with.
         look_after: seconds of quiet in typing before the look at what interests would have brought.
     """
@@ -52,8 +53,8 @@ class Dialogs:
         workspaces: Workspaces,
         store: Store,
         people: People,
-        stewards: Stewards,
         replies: Replies,
+        visitors: Visitors,
         *,
         defaults: DigestDefaults,
         look_after: float = LOOK_AFTER,
@@ -61,8 +62,8 @@ class Dialogs:
         self._workspaces = workspaces
         self._store = store
         self._people = people
-        self._stewards = stewards
         self._replies = replies
+        self._visitors = visitors
         self._defaults = defaults
         self._look_after = look_after
         self._looks: dict[str, int] = {}
@@ -152,14 +153,18 @@ class Dialogs:
     async def _erase(self, body: Body, person: str, what: str) -> None:
         workspace = f"{NAME}:{team_of(body)}/"
         if what == "me":
-            await self._store.forget(person)
-            await self._show(body, _said("It is deleted: your subscriptions, marks and saved papers."))
-        elif what == "workspace" and person in await self._stewards.of(workspace):
-            await self._store.forget(workspace)
+            await self._forget(person)
+            await self._show(body, _said(MINE.done))
+        elif what == "workspace" and await self._people.runs_workspace(person):
+            await self._forget(workspace)
             log.info("Slack: an owner had all data of %s deleted", workspace)
-            await self._show(body, _said("It is deleted: everything paperboy kept for this workspace."))
+            await self._show(body, _said(WORKSPACE.done))
         else:
-            await self._show(body, _said("Only owners and administrators of the workspace can delete its data."))
+            await self._show(body, _said(WORKSPACE.refused))
+
+    async def _forget(self, address: str) -> None:
+        await self._store.forget(address)
+        await self._visitors.forget(address)
 
     async def _show(self, body: Body, view: Element) -> str:
         """Open a modal, on top of another where one is open; returns its id, or nothing when Slack did not."""

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bots.slack.markup import Element, rich, split_line
 from bots.slack.requests import split_address
+from core.chat.erasing import KEEP, MINE, all_of
 from core.chat.fates import short_day
 from core.chat.message import Card, Span, Text, text
 from core.chat.render import subscription_line
@@ -19,6 +20,7 @@ from core.store import Delivery, State
 
 HOME = "paperboy-home:"
 EDIT, PAUSE, RESUME, REMOVE, NEW, ASK, ERASE = "edit", "pause", "resume", "remove", "new", "ask", "erase"
+WORKSPACE = all_of("workspace", rulers="owners and administrators of the workspace")
 MOST_OWN = 12
 MOST_IN_CHANNELS = 18
 MOST_DIGESTS = 5
@@ -131,13 +133,11 @@ def _marks(facts: HomeFacts) -> Iterable[Element]:
 def _foot(facts: HomeFacts) -> Iterable[Element]:
     links = (Span("Privacy", url=f"{facts.base_url}/privacy"), " · ", Span("Support", url=f"{facts.base_url}/support"))
     yield _lines(text(*links))
-    mine = _confirm("Delete it all?", "Your own subscriptions, marks and saved papers are deleted now.", "Delete")
-    buttons = [_button("Delete what is kept about me", ERASE, "me") | {"confirm": mine}]
+    mine = _confirm(MINE.question, MINE.consequence, MINE.yes)
+    buttons = [_button(MINE.offer, ERASE, "me") | {"confirm": mine}]
     if facts.steward:
-        words = "All subscriptions, marks and history of everybody in this workspace are deleted now."
-        all_of_it = _confirm("Delete the workspace's data?", words, "Delete everything")
-        button = _button("Delete all this workspace kept", ERASE, "workspace", again=2)
-        buttons.append(button | {"confirm": all_of_it})
+        all_of_it = _confirm(WORKSPACE.question, WORKSPACE.consequence, WORKSPACE.yes)
+        buttons.append(_button(WORKSPACE.offer, ERASE, "workspace", again=2) | {"confirm": all_of_it})
     yield _actions(buttons)
 
 
@@ -186,6 +186,6 @@ def _confirm(title: str, words: str, yes: str) -> Element:
         "title": plain(title),
         "text": plain(words),
         "confirm": plain(yes),
-        "deny": plain("Keep it"),
+        "deny": plain(KEEP),
         "style": "danger",
     }

@@ -142,7 +142,7 @@ class _Ears:
 
         async def do() -> None:
             await self._parts.dialogs.press(self._answer, body, person)
-            self._parts.homes.changed(person, self._answer)
+            self._parts.homes.pressed(person, self._answer)
 
         self._parts.tasks.start(do())
 

@@ -68,11 +68,11 @@ class Stewards:
         if asked is not None and now - asked < STEWARDS_KEPT:
             return known
         try:
-            people = [person async for person in self._people(team) if _rank(person)]
+            people = [person async for person in self._people(team) if rank(person)]
         except SlackError as failure:
             log.warning("Slack: nobody is known who runs the workspace: %s", failure)
             return ()
-        people.sort(key=_rank, reverse=True)
+        people.sort(key=rank, reverse=True)
         known = tuple(f"{NAME}:{team}/{person['id']}" for person in people[:MOST_STEWARDS])
         self._known[team] = (now, known)
         return known
@@ -89,7 +89,7 @@ class Stewards:
                 return
 
 
-def _rank(person: Mapping[str, Any]) -> int:
+def rank(person: Mapping[str, Any]) -> int:
     """Return 3 for the primary owner, 2 for another one, 1 for an administrator, 0 for everybody else."""
     if person.get("deleted") or person.get("is_bot") or person.get("id") == SLACKBOT:
         return 0

@@ -24,7 +24,7 @@ from bots.slack.dialogs import Dialogs
 from bots.slack.doctor import Checkup
 from bots.slack.events import Events
 from bots.slack.failures import RATE_LIMITED, SlackError, failure_of
-from bots.slack.homes import Homes
+from bots.slack.homes import Homes, Rhythm
 from bots.slack.install import InstallFlow
 from bots.slack.installations import Installations
 from bots.slack.listener import Parts, make_app
@@ -36,8 +36,9 @@ from bots.slack.replies import Replies
 from bots.slack.requests import NAME, is_person, split_address
 from bots.slack.search import find_parts
 from bots.slack.served import Door
-from bots.slack.tasks import Tasks, make_turns
+from bots.slack.tasks import Tasks, look_after, make_turns
 from bots.slack.threads import Threads
+from bots.slack.visitors import Visitors
 from bots.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
 from core.chat.commands import Request
 from core.chat.message import Message
@@ -49,6 +50,7 @@ from core.keys import open_keys
 from core.settings import Settings
 from core.store import Store
 
+RHYTHM = Rhythm()
 UNTOLD_AT_MOST = 100
 CARE_EVERY = 600.0
 
@@ -66,12 +68,13 @@ class Slack:
         sleep: waits between tries.
         ping: seconds between pings on the socket.
         timeout: seconds for one call.
+        rhythm: how often App Home is drawn.
     """
 
     name = NAME
     can_edit = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have their default, and `from_settings` is what most call
         self,
         access: Access,
         settings: Settings,
@@ -81,11 +84,13 @@ class Slack:
         sleep: Sleep = asyncio.sleep,
         ping: float = PING_SECONDS,
         timeout: float = TIMEOUT,
+        rhythm: Rhythm = RHYTHM,
     ) -> None:
         self._access = access
         self._clock = clock
         self._sleep = sleep
         self._timeout = timeout
+        self._rhythm = rhythm
         self._api = self._make_api(access.bot_token)
         self._keys = lambda: open_keys(settings)
         self._installations = Installations(store, self._keys, clock)
@@ -125,13 +130,15 @@ class Slack:
     def _make_parts(self, settings: Settings, store: Store) -> Parts:
         workspaces, clock, tasks = self._workspaces, self._clock, self._tasks
         people = People(workspaces, clock)
-        replies = Replies(workspaces, people, Threads(workspaces), tasks)
+        visitors = Visitors(store, clock)
+        replies = Replies(workspaces, people, Threads(workspaces, store, clock), tasks)
+        base_url = settings.web.base_url
         return Parts(
             workspaces=workspaces,
             replies=replies,
-            dialogs=Dialogs(workspaces, store, people, self._stewards, replies, defaults=settings.digest),
-            homes=Homes(workspaces, store, self._stewards, clock, tasks, base_url=settings.web.base_url),
-            events=Events(workspaces, store, self._installations, replies, clock),
+            dialogs=Dialogs(workspaces, store, people, replies, visitors, defaults=settings.digest),
+            homes=Homes(workspaces, store, people, visitors, clock, tasks, base_url=base_url, rhythm=self._rhythm),
+            events=Events(workspaces, store, self._installations, replies, visitors, clock),
             tasks=tasks,
         )
 
@@ -178,7 +185,7 @@ class Slack:
             DeliveryError: of kind REVOKED when Slack does not accept a token of the settings.
         """
         app = make_app(self._api.client, self._parts, self._remembering(answer))
-        care = asyncio.create_task(self._care())
+        care = look_after(self._care(), self._watch(answer))
         try:
             if self._access.has_socket:
                 await self._connection.keep(app)
@@ -216,6 +223,10 @@ class Slack:
             except PaperboyError as error:
                 log.error("Slack: workspaces could not be looked after: %s", error)
             await asyncio.sleep(CARE_EVERY)
+
+    async def _watch(self, answer: Answer) -> None:
+        await self.ready()
+        await self._parts.homes.watch(answer)
 
     async def ready(self) -> None:
         """Return once the socket is open, or what comes over HTTP is taken."""

@@ -22,6 +22,19 @@ def make_turns() -> asyncio.Semaphore:
     return asyncio.Semaphore(HANDED_ON_AT_ONCE)
 
 
+def look_after(*works: Coroutine[Any, Any, None]) -> asyncio.Future[list[None]]:
+    """Begin what goes on until it is cancelled; one that breaks is told in the log, and the others go on."""
+
+    def tell(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Slack: something that should go on has ended", exc_info=error)
+
+    tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(tell)
+    return asyncio.gather(*tasks)
+
+
 class Tasks:
     """Tasks under way."""
 
