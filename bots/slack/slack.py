@@ -18,6 +18,7 @@ from bots.house import House
 from bots.refusals import Refusals
 from bots.slack.access import Access
 from bots.slack.api import TIMEOUT, Api
+from bots.slack.arrivals import Arrivals
 from bots.slack.blocks import render
 from bots.slack.connection import PING_SECONDS, Connection
 from bots.slack.dialogs import Dialogs
@@ -139,6 +140,7 @@ class Slack:
             dialogs=Dialogs(workspaces, store, people, replies, visitors, defaults=settings.digest),
             homes=Homes(workspaces, store, people, visitors, clock, tasks, base_url=base_url, rhythm=self._rhythm),
             events=Events(workspaces, store, self._installations, replies, visitors, clock),
+            arrivals=Arrivals(store, clock),
             tasks=tasks,
         )
 
