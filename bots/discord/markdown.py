@@ -41,7 +41,7 @@ def shorten(text: str, limit: int) -> str:
         return text
     cut = text[: limit - 1]
     word = cut.rpartition(" ")[0]
-    return (word if len(word) > limit // 2 else cut).rstrip(" ,;:") + ELLIPSIS
+    return (word if len(word) > limit // 2 else cut).rstrip(" ,;:.") + ELLIPSIS
 
 
 def escape(text: str, *, linked: bool = False) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bots.slack.markup import Element, rich, split_line
 from bots.slack.requests import split_address
+from core.chat.cards import shorten
 from core.chat.erasing import KEEP, MINE, all_of
 from core.chat.fates import short_day
 from core.chat.message import Card, Span, Text, text
@@ -104,15 +105,17 @@ def _lately(facts: HomeFacts) -> Iterable[Element]:
     known = {item.id: item for item in (*facts.own, *facts.channels)}
     sent = [item for item in facts.latest if item.state is State.SENT and item.subscription in known]
     sent.sort(key=lambda item: item.changed_at, reverse=True)
-    lines = [_digest_line(item, known[item.subscription]) for item in sent[:MOST_DIGESTS]]
-    yield _lines(*(lines or [text("None came yet.")]))
+    if not sent:
+        yield _lines(text("None came yet."))
+    for item in sent[:MOST_DIGESTS]:
+        yield _lines(_digest_line(item, known[item.subscription]), place=item.address)
 
 
 def _digest_line(delivery: Delivery, subscription: Subscription) -> Text:
     count = len(delivery.shown)
     told = f"{count} paper{'' if count == 1 else 's'}" if count else "none that day"
     name = subscription.interests.strip() or "everything"
-    line = text(f"{short_day(delivery.day)} · {told} · ", Span(name[:LONGEST_TITLE], italic=True))
+    line = text(f"{short_day(delivery.day)} · {told} · ", Span(shorten(name, LONGEST_TITLE), italic=True))
     if delivery.note.startswith("https://"):
         return (*line, *text(" · ", Span("open", url=delivery.note)))
     return line
@@ -120,7 +123,7 @@ def _digest_line(delivery: Delivery, subscription: Subscription) -> Text:
 
 def _marks(facts: HomeFacts) -> Iterable[Element]:
     yield _header("Saved, and what your marks taught")
-    lines = [text("🔖 ", Span(card.title[:LONGEST_TITLE], url=card.url)) for card in facts.saved[:MOST_SAVED]]
+    lines = [text("🔖 ", Span(shorten(card.title, LONGEST_TITLE), url=card.url)) for card in facts.saved[:MOST_SAVED]]
     up, down = facts.votes
     told = f"You gave {up} 👍 and {down} 👎." if up or down else "👍 and 👎 below papers teach what you want."
     yield _lines(*(lines or [text("🔖 below a paper keeps it here.")]), text(told))
