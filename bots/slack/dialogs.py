@@ -14,8 +14,9 @@ from bots.slack.form import Draft, answer_view, form_view, problem_lines, read_f
 from bots.slack.home import ASK, EDIT, ERASE, HOME, NEW, PAUSE, REMOVE, RESUME, WORKSPACE
 from bots.slack.markup import Element
 from bots.slack.people import People
+from bots.slack.places import channels_of
 from bots.slack.replies import Replies
-from bots.slack.requests import NAME, Body, request_at, team_of
+from bots.slack.requests import NAME, Body, request_at, split_address, team_of
 from bots.slack.visitors import Visitors
 from bots.slack.workspaces import Workspaces
 from core.chat import commands as c
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 ZONE_SECONDS = 1.0  # a trigger lasts three
 LOOK_AFTER = 0.5
+NOT_IN = "You are not in that channel, as far as Slack tells; open App Home again."
 OLD = "This button is from another version of paperboy; open App Home again."
 
 
@@ -131,12 +133,25 @@ class Dialogs:
             await self._erase(body, person, value)
         elif not (place.startswith(f"{NAME}:{team_of(body)}/") and number.isdecimal()):
             await self._show(body, _said(OLD))
+        elif not await self._is_in(person, place):
+            await self._show(body, _said(NOT_IN))
         elif action == EDIT:
             await self.open_edit(body, person, place, int(number))
         elif action in COMMANDS:
             await self._change(answer, body, request_at(COMMANDS[action](int(number)), person=person, place=place))
         else:
             await self._show(body, _said(OLD))
+
+    async def _is_in(self, person: str, place: str) -> bool:
+        """Tell whether a place is a person's own, or a channel that they are still in."""
+        if place == person:
+            return True
+        team, channel = split_address(place)
+        try:
+            return channel in await channels_of(await self._workspaces.api(team), split_address(person)[1])
+        except SlackError as failure:
+            log.warning("Slack: whether somebody is in a channel is not known: %s", failure)
+            return False
 
     async def _change(self, answer: Answer, body: Body, request: Request) -> None:
         """Change a subscription: App Home shows it; only what went wrong is told."""

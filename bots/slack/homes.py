@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from bots.slack.failures import SlackError
 from bots.slack.home import HomeFacts, home_view
 from bots.slack.people import People
+from bots.slack.places import channels_of
 from bots.slack.requests import NAME, is_person, request_at, split_address
 from bots.slack.tasks import Tasks
 from bots.slack.visitors import Visitors
@@ -28,9 +29,6 @@ from core.errors import PaperboyError
 from core.store import Delivery, State, Store
 
 log = logging.getLogger(__name__)
-
-PAGE = 200
-MOST_PAGES = 5
 
 Sights: TypeAlias = Mapping[str, Any]
 """What homes say of each place, by address; only good for being compared."""
@@ -214,27 +212,9 @@ class Homes:
         elsewhere = [item for item in kept if not is_person(split_address(item.address)[1])]
         if not elsewhere:
             return ()
-        joined = self._joined[f"{NAME}:{team}/{user}"] = frozenset(await self._channels_of(team, user))
+        joined = await channels_of(await self._workspaces.api(team), user)
+        self._joined[f"{NAME}:{team}/{user}"] = joined
         return [item for item in elsewhere if split_address(item.address)[1] in joined]
-
-    async def _channels_of(self, team: str, user: str) -> set[str]:
-        api = await self._workspaces.api(team)
-        found: set[str] = set()
-        cursor = None
-        for _ in range(MOST_PAGES):
-            reply = await api.call(
-                api.client.users_conversations,
-                user=user,
-                types="public_channel,private_channel",
-                exclude_archived=False,
-                limit=PAGE,
-                cursor=cursor,
-            )
-            found |= {str(channel["id"]) for channel in reply.get("channels") or ()}
-            cursor = (reply.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                break
-        return found
 
 
 def _team_of(subscription: Subscription) -> str | None:

@@ -23,6 +23,7 @@ MOST_STEWARDS = 3
 STEWARDS_KEPT = timedelta(hours=1)
 PAGE = 200
 MOST_PAGES = 10
+MOST_PAGES_OF_CHANNELS = 5
 SLACKBOT = "USLACKBOT"
 
 
@@ -45,6 +46,30 @@ async def look_at(api: Api, channel: str) -> str | None:
     if info.get("is_member") is None:
         raise SlackError(DeliveryFailure.RETRY, "Slack does not tell whether paperboy is in this channel.")
     return None
+
+
+async def channels_of(api: Api, user: str) -> frozenset[str]:
+    """Return the channels that a person is in and paperboy can see, of a thousand the first.
+
+    Raises:
+        SlackError: Slack does not tell.
+    """
+    found: set[str] = set()
+    cursor = None
+    for _ in range(MOST_PAGES_OF_CHANNELS):
+        reply = await api.call(
+            api.client.users_conversations,
+            user=user,
+            types="public_channel,private_channel",
+            exclude_archived=False,
+            limit=PAGE,
+            cursor=cursor,
+        )
+        found |= {str(channel["id"]) for channel in reply.get("channels") or ()}
+        cursor = (reply.get("response_metadata") or {}).get("next_cursor")
+        if not cursor:
+            break
+    return frozenset(found)
 
 
 class Stewards:

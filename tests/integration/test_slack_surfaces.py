@@ -349,6 +349,19 @@ async def test_a_stale_or_forged_button_of_app_home_says_so(room, value):
     assert room.desk.requests == []
 
 
+@pytest.mark.parametrize("action", ["edit", "pause", "resume", "remove"])
+@pytest.mark.parametrize("place", ["slack:T1/C9SECRET", "slack:T1/U2BOB", HERE])
+async def test_who_left_a_channel_learns_and_changes_nothing_there_by_a_button_of_before(room, action, place):
+    await stock(room)
+    room.server.joined[ALICE] = []
+    button = {"type": "button", "action_id": f"paperboy-home:{action}", "value": f"{place} 1"}
+    view = {"type": "home", "id": "H1", "blocks": [{"type": "actions", "elements": [button]}]}
+    await room.server.press_in_view(view, f"paperboy-home:{action}", value=f"{place} 1")
+    shown = await room.shows("You are not in that channel")
+    assert "hush" not in str(shown)
+    assert room.desk.requests == []
+
+
 async def test_app_home_that_cannot_be_drawn_is_one_line_in_the_log(room, caplog):
     room.server.fail("views.publish", Fault(error="not_enabled"))
     await room.server.event("app_home_opened", user=ALICE, tab="home")
