@@ -23,7 +23,7 @@ from core.store import Store
 log = logging.getLogger(__name__)
 
 ACTION = "erase"
-SERVER = all_of("server", rulers="people with the right Manage Server")
+SERVER = all_of("server", whose="this server's channels", rulers="people with the right Manage Server")
 MOST_BUTTONS = 5
 _WHATS = {"me": MINE, "server": SERVER}
 _SURE = " yes"

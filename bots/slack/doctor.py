@@ -65,8 +65,9 @@ class Checkup:
         for team in await self._teams():
             lines += await self._check_bot(team)
         lines.append(await self._check_way())
-        if all(well for _, well, _ in lines):
-            lines.append(("Slack events", True, describe(await read(self._store))))
+        all_well = all(well for _, well, _ in lines)
+        lines.append(("Slack events", True, describe(await read(self._store))))
+        if all_well:
             lines += await self._check_places()
         return lines
 

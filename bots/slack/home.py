@@ -21,7 +21,9 @@ from core.store import Delivery, State
 
 HOME = "paperboy-home:"
 EDIT, PAUSE, RESUME, REMOVE, NEW, ASK, ERASE = "edit", "pause", "resume", "remove", "new", "ask", "erase"
-WORKSPACE = all_of("workspace", rulers="owners and administrators of the workspace")
+WORKSPACE = all_of(
+    "workspace", whose="everybody in this workspace", rulers="owners and administrators of the workspace"
+)
 MOST_OWN = 12
 MOST_IN_CHANNELS = 18
 MOST_DIGESTS = 5

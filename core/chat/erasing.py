@@ -41,17 +41,18 @@ MINE = Erasure(
 )
 
 
-def all_of(place: str, *, rulers: str) -> Erasure:
+def all_of(place: str, *, whose: str, rulers: str) -> Erasure:
     """Return the words for all that is kept about a place and everybody in it.
 
     Args:
         place: what the platform calls it: workspace, server.
+        whose: whose data it is.
         rulers: who may ask for it, as the beginning of a sentence.
     """
     return Erasure(
         offer=f"Delete all this {place} kept",
         question=f"Delete the {place}'s data?",
-        consequence=f"All subscriptions, marks and history of everybody in this {place} are deleted now.",
+        consequence=f"All subscriptions, marks and history of {whose} are deleted now.",
         yes="Delete everything",
         done=f"It is deleted: everything paperboy kept for this {place}.",
         refused=f"Only {rulers} can delete its data.",
