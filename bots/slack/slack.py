@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,21 +20,19 @@ from bots.slack.api import TIMEOUT, Api
 from bots.slack.arrivals import Arrivals
 from bots.slack.blocks import render
 from bots.slack.connection import PING_SECONDS, Connection
+from bots.slack.deliveries import Deliveries
 from bots.slack.dialogs import Dialogs
 from bots.slack.doctor import Checkup
 from bots.slack.events import Events
-from bots.slack.failures import RATE_LIMITED, SlackError, failure_of
 from bots.slack.homes import Homes, Rhythm
 from bots.slack.install import InstallFlow
 from bots.slack.installations import Installations
 from bots.slack.listener import Parts, make_app
 from bots.slack.pace import Sleep
 from bots.slack.people import People
-from bots.slack.places import CERTAIN, SHOWN, Stewards, look_at
-from bots.slack.posts import Posts
+from bots.slack.places import Stewards
 from bots.slack.replies import Replies
-from bots.slack.requests import NAME, is_person, split_address
-from bots.slack.search import find_parts
+from bots.slack.requests import NAME
 from bots.slack.served import Door
 from bots.slack.tasks import Tasks, look_after, make_turns
 from bots.slack.threads import Threads
@@ -46,7 +43,7 @@ from core.chat.message import Message
 from core.clock import Clock
 from core.combinations import slack_problem
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
-from core.errors import DeliveryError, DeliveryFailure, PaperboyError, SettingsError
+from core.errors import PaperboyError, SettingsError
 from core.keys import open_keys
 from core.settings import Settings
 from core.store import Store
@@ -113,6 +110,7 @@ class Slack:
         self._door = Door(access.signing_secret, lambda: clock().timestamp(), told, self._tasks, turns)
         self._ready = asyncio.Event()
         self._refusals = Refusals(lambda: clock().timestamp())
+        self._deliveries = Deliveries(self._workspaces, self._refusals)
         self._stewards = Stewards(self._workspaces, clock)
         self._parts = self._make_parts(settings, store)
         self._checkup = Checkup(access, self._workspaces, self._installations, store, self.reachable)
@@ -245,83 +243,20 @@ class Slack:
     async def deliver(
         self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None
     ) -> Receipt:
-        """Post a message: the first payload in the channel, the others in its thread, each with its key as metadata.
-
-        Raises:
-            DeliveryError: by kind; UNKNOWN when the part under way may have been taken.
-        """
-        async with self._noting(address):
-            api, channel = await self._conversation(address)
-            parts = await Posts(api).send(channel, self.payload(message), key=key, done=done, sent=sent)
-        return Receipt(parts, await Posts(api).link(channel, parts[0]))
+        """Post a message: the first payload in the channel, the others in its thread, each with its key as metadata."""
+        return await self._deliveries.send(address, message, key=key, done=done, sent=sent)
 
     async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
-        """Put another message in the place of a delivery; further parts go to the thread, surplus ones become "…".
-
-        Raises:
-            DeliveryError: as `deliver`; REJECTED when a part is not there any more, or when nobody can see whether
-                the further ones are there already.
-        """
-        async with self._noting(address):
-            api, channel = await self._conversation(address)
-            names = await Posts(api).change(channel, self.payload(message), key=key, parts=parts)
-        return Receipt(names, await Posts(api).link(channel, names[0]))
-
-    @asynccontextmanager
-    async def _noting(self, address: str) -> AsyncIterator[None]:
-        """Remember refusals that looking at the place would not show."""
-        try:
-            yield
-        except SlackError as failure:
-            if failure.kind in {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN} and failure.code not in SHOWN:
-                self._refusals.remember(address, failure)
-            raise
-        self._refusals.forget(address)
-
-    async def _conversation(self, address: str) -> tuple[Api, str]:
-        """Return the way to an address: a person's is the direct message, opened where it must be."""
-        team, identifier = split_address(address)
-        if not identifier:
-            raise failure_of("channel_not_found", token="")
-        api = await self._workspaces.api(team)
-        if not is_person(identifier):
-            return api, identifier
-        reply = await api.call(api.client.conversations_open, users=identifier)
-        return api, str(reply["channel"]["id"])
+        """Put another message in the place of a delivery; see `bots.slack.deliveries`."""
+        return await self._deliveries.change(address, message, key=key, parts=parts)
 
     async def find(self, address: str, key: str, since: datetime) -> Sequence[str] | None:
-        """Look for the parts of a delivery in the conversation and its thread.
-
-        Raises:
-            DeliveryError: when Slack cannot be asked now, and looking later makes sense.
-        """
-        try:
-            api, channel = await self._conversation(address)
-            return await find_parts(api, channel, key, since)
-        except SlackError as failure:
-            if _is_passing(failure):
-                raise DeliveryError(DeliveryFailure.RETRY, str(failure)) from None
-            log.warning("Slack: it is not known whether %s arrived: %s", key, failure)
-            return None
+        """Look for the parts of a delivery in the conversation and its thread; None where nobody can."""
+        return await self._deliveries.find(address, key, since)
 
     async def reachable(self, address: str) -> str | None:
-        """Return why paperboy cannot post there and how to mend it; None when it can.
-
-        Some refusals, as of a read-only channel, show only in posting: those hold for a day, or until somebody there
-        asks paperboy for something.
-
-        Raises:
-            DeliveryError: of kind RETRY when Slack does not tell.
-        """
-        try:
-            api, channel = await self._conversation(address)
-            why = None if channel.startswith("D") else await look_at(api, channel)
-        except SlackError as failure:
-            if failure.kind in CERTAIN:
-                return str(failure)
-            raise DeliveryError(DeliveryFailure.RETRY, str(failure), retry_after=failure.retry_after) from None
-        refusal = self._refusals.recall(address)
-        return why or (str(refusal) if refusal is not None else None)
+        """Return why paperboy cannot post there and how to mend it; None when it can."""
+        return await self._deliveries.reachable(address)
 
     async def stewards(self, address: str) -> Sequence[str]:
         """Return who runs the workspace: its owners and administrators, at most three."""
@@ -330,9 +265,3 @@ class Slack:
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Check tokens, scopes, the way events take, and channels that cannot be posted to, for `doctor`."""
         return await self._checkup.lines()
-
-
-def _is_passing(failure: SlackError) -> bool:
-    """Tell whether asking later can help: Slack is away, or our token has to be mended first."""
-    away = failure.kind in {DeliveryFailure.RETRY, DeliveryFailure.UNKNOWN} and failure.code not in RATE_LIMITED
-    return away or failure.kind is DeliveryFailure.REVOKED
