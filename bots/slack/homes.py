@@ -25,10 +25,12 @@ from core.chat.parsing import FORMS
 from core.clock import Clock
 from core.delivery.platform import Answer
 from core.digests.subscription import Subscription
-from core.errors import PaperboyError
+from core.errors import DeliveryFailure, PaperboyError
 from core.store import Delivery, State, Store
 
 log = logging.getLogger(__name__)
+
+FOR_GOOD = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN, DeliveryFailure.REJECTED}
 
 Sights: TypeAlias = Mapping[str, Any]
 """What homes say of each place, by address; only good for being compared."""
@@ -170,6 +172,8 @@ class Homes:
                 again, after = self._drawing[person], self._rhythm.settle
         except (SlackError, PaperboyError) as failure:
             log.warning("Slack: App Home of %s could not be drawn: %s", person, failure)
+            if isinstance(failure, SlackError) and failure.kind in FOR_GOOD:
+                await self._visitors.forget(person)  # until they open it again
         finally:
             del self._drawing[person]
 

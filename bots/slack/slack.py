@@ -27,6 +27,7 @@ from bots.slack.events import Events
 from bots.slack.homes import Homes, Rhythm
 from bots.slack.install import InstallFlow
 from bots.slack.installations import Installations
+from bots.slack.leavers import Leavers
 from bots.slack.listener import Parts, make_app
 from bots.slack.pace import Sleep
 from bots.slack.people import People
@@ -112,6 +113,8 @@ class Slack:
         self._refusals = Refusals(lambda: clock().timestamp())
         self._deliveries = Deliveries(self._workspaces, self._refusals)
         self._stewards = Stewards(self._workspaces, clock)
+        self._visitors = Visitors(store, clock)
+        self._leavers = Leavers(self._workspaces, store, self._visitors, clock)
         self._parts = self._make_parts(settings, store)
         self._checkup = Checkup(access, self._workspaces, self._installations, store, self.reachable)
 
@@ -129,7 +132,7 @@ class Slack:
     def _make_parts(self, settings: Settings, store: Store) -> Parts:
         workspaces, clock, tasks = self._workspaces, self._clock, self._tasks
         people = People(workspaces, clock)
-        visitors = Visitors(store, clock)
+        visitors = self._visitors
         replies = Replies(workspaces, people, Threads(workspaces, store, clock), tasks)
         base_url = settings.web.base_url
         return Parts(
@@ -226,7 +229,7 @@ class Slack:
 
     async def _watch(self, answer: Answer) -> None:
         await self.ready()
-        await self._parts.homes.watch(answer)
+        await asyncio.gather(self._parts.homes.watch(answer), self._leavers.watch())
 
     async def ready(self) -> None:
         """Return once the socket is open, or what comes over HTTP is taken."""

@@ -122,6 +122,12 @@ async def test_a_home_that_cannot_be_drawn_keeps_no_other_from_being_drawn(room,
     await subscribe(room, "here", HERE, "kernels")
     await room.server.until(lambda: "could not be drawn" in caplog.text)
     await room.server.until(lambda: any("kernels" in str(view) for view in room.server.homes.values()))
+    refused = next(person for person in (ALICE, CAROL) if "kernels" not in str(room.server.homes[person]))
+    await subscribe(room, "more", HERE, "more kernels")
+    await room.server.until(lambda: any("more kernels" in str(view) for view in room.server.homes.values()))
+    assert "kernels" not in str(room.server.homes[refused]), "it is drawn again when it is opened, and not before"
+    await open_home(room, refused)
+    await room.drawn(refused, "more kernels")
 
 
 async def test_after_a_restart_homes_are_drawn_again_without_being_opened(room):
