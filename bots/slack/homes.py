@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -135,18 +136,17 @@ class Homes:
         return seen
 
     def _touched(self, before: Sights | None, seen: Sights) -> Iterator[str]:
-        """Yield whose homes say something else now."""
-        changed = () if before is None else [one for one in {*before, *seen} if before.get(one) != seen.get(one)]
+        """Yield whose homes say something else now: of their own, or of channels they are in as far as we know."""
+        known = before or {}
+        changed = {address for address in {*known, *seen} if known.get(address) != seen.get(address)}
+        channels: defaultdict[str, set[str]] = defaultdict(set)
+        for team, channel in map(split_address, changed):
+            if not is_person(channel):
+                channels[team].add(channel)
         for person in self._visitors.newest_first():
-            if before is None or any(self._shows(person, address) for address in changed):
+            others, joined = channels.get(split_address(person)[0]), self._joined.get(person)
+            if before is None or person in changed or (others and (joined is None or not joined.isdisjoint(others))):
                 yield person
-
-    def _shows(self, person: str, address: str) -> bool:
-        """Tell whether a person's home may show a place: their own, and the channels they are in as far as we know."""
-        (team, channel), joined = split_address(address), self._joined.get(person)
-        if is_person(channel) or team != split_address(person)[0]:
-            return address == person
-        return joined is None or channel in joined
 
     async def _draw_now(self, person: str, answer: Answer) -> None:
         if person in self._drawing:
