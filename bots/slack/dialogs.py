@@ -17,7 +17,6 @@ from bots.slack.people import People
 from bots.slack.places import channels_of
 from bots.slack.replies import Replies
 from bots.slack.requests import NAME, Body, request_at, split_address, team_of
-from bots.slack.visitors import Visitors
 from bots.slack.workspaces import Workspaces
 from core.chat import commands as c
 from core.chat.commands import Request
@@ -26,6 +25,7 @@ from core.chat.message import Kind, Message, plain, text
 from core.chat.parsing import parse_days
 from core.delivery.platform import Answer
 from core.digests.subscription import WEEKDAYS
+from core.errors import StoreError
 from core.settings import DigestDefaults
 from core.store import Store
 
@@ -45,7 +45,6 @@ class Dialogs:
         store: where subscriptions stand.
         people: whose zone a form begins with, and who may erase a workspace's data.
         replies: answers what a form asks for.
-        visitors: who opened App Home, which is forgotten with everything else.
         defaults: what a new subscription begins with.
         look_after: seconds of quiet in typing before the look at what interests would have brought.
     """
@@ -56,7 +55,6 @@ class Dialogs:
         store: Store,
         people: People,
         replies: Replies,
-        visitors: Visitors,
         *,
         defaults: DigestDefaults,
         look_after: float = LOOK_AFTER,
@@ -65,7 +63,6 @@ class Dialogs:
         self._store = store
         self._people = people
         self._replies = replies
-        self._visitors = visitors
         self._defaults = defaults
         self._look_after = look_after
         self._looks: dict[str, int] = {}
@@ -119,8 +116,8 @@ class Dialogs:
             view = form_view(draft, problem=" ".join(plain(line) for line in message.lines))
         await self._update(body, str(body["view"]["id"]), view)
 
-    async def press(self, answer: Answer, body: Body, person: str) -> None:
-        """Do what a button of App Home says."""
+    async def press(self, answer: Answer, body: Body, person: str) -> str:
+        """Do what a button of App Home says; returns the address of which everything was deleted, if that was asked."""
         pressed = body["actions"][0]
         action = str(pressed["action_id"]).removeprefix(HOME).partition(":")[0]
         value = str(pressed.get("value") or "")
@@ -130,7 +127,7 @@ class Dialogs:
         elif action == ASK:
             await self._tell(answer, body, request_at(_asked(value), person=person, place=person))
         elif action == ERASE:
-            await self._erase(body, person, value)
+            return await self._erase(body, person, value)
         elif not (place.startswith(f"{NAME}:{team_of(body)}/") and number.isdecimal()):
             await self._show(body, _said(OLD))
         elif not await self._is_in(person, place):
@@ -141,6 +138,7 @@ class Dialogs:
             await self._change(answer, body, request_at(COMMANDS[action](int(number)), person=person, place=place))
         else:
             await self._show(body, _said(OLD))
+        return ""
 
     async def _is_in(self, person: str, place: str) -> bool:
         """Tell whether a place is a person's own, or a channel that they are still in."""
@@ -165,21 +163,24 @@ class Dialogs:
         if opened:
             await self._update(body, opened, _shown(replace(message, buttons=())))
 
-    async def _erase(self, body: Body, person: str, what: str) -> None:
+    async def _erase(self, body: Body, person: str, what: str) -> str:
         workspace = f"{NAME}:{team_of(body)}/"
         if what == "me":
-            await self._forget(person)
-            await self._show(body, _said(MINE.done))
+            erasure, address = MINE, person
         elif what == "workspace" and await self._people.runs_workspace(person):
-            await self._forget(workspace)
-            log.info("Slack: an owner had all data of %s deleted", workspace)
-            await self._show(body, _said(WORKSPACE.done))
+            erasure, address = WORKSPACE, workspace
         else:
             await self._show(body, _said(WORKSPACE.refused))
-
-    async def _forget(self, address: str) -> None:
-        await self._store.forget(address)
-        await self._visitors.forget(address)
+            return ""
+        try:
+            await self._store.forget(address)
+        except StoreError as error:
+            await self._show(body, _said(f"Nothing was deleted: {error}"))
+            return ""
+        if address == workspace:
+            log.info("Slack: an owner had all data of %s deleted", workspace)
+        await self._show(body, _said(erasure.done))
+        return address
 
     async def _show(self, body: Body, view: Element) -> str:
         """Open a modal, on top of another where one is open; returns its id, or nothing when Slack did not."""

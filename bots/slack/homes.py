@@ -27,7 +27,7 @@ from core.clock import Clock
 from core.delivery.platform import Answer
 from core.digests.subscription import Subscription
 from core.errors import DeliveryFailure, PaperboyError
-from core.store import Delivery, State, Store
+from core.store import Delivery, State, Store, covers
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,18 @@ class Homes:
         if self._visitors.knows(person):
             self._start(person, answer, after=self._rhythm.settle)
 
+    async def empty(self, address: str, answer: Answer) -> None:
+        """Draw once more the homes of a person, or of all in a workspace, of whom everything was deleted.
+
+        Raises:
+            StoreError: who opened them is not forgotten.
+        """
+        people = [person for person in self._visitors.newest_first() if covers(address, person)]
+        await self._visitors.forget(address)
+        for person in people:
+            await self._draw_now(person, answer)
+            await asyncio.sleep(self._rhythm.between)
+
     async def watch(self, answer: Answer) -> None:
         """Draw homes anew, one after the other, when what they show has changed; ends when it is cancelled.
 
@@ -115,7 +127,7 @@ class Homes:
                 if before is None:
                     await self._visitors.load()
                 seen = await self._sights()
-                for person in list(self._touched(before, seen)):
+                for person in filter(self._visitors.knows, list(self._touched(before, seen))):
                     await self._draw_now(person, answer)
                     await asyncio.sleep(self._rhythm.between)
                 before = seen
@@ -151,7 +163,7 @@ class Homes:
     async def _draw_now(self, person: str, answer: Answer) -> None:
         if person in self._drawing:
             self._drawing[person] = True
-        elif self._visitors.knows(person):
+        else:
             self._drawing[person] = False
             await self._keep(person, answer, 0)
 

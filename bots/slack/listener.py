@@ -153,8 +153,10 @@ class _Ears:
         person = f"{NAME}:{team_of(body)}/{body['user']['id']}"
 
         async def do() -> None:
-            await self._parts.dialogs.press(self._answer, body, person)
+            erased = await self._parts.dialogs.press(self._answer, body, person)
             self._parts.homes.pressed(person, self._answer)
+            if erased:
+                await self._parts.homes.empty(erased, self._answer)
 
         self._parts.tasks.start(do())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -138,7 +138,7 @@ class Slack:
         return Parts(
             workspaces=workspaces,
             replies=replies,
-            dialogs=Dialogs(workspaces, store, people, replies, visitors, defaults=settings.digest),
+            dialogs=Dialogs(workspaces, store, people, replies, defaults=settings.digest),
             homes=Homes(workspaces, store, people, visitors, clock, tasks, base_url=base_url, rhythm=self._rhythm),
             events=Events(workspaces, store, self._installations, replies, visitors, clock),
             arrivals=Arrivals(store, clock),
@@ -188,7 +188,11 @@ class Slack:
             DeliveryError: of kind REVOKED when Slack does not accept a token of the settings.
         """
         app = make_app(self._api.client, self._parts, self._remembering(answer))
-        care = look_after(self._care(), self._watch(answer))
+        care = look_after(
+            self._care(),
+            self._when_ready(lambda: self._parts.homes.watch(answer)),
+            self._when_ready(self._leavers.watch),
+        )
         try:
             if self._access.has_socket:
                 await self._connection.keep(app)
@@ -227,9 +231,9 @@ class Slack:
                 log.error("Slack: workspaces could not be looked after: %s", error)
             await asyncio.sleep(CARE_EVERY)
 
-    async def _watch(self, answer: Answer) -> None:
+    async def _when_ready(self, work: Callable[[], Awaitable[None]]) -> None:
         await self.ready()
-        await asyncio.gather(self._parts.homes.watch(answer), self._leavers.watch())
+        await work()
 
     async def ready(self) -> None:
         """Return once the socket is open, or what comes over HTTP is taken."""

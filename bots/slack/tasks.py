@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from core.errors import PaperboyError
+
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 3.0
@@ -22,7 +24,7 @@ def make_turns() -> asyncio.Semaphore:
     return asyncio.Semaphore(HANDED_ON_AT_ONCE)
 
 
-def look_after(*works: Coroutine[Any, Any, None]) -> asyncio.Future[list[None]]:
+def look_after(*works: Coroutine[Any, Any, None]) -> asyncio.Future[list[BaseException | None]]:
     """Begin what goes on until it is cancelled; one that breaks is told in the log, and the others go on."""
 
     def tell(task: asyncio.Task[None]) -> None:
@@ -32,7 +34,7 @@ def look_after(*works: Coroutine[Any, Any, None]) -> asyncio.Future[list[None]]:
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
         task.add_done_callback(tell)
-    return asyncio.gather(*tasks)
+    return asyncio.gather(*tasks, return_exceptions=True)  # so that cancelling it cancels those that go on
 
 
 class Tasks:
@@ -50,6 +52,8 @@ class Tasks:
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
+        except PaperboyError as failure:
+            log.error("Slack: something could not be done: %s", failure)
         except Exception:
             # The edge of the program: nobody waits for the task, so what broke is told here or nowhere.
             log.exception("Slack: something could not be done")

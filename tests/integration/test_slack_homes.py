@@ -13,6 +13,7 @@ from bots.slack.homes import Rhythm
 from bots.slack.visitors import FACT, KEPT_FOR, MOST, Visitors
 from core.chat import commands as c
 from core.chat.message import Kind, Message
+from core.errors import StoreError
 from core.store import State
 from tests.fakes import MemoryStore, make_change, make_delivery, make_subscription
 from tests.integration.slack_rooms import WAYS, Clock, listening, open_room
@@ -149,6 +150,29 @@ async def test_who_has_everything_deleted_is_forgotten_as_a_visitor_too_and_sees
     await room.shows("It is deleted")
     await room.drawn(ALICE, "Nothing comes to you alone yet")
     assert ME not in str(await room.store.fact(FACT))
+
+
+async def test_when_a_workspace_has_everything_deleted_nobodys_home_shows_it_any_longer(room):
+    await subscribe(room, "here", HERE, "kernels")
+    room.server.profiles[ALICE] = {"is_owner": True}
+    await open_home(room, ALICE, CAROL)
+    view = await room.drawn(ALICE, "kernels")
+    await room.server.press_in_view(view, "paperboy-home:erase:2", value="workspace")
+    await room.shows("It is deleted")
+    for person in (ALICE, CAROL):
+        await room.drawn(person, "No channel you are in gets papers yet")
+    assert "slack:" not in str(await room.store.fact(FACT))
+
+
+async def test_what_cannot_be_deleted_is_said_and_nothing_is_claimed(room):
+    await open_home(room, ALICE)
+
+    async def forget(address):
+        raise StoreError(f"{address} cannot be forgotten: no space left.")
+
+    room.store.forget = forget
+    await room.server.press_in_view(await room.drawn(ALICE), "paperboy-home:erase", value="me")
+    await room.shows("Nothing was deleted: ")
 
 
 async def test_a_workspace_that_removed_paperboy_has_no_homes_kept(room):
