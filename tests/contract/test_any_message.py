@@ -167,6 +167,8 @@ async def test_nobody_is_pinged(platform, message):
         if platform.name == "discord":
             assert payload["allowed_mentions"] == {"parse": []}
             assert [problem for problem in problems(payload) if "mentioned" in problem] == []
+        if platform.name == "email":
+            assert not re.search(r"<(?:!(?!doctype|--)|[@#])", payload["html"])
 
 
 def without_values(part):
