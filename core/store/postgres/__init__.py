@@ -37,7 +37,3 @@ class PostgresStore(Subscriptions, Deliveries, Notes, People):
             StoreError: it cannot be reached, or its schema is older or newer.
         """
         return cls(await Database.open(url, size=size, patience=patience), clock)
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        await self._database.close()
