@@ -54,7 +54,7 @@ async def prepared(store):
     return library, newsroom
 
 
-async def test_a_digest_of_one_part_is_composed_in_two_trips_and_delivered_in_five(wire, store):
+async def test_a_digest_of_one_part_is_composed_in_two_trips_and_delivered_in_five_at_most(wire, store):
     library, newsroom = await prepared(store)
     (due,) = await due_subscriptions(store, MORNING)
     before = wire.trips
@@ -69,7 +69,7 @@ async def test_a_digest_of_one_part_is_composed_in_two_trips_and_delivered_in_fi
     before = wire.trips
     await courier.drain()  # one trip for all that is open
     await courier.settled()
-    assert wire.trips - before == 1 + 5
+    assert wire.trips - before <= 1 + 5
     assert (await store.delivery("s1", waiting.day)).state is State.SENT
     assert len(platform.posts) == 1
     await library.close()
