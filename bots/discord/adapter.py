@@ -42,7 +42,7 @@ from bots.refusals import Refusals
 from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock, system_clock
-from core.delivery.platform import Answer, PartSent, Payload, Receipt
+from core.delivery.platform import Answer, Ear, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
 from core.store import Store
@@ -72,6 +72,7 @@ class Discord:
 
     name = "discord"
     can_edit = True
+    ear = Ear.CONNECTION
 
     def __init__(  # noqa: PLR0913 - each has its default, and `from_settings` is what most call
         self,
@@ -157,6 +158,14 @@ class Discord:
 
     async def _post_elsewhere(self, address: str, bodies: Sequence[Payload]) -> None:
         await self._posts.send(await self._places.channel(address), bodies, key=uuid4().hex, done=(), sent=None)
+
+    async def stand_by(self) -> None:
+        """Make sure of the token, then deliver over REST alone.
+
+        Raises:
+            DeliveryError: REVOKED when the token is not accepted.
+        """
+        await self._connection.stand_by()
 
     async def ready(self) -> None:
         """Return once the gateway was connected."""

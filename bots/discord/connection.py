@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -119,8 +120,29 @@ class Connection:
         else:
             log.info("Discord: commands registered")
 
+    async def stand_by(self) -> None:
+        """Make sure of the token, and leave the gateway to others until cancelled.
+
+        Raises:
+            DeliveryError: REVOKED when the token is not accepted.
+        """
+        pauses = itertools.count()
+        while True:
+            try:
+                await self._rest.call("GET", "/applications/@me")
+            except DeliveryError as error:
+                if error.kind is DeliveryFailure.REVOKED:
+                    raise
+                pause = min(self._first_pause * 2 ** next(pauses), _LONGEST_PAUSE)
+                log.warning("Discord: %s Trying again in %.0f s.", error, pause)
+                await asyncio.sleep(pause)
+            else:
+                break
+        self._connected.set()
+        await asyncio.Event().wait()
+
     async def ready(self) -> None:
-        """Return once the gateway was connected."""
+        """Return once the gateway was connected, or others see to that."""
         await self._connected.wait()
 
     def guilds(self) -> Sequence[discord.Guild] | None:
