@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIBRARY_FILE = "library.sqlite3"
+EXCHANGED_WITHIN = 15.0  # seconds without progress; whoever ends the service waits for it
 ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -290,7 +291,8 @@ def _share_vectors(settings: Settings, library: Library) -> SharedVectors | None
     from core.papers.shared_line import Line  # noqa: PLC0415 - without a database its client is not loaded
     from core.search.shared_vectors import SharedVectors  # noqa: PLC0415
 
-    return SharedVectors(library, Line(url.get_secret_value()), CachedModels(settings))
+    line = Line(url.get_secret_value(), patience=EXCHANGED_WITHIN)
+    return SharedVectors(library, line, CachedModels(settings))
 
 
 def read_calendar() -> Calendar:
