@@ -15,6 +15,8 @@ from core.store import State
 from core.store.postgres import PostgresStore
 from tests.fakes import TODAY, make_change, make_delivery, make_mark, make_subscription
 from tests.servers.postgres import PostgresServer
+from tests.servers.sources import SourcesServer
+from tests.shells import Shell
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
@@ -59,6 +61,18 @@ async def test_the_program_does_all_its_work_with_the_lesser_role(server):
     assert (await store.delivery("s1", TODAY)).state is State.SENDING
     assert await store.forget("slack:T1/") == 1
     await store.close()
+
+
+def test_papers_are_fetched_and_the_service_runs_with_the_lesser_role(server, tmp_path):
+    with SourcesServer() as sources:
+        shell = Shell(tmp_path, {**sources.environment, "DATABASE_URL": server.url("papers", "paperboy")})
+        with shell.start("run") as service:
+            service.page()
+            service.fetched()
+            ended = service.end()
+        assert ended.code == 0
+        assert " ERROR " not in ended.err
+        assert shell.run("search", "grokking").out.startswith("2 of 2 papers")
 
 
 @pytest.mark.parametrize(
