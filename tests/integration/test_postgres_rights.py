@@ -19,6 +19,8 @@ from core.store.postgres import PostgresStore
 from tests.fake_models import FakeModels
 from tests.fakes import TODAY, make_change, make_delivery, make_mark, make_subscription
 from tests.servers.postgres import PostgresServer
+from tests.servers.sources import SourcesServer
+from tests.shells import Shell
 from tests.shelves import join_library, make_record
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
@@ -67,11 +69,12 @@ async def test_the_program_does_all_its_work_with_the_lesser_role(server):
 
 
 async def test_papers_and_vectors_are_shared_with_the_lesser_role(server, tmp_path):
-    url, models = server.url("papers", "paperboy"), FakeModels()
-    async with join_library(tmp_path / "a", url, [make_record()]) as first, join_library(tmp_path / "b", url) as second:
-        await first.write(lambda connection: connection.execute("DELETE FROM records"))
+    url, models, paper = server.url("papers", "paperboy"), FakeModels(), make_record("x:1", "Wheat rust")
+    async with join_library(tmp_path / "a", url, [paper]) as first, join_library(tmp_path / "b", url) as second:
+        await first.set_fact("gone", "1")
+        await first.write(lambda connection: connection.execute("DELETE FROM facts WHERE name = 'gone'"))
         await second.follow()
-        assert await second.count() == 1
+        assert await second.paper("x:1") == await first.paper("x:1")
         for library in (first, second):
             vectors = SharedVectors(library, Line(url), models)
             async with vectors.turn() as mine:
@@ -80,6 +83,18 @@ async def test_papers_and_vectors_are_shared_with_the_lesser_role(server, tmp_pa
                     await reader.read_missing()
                     await reader.close()
             assert vectors.settled
+
+
+def test_papers_are_fetched_and_the_service_runs_with_the_lesser_role(server, tmp_path):
+    with SourcesServer() as sources:
+        shell = Shell(tmp_path, {**sources.environment, "DATABASE_URL": server.url("papers", "paperboy")})
+        with shell.start("run") as service:
+            service.page()
+            service.fetched()
+            ended = service.end()
+        assert ended.code == 0
+        assert " ERROR " not in ended.err
+        assert shell.run("search", "grokking").out.startswith("2 of 2 papers")
 
 
 @pytest.mark.parametrize(
