@@ -69,7 +69,8 @@ async def test_the_program_does_all_its_work_with_the_lesser_role(server):
 
 
 async def test_papers_and_vectors_are_shared_with_the_lesser_role(server, tmp_path):
-    url, models, paper = server.url("papers", "paperboy"), FakeModels(), make_record("x:1", "Wheat rust")
+    server.run("CREATE DATABASE others TEMPLATE papers")
+    url, models, paper = server.url("others", "paperboy"), FakeModels(), make_record("x:1")
     async with join_library(tmp_path / "a", url, [paper]) as first, join_library(tmp_path / "b", url) as second:
         await first.set_fact("gone", "1")
         await first.write(lambda connection: connection.execute("DELETE FROM facts WHERE name = 'gone'"))
