@@ -33,10 +33,12 @@ class Slate:
     Args:
         connection: a state of the library.
         pool: the papers.
+        ahead: ids of marked papers that will be asked for.
     """
 
-    def __init__(self, connection: sqlite3.Connection, pool: Pool) -> None:
+    def __init__(self, connection: sqlite3.Connection, pool: Pool, ahead: Sequence[str] = ()) -> None:
         self.pool = pool
+        self._ahead = ahead
         self._likeness: Likeness | None = None
         self._papers: dict[int, Paper] = {}
         self._words: dict[int, frozenset[str]] = {}
@@ -57,7 +59,7 @@ class Slate:
     def likeness(self, connection: sqlite3.Connection) -> Likeness:
         """Return how alike the papers are; made with the first call, which reads all their texts."""
         if self._likeness is None:
-            self._likeness = Likeness(connection, self.pool)
+            self._likeness = Likeness(connection, self.pool, self._ahead)
         return self._likeness
 
     def alike(self, connection: sqlite3.Connection, places: Sequence[int]) -> Vectors:
@@ -96,13 +98,18 @@ def _followed(connection: sqlite3.Connection, pool: Pool) -> list[str]:
 
 @dataclass(slots=True)
 class Slates:
-    """Slates that several digests of one moment share; not to be kept, since the library goes on."""
+    """Slates that several digests of one moment share; not to be kept, since the library goes on.
 
+    Attributes:
+        ahead: ids of the papers that were marked where digests are made for, in the order of these digests.
+    """
+
+    ahead: Sequence[str] = ()
     _made: dict[Window, Slate] = field(default_factory=dict)
 
     def get(self, connection: sqlite3.Connection, window: Window, make: Callable[[], Pool]) -> Slate:
         """Return the slate of a window; the first who asks has it made."""
-        slate = self._made.pop(window, None) or Slate(connection, make())
+        slate = self._made.pop(window, None) or Slate(connection, make(), self.ahead)
         self._made[window] = slate  # the one that was used last stands last
         while len(self._made) > MOST_SLATES:
             del self._made[next(iter(self._made))]

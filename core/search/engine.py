@@ -228,7 +228,7 @@ class Engine:
         def ask(connection: sqlite3.Connection) -> Matches:
             near = resolve_likes(connection, query)
             pool = self.pool(connection, window)
-            return Matches(len(pool), pool.upto, match_pool(connection, query, near, pool, self.ask(query)))
+            return Matches(len(pool), pool.upto, match_pool(connection, query, near, pool, self.ask(query, pool.known)))
 
         return await self._library.read(ask)
 
@@ -245,14 +245,17 @@ class Engine:
             self._last_pool = (state, Pool(connection, window, known))
         return self._last_pool[1]
 
-    def ask(self, query: Query) -> Asked | None:
+    def ask(self, query: Query, known: Known | None) -> Asked | None:
         """Return what an interest is about, as the model reads it; None where it has no words, or there is no model.
 
         For use in a thread. Interests stand for long, so that each is read once.
+
+        Args:
+            query: the interest.
+            known: what is known by meaning of the papers that it will be compared with.
         """
         text = asked_text(query)
-        known = self._known(query, text, ())
-        if known is None or not tokens(text):
+        if known is None or query.named or not tokens(text):
             return None
         key = (known.embedder.key, text, len(known.matrix) // MUCH_NEW)
         if key not in self._asked:
@@ -273,7 +276,9 @@ class Engine:
 
         def ask(connection: sqlite3.Connection) -> Match | None:
             pool = self.pool(connection, window)
-            return nearest_in_pool(connection, query, resolve_likes(connection, query), pool, self.ask(query))
+            return nearest_in_pool(
+                connection, query, resolve_likes(connection, query), pool, self.ask(query, pool.known)
+            )
 
         return await self._library.read(ask)
 
@@ -288,7 +293,7 @@ class Engine:
         def ask(connection: sqlite3.Connection) -> Verdict:
             near = resolve_likes(connection, query)
             pool = self.pool(connection, These((paper_id,)))
-            return explain_paper(connection, query, near, (pool, paper_id), self.ask(query))
+            return explain_paper(connection, query, near, (pool, paper_id), self.ask(query, pool.known))
 
         return await self._library.read(ask)
 
