@@ -10,6 +10,7 @@ from bots.fetching import counted
 from bots.house import LIBRARY_FILE, open_house
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import write_out
+from bots.terminal.upkeep import refuse_database
 from core.clock import system_clock
 from core.errors import LibraryError
 from core.settings import Settings
@@ -19,6 +20,7 @@ from core.store.backup import restore as restore_file
 
 async def backup(arguments: Namespace, settings: Settings) -> int:
     """Write everything that the data folder holds into one file, also while the service runs."""
+    refuse_database(settings, "backup")
     with show_progress("Backing up") as meter:
         await asyncio.to_thread(back_up, settings.home, arguments.file, system_clock(), meter.update)
     size = arguments.file.stat().st_size
@@ -30,6 +32,7 @@ async def backup(arguments: Namespace, settings: Settings) -> int:
 
 async def restore(arguments: Namespace, settings: Settings) -> int:
     """Put a backup into the data folder, which must be empty or not there yet."""
+    refuse_database(settings, "restore")
     contents = await asyncio.to_thread(restore_file, arguments.file, settings.home)
     made = f"{contents.made_at:%Y-%m-%d %H:%M} UTC"
     try:

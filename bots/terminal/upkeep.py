@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from bots.fetching import counted
 from bots.house import LIBRARY_FILE, open_house
 from bots.terminal.reading import write_out
+from core import database
 from core.errors import PaperboyError, UsageError
 from core.papers import library
 from core.settings import Settings
@@ -24,20 +25,42 @@ CARRIED = {".json", ".journal", ".key"}
 
 
 async def migrate(_arguments: Namespace, settings: Settings) -> int:
-    """Bring the data folder to this version."""
-    store_version = await embedded.migrate(settings.home)
+    """Bring the data folder, and the database where there is one, to this version."""
+    store = await _migrate_store(settings)
     path = settings.home / LIBRARY_FILE
     if not path.exists():
-        write_out(f"The store is at version {store_version}; there is no library yet.")
+        write_out(f"{store}; there is no library yet.")
         return 0
     before, after = await asyncio.to_thread(library.migrate, path)
-    moved = f"went from version {before} to {after}" if before != after else f"is at version {after}"
-    write_out(f"The store is at version {store_version}; the library {moved}.")
+    write_out(f"{store}; the library {_moved(before, after)}.")
     return 0
+
+
+async def _migrate_store(settings: Settings) -> str:
+    url = settings.secrets.database_url
+    if url is None:
+        return f"The store is at version {await embedded.migrate(settings.home)}"
+    before, after = await asyncio.to_thread(database.migrate, url.get_secret_value())
+    return f"The database {database.place(url.get_secret_value())} {_moved(before or 'none', after)}"
+
+
+def _moved(before: object, after: object) -> str:
+    return f"went from version {before} to {after}" if before != after else f"is at version {after}"
+
+
+def refuse_database(settings: Settings, what: str) -> None:
+    """Refuse what knows data folders alone.
+
+    Raises:
+        PaperboyError: the state lies in a database.
+    """
+    if settings.shares_state:
+        raise PaperboyError(f"DATABASE_URL is set, and {what} knows data folders alone; use pg_dump for the database.")
 
 
 async def move(arguments: Namespace, settings: Settings) -> int:
     """Copy everything to another data folder, check it, and leave the old one untouched; safe to repeat."""
+    refuse_database(settings, "move")
     target = read_target(arguments.to)
     if target.resolve() == settings.home.resolve():
         raise UsageError(f"--to: {target} is the data folder in use; name another.")
