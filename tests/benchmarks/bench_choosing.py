@@ -99,7 +99,7 @@ async def measure(folder: Path, count: int) -> None:
         engine = Engine(library, Meaning(folder, models))
         orders = make_orders(count, [record.id for record in past], chance)
         for order in orders:
-            engine.ask(order.query, engine._meaning.open())
+            engine.ask(order.query, engine._meaning.look())
         empty = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         alone = await choose_all(orders[:ALONE], engine, library, shared=False) / ALONE
         for part in (count // 4, count // 2, count):
