@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "why": "bots.terminal.reading:why",
     "fetch": "bots.terminal.loading:fetch",
     "import": "bots.terminal.loading:load",
-    "subscriptions": "bots.terminal.subscriptions:subscriptions",
+    "subscriptions": "bots.terminal.listed:subscriptions",
     "doctor": "bots.terminal.doctor:doctor",
     "stats": "bots.terminal.stats:stats",
     "backup": "bots.terminal.backup:backup",

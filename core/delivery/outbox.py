@@ -13,7 +13,7 @@ import msgspec
 from core.chat.editions import Edition
 from core.chat.message import Message, plain, text
 from core.chat.newsroom import Moment, Newsroom
-from core.chat.render import next_words
+from core.chat.times import next_words
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
 from core.store import Delivery, State, Store
