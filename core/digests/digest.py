@@ -18,7 +18,7 @@ from core.digests.variety import LOOKED_AT, vary
 from core.errors import QueryError
 from core.papers.library import Library
 from core.papers.windows import Window
-from core.search.engine import Engine, resolve_likes
+from core.search.engine import Engine
 from core.search.interests import Fit, fit_interest
 from core.search.pool import Mask
 from core.search.query import Query
@@ -124,8 +124,8 @@ async def compose(order: Order, *, engine: Engine, library: Library, slates: Sla
 
 def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates: Slates) -> Digest:
     """Choose the papers of a digest out of one state of the library; see `compose`."""
-    near = resolve_likes(connection, order.query)
     slate = slates.get(connection, order.window, lambda: engine.pool(connection, order.window))
+    near = slate.near(connection, order.query)
     fit = fit_interest(connection, order.query, near, slate.pool, engine.ask(order.query, slate.pool.known))
     wanted = np.flatnonzero(fit.wanted)
     fresh = wanted
@@ -216,7 +216,7 @@ def _suiting_others(
     found: list[tuple[int, Mask]] = []
     for number, query in order.others:
         with suppress(QueryError):  # `like:` of a paper that is not held; its own digest tells
-            near = resolve_likes(connection, query)
+            near = slate.near(connection, query)
             found.append(
                 (number, fit_interest(connection, query, near, slate.pool, engine.ask(query, slate.pool.known)).wanted)
             )

@@ -63,6 +63,10 @@ class Asking:
         self._known[name] = found
         return Asked(found.vector, found.least, known.embedder.least_cosine)
 
+    def close(self) -> None:
+        """Wait until all is kept."""
+        self._kept.close()
+
 
 def _is_old(papers: int, now: int) -> bool:
     return not papers <= now < papers + max(MUCH_NEW, NEW_SHARE * papers)

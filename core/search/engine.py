@@ -242,6 +242,10 @@ class Engine:
             self._last_pool = (state, Pool(connection, window, known))
         return self._last_pool[1]
 
+    def close(self) -> None:
+        """Wait until what was learned of interests is kept; a process that ends without loses nothing of it either."""
+        self._asking.close()
+
     def ask(self, query: Query, known: Known | None) -> Asked | None:
         """Return what an interest is about, as the model reads it; see `asking.py`. For use in a thread."""
         return self._asking.ask(query, known)

@@ -62,11 +62,13 @@ class KeptInterests:
     Args:
         folder: the data folder.
         clock: tells the day of a use.
+        most: interests that are kept.
     """
 
-    def __init__(self, folder: Path, clock: Clock = system_clock) -> None:
+    def __init__(self, folder: Path, clock: Clock = system_clock, *, most: int = MOST) -> None:
         self.path = folder / FILE
         self._clock = clock
+        self._most = most
         self._lock = Lock()
         self._reader: sqlite3.Connection | None = None
         self._waiting: dict[bytes, Kept] = {}
@@ -150,7 +152,7 @@ class KeptInterests:
                 connection.execute("DELETE FROM interests WHERE used < ?", ((now - UNUSED).date().isoformat(),))
                 (count,) = connection.execute("SELECT count(*) FROM interests").fetchone()
                 oldest = "SELECT name FROM interests ORDER BY used LIMIT ?"
-                connection.execute(f"DELETE FROM interests WHERE name IN ({oldest})", (max(count - MOST, 0),))  # noqa: S608 - ours
+                connection.execute(f"DELETE FROM interests WHERE name IN ({oldest})", (max(count - self._most, 0),))  # noqa: S608 - ours
 
     def _refuse(self, error: Exception) -> None:
         """Keep nothing any more; a file that is no database of this version is thrown away, for the next start."""
