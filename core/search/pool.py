@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.papers.library import newest_listing
+from core.papers.schema import gathered
 from core.papers.tokens import tokens
 from core.papers.windows import Window, paper_condition
 from core.search.lexical import SUBJECT, Near, Sql, condition
@@ -90,10 +91,8 @@ class Pool:
         if not len(self):
             return np.zeros(0, np.int64)
         ends = (int(self.numbers[0]), int(self.numbers[-1]))
-        rows = connection.execute(
-            "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?", (expression, *ends)
-        )
-        held = np.fromiter((row for (row,) in rows), np.int64)
+        sql = "SELECT json_group_array(rowid) FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?"
+        held = np.array(gathered(connection, sql, (expression, *ends)), np.int64)
         places = np.searchsorted(self.numbers, held)
         found: NDArray[np.int64] = places[self.numbers[places] == held]
         return found
@@ -104,10 +103,10 @@ class Pool:
             return ~self.meets(connection, node.child, near)
         if node not in self._masks:
             holds = condition(node, near)
-            sql = f"SELECT p.number FROM papers p WHERE {self._listed.text} AND {holds.text}"  # noqa: S608 - compiled
-            rows = connection.execute(sql, (*self._listed.values, *holds.values))
-            met = np.fromiter((number for (number,) in rows), np.int64)
-            self._masks[node] = np.isin(self.numbers, met, assume_unique=True)
+            where = f"{self._listed.text} AND {holds.text}"
+            sql = f"SELECT json_group_array(p.number) FROM papers p WHERE {where}"  # noqa: S608 - compiled
+            met = gathered(connection, sql, (*self._listed.values, *holds.values))
+            self._masks[node] = np.isin(self.numbers, np.array(met, np.int64), assume_unique=True)
         return self._masks[node]
 
     def weigh(self, connection: sqlite3.Connection, words: Sequence[str]) -> list[float]:
