@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import AsyncExitStack
 
-from core.clock import Clock
+from core.clock import Clock, SteeredClock
 from core.settings import Settings
 from core.store import Store
 from core.store.embedded import EmbeddedStore
@@ -29,4 +29,6 @@ async def open_state(settings: Settings, stack: AsyncExitStack, *, owner: bool, 
         stack.callback(FolderLock(settings.home).release)
     store = await PostgresStore.open(url.get_secret_value(), size=settings.database.connections, clock=clock)
     stack.push_async_callback(store.close)
+    if isinstance(clock, SteeredClock):
+        await clock.follow(store.database.now)
     return store

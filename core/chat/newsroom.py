@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -93,15 +93,25 @@ class Newsroom:
         everyone = settings.chat.everyone_may_subscribe
         self.tastes = Tastes(store=store, library=library, everyone_may_reset=everyone)
 
-    def alone(self, address: str) -> asyncio.Lock:
-        """Return what is held while something is composed for a place and until the store knows its papers.
+    @asynccontextmanager
+    async def alone(self, address: str) -> AsyncIterator[None]:
+        """Hold a place while something is composed for it and until the store knows its papers.
 
         Two that compose for one place at the same moment would both choose what neither has shown yet.
         """
-        return self._alone.setdefault(address, asyncio.Lock())
+        async with self._alone.setdefault(address, asyncio.Lock()), self._store.alone(f"place {address}"):
+            yield
 
-    async def begin(self, places: Iterable[str]) -> Moment:
-        """Return what the digests of this moment will share; `places` are their addresses, in the order they come."""
+    def is_busy(self, address: str) -> bool:
+        """Whether this process holds a place."""
+        return address in self._alone and self._alone[address].locked()
+
+    async def begin(self, places: Iterable[str] = ()) -> Moment:
+        """Return what the digests of this moment will share.
+
+        Args:
+            places: their addresses, in the order they come, as far as that is known.
+        """
         marks: dict[str, list[Mark]] = {}
         for mark in await self._store.marks():
             marks.setdefault(mark.place, []).append(mark)
