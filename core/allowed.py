@@ -22,6 +22,9 @@ TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}")
 MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]+(?=@)")
 
+SHARDS = re.compile(r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?/(?P<total>[1-9][0-9]{0,4})")
+"""Which of how many: `FIRST-LAST/TOTAL`, from 0."""
+
 
 def check_url(value: str) -> str:
     """Return an address without the slash at its end."""
@@ -122,6 +125,20 @@ def _check_hash(value: str) -> str:
 
 Hash = Annotated[str, AfterValidator(_check_hash)]
 OptionalHash = Annotated[str, AfterValidator(lambda value: value and _check_hash(value))]
+
+
+def check_shards(value: str) -> str:
+    """Return which of how many shards, as it is.
+
+    Raises:
+        ValueError: it names no shards.
+    """
+    found = SHARDS.fullmatch(value)
+    if found is None or not int(found["first"]) <= int(found["last"] or found["first"]) < int(found["total"]):
+        raise ValueError("FIRST-LAST/TOTAL with numbers from 0 and below the total, as 0-3/8")
+    return value
+
+
 Url = Annotated[str, AfterValidator(check_url)]
 OptionalUrl = Annotated[str, AfterValidator(lambda value: value and check_url(value))]
 SmtpUrl = Annotated[str, AfterValidator(check_smtp_url)]

@@ -33,6 +33,7 @@ from core.allowed import (
     Zone,
     check_line,
     check_proxies,
+    check_shards,
     check_url,
     check_ways,
     sentence_about,
@@ -177,6 +178,7 @@ class Discord(_Table):
     api_url: OptionalUrl = ""
     gateway_url: OptionalUrl = ""
     application_id: Annotated[str, Field(pattern=r"^([0-9]{15,20})?$")] = ""
+    shards: Annotated[str, AfterValidator(lambda value: value and check_shards(value))] = ""
 
 
 class Email(_Table):

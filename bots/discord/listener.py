@@ -8,7 +8,7 @@ cannot: without any connection yet it fails on a missing socket, and its pauses 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -54,12 +54,13 @@ class Listener(discord.AutoShardedClient):
         servers: told which servers paperboy joins and leaves.
         on_connect: called each time that a connection is up.
         gateway_url: where to resume instead of where Discord says; empty means as Discord says.
+        numbers: which of the connections are this process's; None for all.
         shards: over how many connections Discord spreads our servers. discord.py would ask by itself, but then connect
             where the answer says, past an address that was set.
         trace: sees every call to the REST API.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has its default
         self,
         replies: Replies | None = None,
         *,
@@ -68,6 +69,7 @@ class Listener(discord.AutoShardedClient):
         on_connect: Callable[[], object] = bool,
         gateway_url: str = "",
         shards: int = 1,
+        numbers: Sequence[int] | None = None,
         trace: aiohttp.TraceConfig | None = None,
     ) -> None:
         # paperboy has no voice; discord.py would warn about missing libraries for it.
@@ -77,6 +79,7 @@ class Listener(discord.AutoShardedClient):
         super().__init__(
             intents=intents,
             shard_count=shards,
+            shard_ids=list(range(shards)) if numbers is None else list(numbers),
             max_messages=None,
             guild_ready_timeout=GUILDS_WAIT,
             http_trace=trace or aiohttp.TraceConfig(),
@@ -144,6 +147,11 @@ class Listener(discord.AutoShardedClient):
             await (self._servers.seen(guild) if joined else self._servers.left(guild))
         except StoreError as error:
             log.error("Discord: a server that was joined or left could not be kept: %s", error)
+
+    def knows_of(self, server: int) -> bool:
+        """Whether one of our connections is told of a server; see the link above."""
+        count = self.shard_count or 1
+        return self.shard_ids is None or (server >> 22) % count in self.shard_ids
 
     async def on_shard_ready(self, shard: int) -> None:
         """Stay with the address that was set: READY names Discord's own one for resuming."""

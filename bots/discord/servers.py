@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -20,7 +20,7 @@ from bots.discord.dialogs import NEW
 from bots.discord.permissions import missing_to_post
 from core.chat.message import Kind, Message, Span, text
 from core.clock import Clock
-from core.digests.subscription import Pause, Subscription
+from core.digests.subscription import Pause
 from core.errors import DeliveryError, DeliveryFailure, StoreError, log_level
 from core.store import Change, Store
 
@@ -74,12 +74,11 @@ class Servers:
         self._store = store
         self._clock = clock
         self._tell = tell
-        self._lock = asyncio.Lock()
 
     async def seen(self, guild: discord.Guild) -> None:
         """Greet a server that paperboy has just joined; what was paused when it left goes on by itself."""
         name, now = str(guild.id), self._clock()
-        async with self._lock:
+        async with self._store.alone("discord servers"):
             known = await self._read()
             before = known.get(name)
             if before is not None and before.left is None:
@@ -102,11 +101,10 @@ class Servers:
 
     async def left(self, guild: discord.Guild) -> None:
         """Pause what the channels of a server receive, and begin to count the days until it is forgotten."""
-        here = {f"discord:{place.id}" for place in (*guild.channels, *guild.threads)}
-        async with self._lock:
+        async with self._store.alone("discord servers"):
             known = await self._read()
             before = known.get(str(guild.id), _Known())
-            await self._leave(known, str(guild.id), {*before.places, *here})
+            await self._leave(known, str(guild.id), {*before.places, *_all_places(guild)})
         log.info("Discord: removed from a server; its subscriptions are paused")
 
     async def _leave(self, known: dict[str, _Known], name: str, places: Iterable[str]) -> None:
@@ -119,21 +117,41 @@ class Servers:
                 change = Change(now, item.address, "paperboy", f"paused #{item.number}: removed from the server")
                 await self._store.replace_subscription(paused, change)
 
-    async def round(self, guilds: Iterable[discord.Guild]) -> None:
+    async def erase(self, name: str, guild: discord.Guild | None) -> None:
+        """Forget at once all that is kept about the channels of a server, given its id; paperboy may stay in it.
+
+        Raises:
+            StoreError: not all of it is forgotten.
+        """
+        async with self._store.alone("discord servers"):
+            known = await self._read()
+            for address in sorted({*known.get(name, _Known()).places, *_all_places(guild)}):
+                await self._store.forget(address)
+            known.pop(name, None)
+            await self._write(known if guild is None else {**known, name: _Known()})
+
+    async def round(self, guilds: Iterable[discord.Guild], is_ours: Callable[[int], bool] = lambda _: True) -> None:
         """Notice servers that were left while nobody listened, and forget those that were left long ago.
+
+        Args:
+            guilds: where paperboy is, of those that this process would know of.
+            is_ours: tells by a server's id whether this process would know of it.
 
         Raises:
             StoreError: what is kept cannot be read or changed.
         """
         here = {str(guild.id): guild for guild in guilds}
-        async with self._lock:
+        async with self._store.alone("discord servers"):
             known = await self._read()
-            subscriptions = await self._store.subscriptions()
+            used = {item.address for item in await self._store.subscriptions()}
+            used |= {mark.place for mark in await self._store.marks()}
             for name, guild in here.items():
                 if not guild.unavailable:
-                    known[name] = _Known(places=tuple(_places_in(guild, subscriptions)))
+                    # A thread that was archived meanwhile is none that the gateway tells of, and still one of them.
+                    before = used.intersection(known.get(name, _Known()).places)
+                    known[name] = _Known(places=tuple(sorted({*before, *_places_in(guild, used)})))
             await self._write(known)
-            for name in [name for name, item in known.items() if item.left is None and name not in here]:
+            for name in [name for name, item in known.items() if _is_missing(name, item, here, is_ours)]:
                 await self._leave(known, name, known[name].places)
                 known = await self._read()
             await self._forget_old(known)
@@ -157,12 +175,20 @@ class Servers:
         await self._store.set_fact(_FACT, msgspec.json.encode(known).decode())
 
 
-def _places_in(guild: discord.Guild, subscriptions: Iterable[Subscription]) -> Iterator[str]:
-    addresses = dict.fromkeys(item.address for item in subscriptions)
+def _is_missing(name: str, known: _Known, here: Container[str], is_ours: Callable[[int], bool]) -> bool:
+    return known.left is None and name not in here and is_ours(int(name))
+
+
+def _places_in(guild: discord.Guild, addresses: Iterable[str]) -> Iterator[str]:
     for address in addresses:
         number = address.removeprefix("discord:")
         if number.isascii() and number.isdigit() and guild.get_channel_or_thread(int(number)) is not None:
             yield address
+
+
+def _all_places(guild: discord.Guild | None) -> Iterator[str]:
+    for place in (*guild.channels, *guild.threads) if guild is not None else ():
+        yield f"discord:{place.id}"
 
 
 def _where_to_greet(guild: discord.Guild) -> Iterator[str]:
@@ -174,12 +200,17 @@ def _where_to_greet(guild: discord.Guild) -> Iterator[str]:
         yield f"discord:@{guild.owner_id}"
 
 
-async def care_for(servers: Servers, guilds: Callable[[], Iterable[discord.Guild] | None], every: float) -> None:
+async def care_for(
+    servers: Servers,
+    guilds: Callable[[], Iterable[discord.Guild] | None],
+    is_ours: Callable[[int], bool],
+    every: float,
+) -> None:
     """Take a round now and then, as long as somebody knows which servers there are; ends when it is cancelled."""
     while True:
         if (here := guilds()) is not None:
             try:
-                await servers.round(here)
+                await servers.round(here, is_ours)
             except StoreError as error:
                 log.log(log_level(error), "Discord: servers could not be looked after: %s", error)
         await asyncio.sleep(every)
