@@ -219,7 +219,7 @@ def migrate(url: str) -> tuple[str | None, str]:
 
     with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
-        before = _version(connection)
+        before = version_of(connection)
         if before is not None and before > NEWEST:
             raise StoreError(wrong_version(before))
         if before != NEWEST:
@@ -232,7 +232,7 @@ def migrate(url: str) -> tuple[str | None, str]:
         return before, NEWEST
 
 
-def _version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
+def version_of(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
     """Do as `read_version` does, over a connection that does not wait for others in an event loop."""
     row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,)).fetchone()
     if row is None or not row[0]:
@@ -265,6 +265,8 @@ def explained(url: str) -> Iterator[None]:
 
 
 def _is_unreachable(error: Exception) -> bool:
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):  # of what was asked, by a database that answers
+        return False
     return isinstance(error, psycopg.OperationalError | PoolTimeout | OSError)
 
 

@@ -558,7 +558,7 @@ async def test_half_a_character_is_refused_in_one_sentence_and_changes_nothing(s
         lambda half: store.add_subscription(make_subscription(interests=half), make_change()),
         lambda half: store.enqueue(make_delivery(note=half)),
         lambda half: store.set_fact("name", half),
-        lambda half: store.keep_text(half),
+        store.keep_text,
         lambda half: store.mark(make_mark(person=half)),
     ]
     for attempt in attempts:

@@ -42,7 +42,7 @@ class Notes(Asking):
 
     async def mark(self, mark: Mark) -> bool:
         """Keep a mark or take it back; asked twice, the second takes back what the first did."""
-        about = f"vote {mark.place}" if mark.kind in VOTES else mark.kind
+        about = about_mark(mark)
         values = {
             "person": mark.person,
             "paper": mark.paper,
@@ -115,3 +115,8 @@ class Notes(Asking):
         """Return what was noted last of a delivery."""
         found: str | None = await self._value("SELECT step FROM letters WHERE key = %s", (key,))
         return found
+
+
+def about_mark(mark: Mark) -> str:
+    """Return what a person has one mark of for a paper: a vote in each place, or a kind anywhere."""
+    return f"vote {mark.place}" if mark.kind in VOTES else mark.kind
