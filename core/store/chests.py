@@ -16,14 +16,18 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from core.errors import StoreError
-from core.papers.replicated import TABLES
+from core.papers.replicated import OWN_FACTS, TABLES
+from core.search.postings import IDENTITY
 
 SUBSCRIPTIONS, CHANGES, DELIVERIES, MARKS = "subscriptions", "changes", "deliveries", "marks"
 TEXTS, FACTS, SEALED, CORRESPONDENTS, LETTERS = "kept texts", "facts", "sealed texts", "correspondents", "letters"
 STATE = (SUBSCRIPTIONS, CHANGES, DELIVERIES, MARKS, TEXTS, FACTS, SEALED, CORRESPONDENTS, LETTERS)
 
 LIBRARY = {f"library {table.name}": table for table in TABLES}
-PAPERS = "library papers"
+PAPERS, LIBRARY_FACTS = "library papers", "library facts"
+LEFT_BEHIND = OWN_FACTS | {IDENTITY}
+"""Facts of a library that are not carried: what is true of one machine, and what tells one library from any other."""
+
 LISTED = "library listed"
 """One row, with the highest number that the listing log has given; none where there is no library."""
 

@@ -21,7 +21,7 @@ from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.papers.library import number_behind
 from core.papers.replica import last_listed, put_rows
-from core.papers.replicated import OWN_FACTS, Table
+from core.papers.replicated import Table
 from core.papers.schema import apply_steps, connect, explained, prepare, transaction
 from core.papers.word_index import note_rules
 from core.store import Change, Delivery, Mark, State, covers
@@ -31,6 +31,7 @@ from core.store.chests import (
     DELIVERIES,
     EVERYWHERE,
     FACTS,
+    LEFT_BEHIND,
     LETTERS,
     LIBRARY,
     LISTED,
@@ -116,7 +117,7 @@ def _table_rows(library: sqlite3.Connection, table: Table) -> Iterator[Any]:
     query = f"SELECT {', '.join(table.columns)} FROM {table.name} ORDER BY {', '.join(table.keys)}"  # noqa: S608 - ours
     real = [kind == "float8" for kind in table.columns.values()]
     for row in library.execute(query):
-        if table.name == "facts" and row[0] in OWN_FACTS:
+        if table.name == "facts" and row[0] in LEFT_BEHIND:
             continue
         yield tuple(
             float(value) if is_real and value is not None else value for value, is_real in zip(row, real, strict=True)

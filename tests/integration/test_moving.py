@@ -25,6 +25,7 @@ from core.store.moving import copy_folder, fill_database, fill_folder
 from core.store.postgres import PostgresStore, chest
 from core.store.postgres.chest import DERIVED, read_database
 from core.store.texts import text_token
+from tests.chests import Given, everything, whole_database, whole_folder
 from tests.fakes import NOON, TODAY, make_change, make_delivery, make_mark, make_subscription, read_whole
 from tests.shelves import listed, make_record, make_signal
 
@@ -36,25 +37,6 @@ def silent(_done, _total):
 def into_database(source, url):
     with chest.fill_database(url) as target:
         return fill_database(source, target, "The database", silent)
-
-
-def everything(source):
-    """All rows of all drawers, in an order that does not depend on where they lie."""
-    return {
-        drawer: list(source.rows(drawer)) if drawer in c.ORDERED else sorted(source.rows(drawer), key=repr)
-        for drawer in source.drawers
-        if drawer not in {c.MODELS, c.VECTORS}
-    }
-
-
-def whole_folder(folder):
-    with read_folder(folder) as source:
-        return everything(source)
-
-
-def whole_database(url):
-    with read_database(url) as source:
-        return everything(source)
 
 
 async def fill_library(path, batches=2):
@@ -319,7 +301,7 @@ NAME = st.one_of(
     st.sampled_from(["\0", "\1\0\1", "a\1b", "👩‍👩‍👧", "\ufeff\u202e", "\\N", "\t\r\n", "{},\"'"]),
 )
 TEXT = NAME | st.builds(long_text)
-INSTANT = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))  # noqa: DTZ001
+INSTANT = st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))
 DAY = st.dates(date(2020, 1, 1), date(2035, 1, 1))
 SMALL = st.integers(1, 2**31 - 1)
 SUBSCRIPTION = st.builds(
@@ -360,28 +342,14 @@ STATE = st.fixed_dictionaries(
 )
 
 
+STATE_TABLES = [table for table in chest.FILLED if not table.startswith("library_")] + ["library_batches"]
 PHASES = [phase for phase in Phase if phase is not Phase.shrink]  # a failure is readable as it is, and shrinking slow
-
-
-class Given:
-    """A chest of what a test thought up."""
-
-    drawers = c.STATE
-
-    def __init__(self, state):
-        self._state = state
-
-    def rows(self, drawer):
-        return iter(self._state[drawer])
-
-    def count(self, drawer):
-        return len(self._state[drawer])
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, phases=PHASES)
 @given(state=STATE)
 def test_any_state_goes_into_a_folder_a_database_and_a_folder_again_and_is_the_same(database_url, state):
-    expected = everything(Given(state)) | dict.fromkeys((*c.LIBRARY, c.LISTED), [])
+    expected = everything(Given(state)) | {drawer: [] for drawer in (*c.LIBRARY, c.LISTED)}
     with TemporaryDirectory() as root, closing(psycopg.connect(database_url, autocommit=True)) as connection:
         first, second = Path(root) / "first", Path(root) / "second"
         fill_folder(Given(state), first, silent)
@@ -392,5 +360,5 @@ def test_any_state_goes_into_a_folder_a_database_and_a_folder_again_and_is_the_s
             with read_database(database_url) as source:
                 fill_folder(source, second, silent)
         finally:
-            connection.execute("; ".join(f"DELETE FROM {table}" for table in chest.FILLED))
+            connection.execute("; ".join(f"DELETE FROM {table}" for table in STATE_TABLES))
         assert whole_folder(second) | {c.LISTED: []} == expected

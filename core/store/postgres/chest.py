@@ -26,8 +26,10 @@ from core.store.chests import (
     DELIVERIES,
     EVERYWHERE,
     FACTS,
+    LEFT_BEHIND,
     LETTERS,
     LIBRARY,
+    LIBRARY_FACTS,
     LISTED,
     MARKS,
     MODELS,
@@ -153,7 +155,8 @@ class DatabaseChest:
                 head, _ = read_head(self._shared)
                 yield from [(head.listed,)] if head.batch else []
             elif drawer in LIBRARY:
-                yield from read_rows(self._shared, LIBRARY[drawer], -1)
+                rows = read_rows(self._shared, LIBRARY[drawer], -1)
+                yield from (row for row in rows if not (drawer == LIBRARY_FACTS and row[0] in LEFT_BEHIND))
             else:
                 yield from self._read(_KEPT[drawer])
 
@@ -184,8 +187,9 @@ class DatabaseChest:
         return nullcontext(self)
 
     def holds_anything(self) -> bool:
-        """Whether there is a row in any of the tables."""
-        parts = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in (*FILLED, "library_batches"))
+        """Whether anybody has kept anything; whatever was kept of papers is a batch."""
+        tables = (*(kept.table for kept in _KEPT.values()), "library_batches")
+        parts = " OR ".join(f"EXISTS (SELECT FROM {table})" for table in tables)
         return bool(self._number(f"SELECT ({parts})::int"))
 
     def where(self) -> tuple[Any, ...]:
