@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from select import select
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 import psycopg
 import psycopg.errors
 from psycopg import AsyncConnection, BaseConnection
 from psycopg.abc import Buffer
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ConnStatus
 from psycopg.types.string import StrDumperUnknown, TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -29,9 +31,11 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "paperboy_version"
-NEWEST = "0003"
+NEWEST = "0004"
 """The version of the schema that this program needs: the last file's in `migrations/versions`."""
 
+NAME = "paperboy"
+"""How its connections are called in the database; a role stands behind it."""
 CONNECT_SECONDS = 10
 PATIENCE: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
@@ -40,6 +44,8 @@ PATIENCE: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+RECONNECT_SECONDS = 5.0
+"""How long the pool tries by itself; afterwards each who asks lets it try anew, and no pause grows long."""
 LOOK_SECONDS = 15.0  # between two looks whether a connection that holds something is alive
 # A machine that vanished must not shut out the others, so the server looks, too.
 NOTICED = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
@@ -57,15 +63,18 @@ class Database:
     def __init__(self, url: str, pool: AsyncConnectionPool[Connection]) -> None:
         self.url = url
         self._pool = pool
+        self._away_since: float | None = None
+        self._closed = False
 
     @classmethod
-    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False) -> Self:
+    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False, patience: float = WAIT_SECONDS) -> Self:
         """Connect, and check that the schema is of this version; an empty database is given one.
 
         Args:
             url: postgresql://USER:PASSWORD@HOST:PORT/NAME, with libpq's parameters behind `?`.
             size: connections at most.
             upgrade: whether an older schema is brought to this version.
+            patience: seconds that somebody waits for a connection.
 
         Raises:
             StoreError: it cannot be reached, or its schema is older or newer.
@@ -76,20 +85,47 @@ class Database:
                 await asyncio.to_thread(migrate, url)
             elif found != NEWEST:
                 raise StoreError(wrong_version(found))
+
+            async def check(connection: Connection) -> None:
+                if _is_closed(connection):
+                    await pool.check()  # one that was closed while nobody used it is rarely alone
+                    raise psycopg.OperationalError("the connection was closed")
+
             pool = AsyncConnectionPool(
-                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure, check=_check,
-                kwargs={"autocommit": True, "application_name": "paperboy", **PATIENCE},
-                reconnect_timeout=float("inf"), max_idle=300, name="paperboy",
+                url, min_size=1, max_size=size, open=False, timeout=patience, configure=_configure, check=check,
+                kwargs={"application_name": NAME, **PATIENCE},
+                reconnect_timeout=RECONNECT_SECONDS, max_idle=300, name="paperboy",
             )  # fmt: skip
+            # What its attempts come to is told once, below.
+            logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
             await pool.open(wait=True, timeout=WAIT_SECONDS)
         return cls(url, pool)
 
+    @property
+    def pool(self) -> AsyncConnectionPool[Connection]:
+        """The connections, for libraries that use them in their own way."""
+        return self._pool
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection that commits each statement by itself."""
-        with explained(self.url):
-            async with self._pool.connection() as connection:
-                yield connection
+        """Lend a connection that commits each statement by itself.
+
+        Raises:
+            StoreUnreachable: the database cannot be reached. That is told to the log once, and once that it is back.
+        """
+        asked_at = time.monotonic()
+        try:
+            with explained(self.url):
+                async with self._pool.connection() as connection:
+                    yield connection
+        except StoreUnreachable as error:
+            if self._away_since is None and not self._closed:
+                self._away_since = asked_at
+                log.error("%s All that needs it waits, and goes on by itself when it is back.", error)
+            raise
+        if self._away_since is not None:
+            seconds, self._away_since = time.monotonic() - self._away_since, None
+            log.warning("the database is back after %.0f s", seconds)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -103,8 +139,17 @@ class Database:
         async with hold(self.url, name) as held:
             yield held
 
+    async def now(self) -> datetime:
+        """Return what the database's clock says (aware, UTC)."""
+        async with self.connection() as connection:
+            cursor = await connection.execute("SELECT clock_timestamp()")
+            row = await cursor.fetchone()
+        assert row is not None
+        return cast("datetime", row[0])
+
     async def close(self) -> None:
         """Let go of all connections; closing twice is harmless."""
+        self._closed = True
         await self._pool.close()
 
 
@@ -179,23 +224,33 @@ def spell_texts(connection: BaseConnection[Any]) -> None:
     connection.adapters.register_loader("text", _TextLoader)
 
 
-async def _check(connection: Connection) -> None:
-    """Notice without a trip that a connection was closed while nobody used it, so that the pool opens another.
-
-    Raises:
-        psycopg.OperationalError: it was.
-    """
-    socket = connection.pgconn.socket
-    if select([socket], [], [], 0)[0]:
-        connection.pgconn.consume_input()
-        if connection.pgconn.status != ConnStatus.OK:
-            raise psycopg.OperationalError("the connection was closed")
+def _is_closed(connection: Connection) -> bool:
+    """Whether the other side has closed a connection that nobody uses, seen without asking it."""
+    try:
+        while select([connection.pgconn.socket], [], [], 0)[0]:
+            connection.pgconn.consume_input()  # first what the server said last, then that it hung up
+    except psycopg.OperationalError:
+        return True
+    return connection.pgconn.status != ConnStatus.OK
 
 
 async def _configure(connection: Connection) -> None:
+    # Not as an argument of connecting: the job queue, which makes connections of the pool's arguments, gives its own.
+    await connection.set_autocommit(True)
     spell_texts(connection)
     # As settings of the session, since a pooler in between may refuse them as parameters of the start.
     await connection.execute(f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
+async def connect(url: str) -> Connection:
+    """Open a connection for oneself, like those of the pool.
+
+    Raises:
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    connection = await AsyncConnection.connect(make_conninfo(url, application_name=NAME, **PATIENCE))
+    await _configure(connection)
+    return connection
 
 
 async def read_version(url: str) -> str | None:
@@ -223,6 +278,7 @@ def migrate(url: str) -> tuple[str | None, str]:
     """
     from alembic import command  # noqa: PLC0415 - only who changes the schema loads what does it
     from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
@@ -234,7 +290,10 @@ def migrate(url: str) -> tuple[str | None, str]:
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except DBAPIError as error:  # what is wrong, wrapped by the tool's own library
+                raise (error.orig or error) from None
             log.info("the database went from version %s to %s", before or "0", NEWEST)
         return before, NEWEST
 
@@ -272,9 +331,13 @@ def explained(url: str) -> Iterator[None]:
 
 
 def _is_unreachable(error: Exception) -> bool:
-    if isinstance(error, psycopg.errors.ProgramLimitExceeded):  # of what was asked, by a database that answers
-        return False
-    return isinstance(error, psycopg.OperationalError | PoolTimeout | OSError)
+    """Whether the server could not be reached, hung up or is shutting down, rather than refusing what was asked.
+
+    https://www.postgresql.org/docs/16/errcodes-appendix.html
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return isinstance(error, OSError)
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or error.sqlstate == "53300"
 
 
 def place(url: str) -> str:
@@ -285,7 +348,7 @@ def place(url: str) -> str:
 
 def _sentence(error: Exception, url: str) -> str:
     where = place(url)
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+    if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.InvalidSchemaName):
         return f"The database {where} refuses its user ({_first_line(error)}); docs/operating.md names the rights."
     if _is_unreachable(error):
         return f"The database {where} cannot be reached ({_first_line(error)})."

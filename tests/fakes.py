@@ -12,7 +12,9 @@ from core.clock import system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store, covers
+from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
+from core.store.turns import Names, Turns
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
 TODAY = NOON.date()
@@ -86,6 +88,8 @@ class MemoryStore:
         self._sealed: dict[str, str] = {}
         self._correspondents: dict[str, Correspondent] = {}
         self._letters: dict[str, tuple[str, datetime]] = {}
+        self._names = Names()
+        self.alone = Turns().alone
 
     async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
         found = [s for s in self._subscriptions.values() if address in (None, s.address)]
@@ -93,6 +97,22 @@ class MemoryStore:
 
     async def subscription(self, identifier: str) -> Subscription | None:
         return self._subscriptions.get(identifier)
+
+    async def candidates(self, now: datetime) -> Sequence[Candidate]:
+        subscriptions = await self.subscriptions()
+        latest = await self.latest_deliveries([item.id for item in subscriptions])
+        known = {name: (delivery.day, delivery.due_at) for name, delivery in latest.items()}
+        return [Candidate(item, known.get(item.id)) for item in subscriptions]
+
+    async def put_off(self, candidates: Sequence[tuple[Candidate, datetime]], now: datetime) -> None:
+        """All of them are candidates each time."""
+
+    async def expected(self, since: datetime, until: datetime) -> Sequence[Subscription]:
+        return await self.subscriptions()
+
+    async def stopped_subscriptions(self) -> Sequence[Subscription]:
+        found = [s for s in self._subscriptions.values() if s.pause is not None and not s.pause.by_hand]
+        return sorted(found, key=lambda s: s.id)
 
     async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         if subscription.id in self._subscriptions:
@@ -136,8 +156,9 @@ class MemoryStore:
         self._deliveries[delivery.subscription, delivery.day] = _without_sent_message(delivery)
         return True
 
-    async def open_deliveries(self) -> Sequence[Delivery]:
-        found = [delivery for delivery in self._deliveries.values() if delivery.state in OPEN]
+    async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
+        known = self._deliveries.values()
+        found = [one for one in known if one.state in OPEN and subscription in (None, one.subscription)]
         return sorted(found, key=lambda d: (d.due_at, d.subscription, d.day))
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
@@ -233,6 +254,12 @@ class MemoryStore:
     async def set_fact(self, name: str, value: str) -> None:
         self._facts[name] = value
 
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        if self._facts.get(name) != expected:
+            return False
+        self._facts[name] = value
+        return True
+
     async def keep_sealed(self, name: str, sealed: str) -> None:
         self._sealed[name] = sealed
 
@@ -281,6 +308,9 @@ class MemoryStore:
     async def letter(self, key: str) -> str | None:
         step, _ = self._letters.get(key, (None, None))
         return step
+
+    async def is_first(self, name: str, at: datetime) -> bool:
+        return self._names.is_first(name, at)
 
     async def close(self) -> None:
         """There is nothing to let go of."""

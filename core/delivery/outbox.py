@@ -17,6 +17,7 @@ from core.chat.render import next_words
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
 from core.store import Delivery, State, Store
+from core.store.candidates import Candidate, not_due_before
 from core.store.figures import DUE, SILENT, Count, ignore
 from core.store.gaps import note_gap
 
@@ -28,19 +29,30 @@ CHANGED = re.compile(r"(?:changed|resumed) #(\d+)\b")
 
 
 async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
-    """Return the subscriptions that are due at `now` (aware) without a delivery for that date, longest due first."""
-    subscriptions = await store.subscriptions()
-    latest = await store.latest_deliveries([item.id for item in subscriptions])
-    found = []
-    for subscription in subscriptions:
-        newest = newest_moment(subscription, now)
-        if newest is None:
-            continue
-        day, at = newest
-        last = latest.get(subscription.id)
-        if last is None or last.day < day or (last.due_at > now and await _is_missing(subscription, day, store)):
-            found.append(Due(subscription, day, at))
+    """Return the subscriptions that are due at `now` (aware) without a delivery for that date, longest due first.
+
+    The others are put off, so that a store with an index does not offer them again before they can be due.
+    """
+    found, others = [], []
+    for candidate in await store.candidates(now):
+        due = await _due(candidate, now, store)
+        if due is not None:
+            found.append(due)
+        else:
+            others.append((candidate, not_due_before(candidate.subscription, now)))
+    await store.put_off(others, now)
     return sorted(found, key=lambda due: (due.at, due.subscription.address, due.subscription.number))
+
+
+async def _due(candidate: Candidate, now: datetime, store: Store) -> Due | None:
+    newest = newest_moment(candidate.subscription, now)
+    if newest is None:
+        return None
+    day, at = newest
+    last = candidate.last
+    if last is None or last[0] < day or (last[1] > now and await _is_missing(candidate.subscription, day, store)):
+        return Due(candidate.subscription, day, at)
+    return None
 
 
 async def _is_missing(subscription: Subscription, day: date, store: Store) -> bool:
@@ -54,7 +66,7 @@ async def _is_missing(subscription: Subscription, day: date, store: Store) -> bo
 
 async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
     """Whether some subscription will be due within so much time."""
-    upcoming = (next_due(subscription, now) for subscription in await store.subscriptions())
+    upcoming = (next_due(subscription, now) for subscription in await store.expected(now, now + within))
     return any(moment is not None and moment - now <= within for moment in upcoming)
 
 
@@ -74,17 +86,30 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue
-        place = newsroom.alone(due.subscription.address)
-        if place.locked():
+        if newsroom.is_busy(due.subscription.address):
             continue  # a message there is being completed, which may take a while; the next look takes it
-        async with place:
-            delivery = await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment)
+        async with newsroom.alone(due.subscription.address):
+            waits = waiting.get(due.subscription.id, ())
+            delivery = await _queue(due, waits, changed, newsroom, store, now, moment)
         if delivery is not None:
             queued += 1
             count(delivery.address.partition(":")[0], DUE)
             if delivery.state is State.SENT:
                 count(delivery.address.partition(":")[0], SILENT)
     return queued
+
+
+async def compose_and_keep(
+    due: Due, newsroom: Newsroom, store: Store, now: datetime, moment: Moment | None = None
+) -> Delivery | None:
+    """Compose and keep the delivery of one due subscription; None when its date has one already.
+
+    The caller is alone with the place.
+    """
+    waiting = await waiting_deliveries(store, due.subscription.id)
+    is_late = not due.subscription.when_ready and now - due.at > LATE_AFTER
+    changed = await _times_of_changes(store, due.at, due.subscription.address) if is_late else {}
+    return await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment)
 
 
 async def _queue(
@@ -94,7 +119,7 @@ async def _queue(
     newsroom: Newsroom,
     store: Store,
     now: datetime,
-    moment: Moment,
+    moment: Moment | None,
 ) -> Delivery | None:
     """Compose and keep one delivery, in the place of those that wait; None when its date has one already."""
     for older in waiting:
@@ -118,10 +143,12 @@ async def is_ready(due: Due, newsroom: Newsroom, now: datetime) -> bool:
     return await newsroom.batch_is_in(subscription, due.day)
 
 
-async def _times_of_changes(store: Store, since: datetime) -> dict[tuple[str, int], datetime]:
+async def _times_of_changes(
+    store: Store, since: datetime, address: str | None = None
+) -> dict[tuple[str, int], datetime]:
     """Return when subscriptions, by place and number, were last changed or resumed since: it was not due before."""
     found: dict[tuple[str, int], datetime] = {}
-    for change in await store.changes():
+    for change in await store.changes(address):
         if change.at < since:
             break
         if known := CHANGED.match(change.what):
@@ -162,10 +189,10 @@ def delivery_of(due: Due, edition: Edition, now: datetime) -> Delivery:
     )
 
 
-async def waiting_deliveries(store: Store) -> dict[str, list[Delivery]]:
+async def waiting_deliveries(store: Store, subscription: str | None = None) -> dict[str, list[Delivery]]:
     """Return what waits to be begun, by subscription. What was begun goes on, since its papers were shown."""
     found: dict[str, list[Delivery]] = {}
-    for delivery in await store.open_deliveries():
+    for delivery in await store.open_deliveries(subscription):
         if delivery.state is State.PENDING and not delivery.parts:
             found.setdefault(delivery.subscription, []).append(delivery)
     return found

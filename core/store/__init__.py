@@ -17,12 +17,14 @@ so is one that somebody asks for.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
 from core.digests.subscription import Subscription
+from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
 
 
@@ -167,6 +169,21 @@ class Store(Protocol):
     async def subscription(self, identifier: str) -> Subscription | None:
         """Return one subscription by id."""
 
+    async def candidates(self, now: datetime) -> Sequence[Candidate]:
+        """Return the subscriptions that may be due at `now`, and perhaps others, in no order."""
+
+    async def put_off(self, candidates: Sequence[tuple[Candidate, datetime]], now: datetime) -> None:
+        """Note that these are not due before an instant each, unless something about them changes, as seen at `now`.
+
+        It may be forgotten. What a clock says that is ahead does not count for one that is right.
+        """
+
+    async def expected(self, since: datetime, until: datetime) -> Sequence[Subscription]:
+        """Return the subscriptions that may become due behind one instant and up to another, and perhaps others."""
+
+    async def stopped_subscriptions(self) -> Sequence[Subscription]:
+        """Return the subscriptions that are paused, but not by hand, by id."""
+
     async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         """Keep a new subscription; its `number` is set to the next free one of its place. Returns it as kept."""
 
@@ -188,8 +205,8 @@ class Store(Protocol):
     async def move(self, delivery: Delivery, *, expected: State) -> bool:
         """Replace the delivery with the same key if it stands in `expected`; False, and nothing done, otherwise."""
 
-    async def open_deliveries(self) -> Sequence[Delivery]:
-        """Return deliveries that are pending, sending or unknown, oldest due first."""
+    async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
+        """Return deliveries that are pending, sending or unknown, oldest due first: all, or those of one."""
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
         """Return the delivery with the newest day of each subscription that has one (whatever its state)."""
@@ -233,6 +250,9 @@ class Store(Protocol):
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
 
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        """Keep a fact that is `expected` now (None: not at all); False, and nothing done, where it is another."""
+
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a text that its owner has encrypted, in place of the one of that name."""
 
@@ -272,6 +292,19 @@ class Store(Protocol):
 
     async def letter(self, key: str) -> str | None:
         """Return what was noted last of a delivery; None when nothing was, or its notes are pruned (see `prune`)."""
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Return what only one of all that use this store, in whatever process, can hold at a time; others wait.
+
+        Whoever holds it and dies lets go. It guards against doing work twice; what must not happen twice is guarded
+        by the states of what is kept.
+        """
+
+    async def is_first(self, name: str, at: datetime) -> bool:
+        """Whether nobody has asked this about a name before; of several who ask at a time, one is the first.
+
+        Names are forgotten after a day, and may be when nobody uses the store for a moment.
+        """
 
     async def close(self) -> None:
         """Let go of files and locks; the store is not used afterwards."""

@@ -26,12 +26,14 @@ from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.spelling import NO_TEXT
 from core.store import Change, Delivery, Mark, State
+from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
 from core.store.documents import Documents
 from core.store.folder import FolderLock
 from core.store.generations import FORMAT
 from core.store.journal import JOURNAL_BOUND, Disk, JournalStorage
 from core.store.outbox_db import Outbox
+from core.store.turns import Names, Turns
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -91,6 +93,11 @@ class _Files:
             _log.warning("%s Deliveries that are to be forgotten are forgotten later.", error)
         return count
 
+    def candidates(self) -> list[Candidate]:
+        subscriptions = self.documents.subscriptions(None)
+        latest = self.outbox().latest_days([subscription.id for subscription in subscriptions])
+        return [Candidate(item, latest.get(item.id)) for item in subscriptions]
+
     def prune(self, before: datetime) -> int:
         self.documents.prune_letters(before)
         outbox = self.changing_outbox()
@@ -112,6 +119,8 @@ class EmbeddedStore:
     def __init__(self, files: _Files, thread: ThreadPoolExecutor) -> None:
         self._files, self._thread, self._closed = files, thread, False
         self.notices: tuple[str, ...] = files.notices
+        self._names = Names()
+        self.alone = Turns().alone
 
     @classmethod
     async def open(
@@ -157,6 +166,21 @@ class EmbeddedStore:
         """Return one subscription by id."""
         return await self._run(self._files.documents.subscription, identifier)
 
+    async def candidates(self, now: datetime) -> Sequence[Candidate]:  # noqa: ARG002 - all of them may be due
+        """Return all subscriptions: one machine's are read quickly."""
+        return await self._run(self._files.candidates)
+
+    async def put_off(self, candidates: Sequence[tuple[Candidate, datetime]], now: datetime) -> None:
+        """Forget it at once."""
+
+    async def expected(self, since: datetime, until: datetime) -> Sequence[Subscription]:  # noqa: ARG002 - as above
+        """Return all subscriptions."""
+        return await self.subscriptions()
+
+    async def stopped_subscriptions(self) -> Sequence[Subscription]:
+        """Return the subscriptions that are paused, but not by hand, by id."""
+        return await self._run(self._files.documents.stopped_subscriptions)
+
     async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         """Keep a new subscription under the next number of its place; StoreError when its id is taken."""
         return await self._run(self._files.documents.add_subscription, subscription, change)
@@ -181,9 +205,9 @@ class EmbeddedStore:
         """Replace a delivery that stands in `expected`; False otherwise."""
         return await self._run(lambda: self._files.changing_outbox().move(delivery, expected))
 
-    async def open_deliveries(self) -> Sequence[Delivery]:
-        """Return deliveries that are not settled, oldest due first."""
-        return await self._run(lambda: self._files.outbox().open_deliveries())
+    async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
+        """Return deliveries that are not settled, oldest due first: all, or those of one subscription."""
+        return await self._run(lambda: self._files.outbox().open_deliveries(subscription))
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
         """Return the delivery with the newest day of each subscription that has one."""
@@ -241,6 +265,10 @@ class EmbeddedStore:
         """Keep a small named fact."""
         await self._run(self._files.documents.set_fact, name, value)
 
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        """Keep a fact that is `expected` now; False where it is another."""
+        return await self._run(self._files.documents.replace_fact, name, value, expected)
+
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a sealed text."""
         await self._run(self._files.documents.keep_sealed, name, sealed)
@@ -284,6 +312,10 @@ class EmbeddedStore:
     async def letter(self, key: str) -> str | None:
         """Return what was noted last of a delivery."""
         return await self._run(self._files.documents.letter, key)
+
+    async def is_first(self, name: str, at: datetime) -> bool:
+        """Whether a name comes up for the first time; it is forgotten when this process ends."""
+        return self._names.is_first(name, at)
 
     async def close(self) -> None:
         """Let go of files and lock, after what was begun has ended."""

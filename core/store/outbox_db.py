@@ -127,9 +127,12 @@ class Outbox:
             )
         return cursor.rowcount
 
-    def open_deliveries(self) -> list[Delivery]:
-        """Return what is not settled, oldest due first."""
-        return self._select(f"WHERE d.state IN ({_OPEN_STATES}) ORDER BY d.due_at, d.subscription, d.day")
+    def open_deliveries(self, subscription: str | None = None) -> list[Delivery]:
+        """Return what is not settled, oldest due first: all, or that of one subscription."""
+        order = f"d.state IN ({_OPEN_STATES}) ORDER BY d.due_at, d.subscription, d.day"
+        if subscription is not None:
+            return self._select(f"WHERE d.subscription = ? AND {order}", subscription)
+        return self._select(f"WHERE {order}")
 
     def latest_deliveries(self, subscriptions: Collection[str]) -> dict[str, Delivery]:
         """Return the delivery with the newest day of each subscription."""
@@ -140,6 +143,16 @@ class Outbox:
             json.dumps(list(subscriptions)),
         )
         return {delivery.subscription: delivery for delivery in found}
+
+    def latest_days(self, subscriptions: Collection[str]) -> dict[str, tuple[date, datetime]]:
+        """Return the newest day of each subscription that has a delivery, and when that one was due."""
+        with self._explained():
+            rows = self._connection.execute(
+                "SELECT subscription, max(day), due_at FROM deliveries"  # SQLite takes due_at from the row of the max
+                " WHERE subscription IN (SELECT value FROM json_each(?)) GROUP BY subscription",
+                (json.dumps(list(subscriptions)),),
+            )
+            return {name: (date.fromisoformat(day), datetime.fromisoformat(due)) for name, day, due in rows}
 
     def last_sent(self, subscription: str, before: date) -> Delivery | None:
         """Return the newest delivery of a subscription that was sent for a day before `before`."""

@@ -15,6 +15,7 @@ from core.errors import StoreError
 from core.store import Delivery, Shown, State, Store
 from core.store.correspondents import Consent, Correspondent, Wish
 from core.store.embedded import EmbeddedStore
+from core.store.facts import change_fact
 from core.store.postgres import PostgresStore
 from tests.fakes import NOON, MemoryStore, make_change, make_delivery, make_mark, make_subscription
 
@@ -233,6 +234,69 @@ async def test_open_deliveries_come_oldest_due_first(store: Store) -> None:
     for hours, state in enumerate([State.UNKNOWN, State.SENT, State.PENDING, State.DEAD, State.SENDING]):
         await store.enqueue(make_delivery(f"s{hours}", state=state, due_at=NOON - timedelta(hours=hours)))
     assert [d.subscription for d in await store.open_deliveries()] == ["s4", "s2", "s0"]
+
+
+async def test_open_deliveries_of_one_subscription_are_asked_for_by_its_id(store: Store) -> None:
+    for day, state in enumerate([State.PENDING, State.SENT, State.UNKNOWN]):
+        await store.enqueue(make_delivery("s1", DAY - timedelta(days=day), state=state, due_at=NOON))
+    await store.enqueue(make_delivery("s2", DAY))
+    found = await store.open_deliveries("s1")
+    assert {(d.subscription, d.day) for d in found} == {("s1", DAY), ("s1", DAY - timedelta(days=2))}
+
+
+async def test_one_at_a_time_is_alone_with_a_name_and_others_wait_only_for_that_name(store: Store) -> None:
+    log: list[str] = []
+
+    async def hold(name: str, letter: str, entered: asyncio.Event, leave: asyncio.Event) -> None:
+        async with store.alone(name):
+            log.append(f"{letter} in")
+            entered.set()
+            await leave.wait()
+            log.append(f"{letter} out")
+
+    entered, leave, at_once = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    at_once.set()
+    first = asyncio.create_task(hold("place a", "1", entered, leave))
+    await entered.wait()
+    second = asyncio.create_task(hold("place a", "2", asyncio.Event(), at_once))
+    await hold("place b", "3", asyncio.Event(), at_once)
+    assert log == ["1 in", "3 in", "3 out"]
+    leave.set()
+    await asyncio.gather(first, second)
+    assert log[3:] == ["1 out", "2 in", "2 out"]
+
+
+async def test_whoever_fails_or_is_cancelled_while_alone_lets_go(store: Store) -> None:
+    async def fail() -> None:
+        async with store.alone("place"):
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    held = asyncio.Event()
+
+    async def wait_for_ever() -> None:
+        async with store.alone("place"):
+            held.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait_for_ever())
+    await held.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(20), store.alone("place"):
+        pass
+
+
+async def test_a_name_is_first_once_and_again_a_day_later(store: Store) -> None:
+    assert await store.is_first("event Ev1", NOON) is True
+    assert await store.is_first("event Ev1", NOON) is False
+    assert await store.is_first("event Ev2", NOON) is True
+    assert await store.is_first("event Ev1", NOON + timedelta(days=1)) is True
+
+
+async def test_of_many_who_ask_about_a_name_at_a_time_one_is_the_first(store: Store) -> None:
+    assert sum(await asyncio.gather(*(store.is_first("event Ev1", NOON) for _ in range(20)))) == 1
 
 
 async def test_the_latest_delivery_is_that_of_the_newest_day_whatever_its_state(store: Store) -> None:
@@ -532,6 +596,71 @@ async def test_the_newest_note_of_a_letter_counts_until_it_is_pruned(store: Stor
     await store.prune(NOON - timedelta(days=1))
     assert await store.letter("s1/2026-10-01") == "taken"
     assert await store.letter("s2/2026-10-01") is None
+
+
+async def test_a_fact_is_replaced_only_from_what_it_is_expected_to_be(store: Store) -> None:
+    assert not await store.replace_fact("cursor", "2", expected="1")
+    assert await store.replace_fact("cursor", "1", expected=None)
+    assert not await store.replace_fact("cursor", "2", expected=None)
+    assert await store.replace_fact("cursor", "2", expected="1")
+    assert await store.fact("cursor") == "2"
+
+
+async def test_of_many_who_change_a_fact_each_is_counted(store: Store) -> None:
+    def one_more(kept: str | None) -> str:
+        return str(int(kept or 0) + 1)
+
+    await asyncio.gather(*(change_fact(store, "count", one_more) for _ in range(12)))
+    assert await store.fact("count") == "12"
+    assert await change_fact(store, "count", lambda _: None) == "12"
+    assert await store.fact("count") == "12"
+
+
+async def test_all_subscriptions_are_candidates_with_their_newest_deliveries(store: Store) -> None:
+    for name in ("s1", "s2"):
+        await store.add_subscription(make_subscription(name), make_change())
+    await store.enqueue(make_delivery("s1", DAY - timedelta(days=1), due_at=NOON + timedelta(days=1)))
+    await store.enqueue(make_delivery("s1", DAY, due_at=NOON - timedelta(hours=1)))
+    found = {one.subscription.id: one for one in await store.candidates(NOON)}
+    assert {name: one.last for name, one in found.items()} == {"s1": (DAY, NOON - timedelta(hours=1)), "s2": None}
+    assert found["s1"].subscription == await store.subscription("s1")
+
+
+async def test_who_was_put_off_is_a_candidate_again_at_the_latest_when_it_said(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1"), make_change())
+    (candidate,) = await store.candidates(NOON)
+    later = NOON + timedelta(hours=2)
+    await store.put_off([(candidate, later)], NOON)
+    assert [one.id for one in await store.expected(NOON, later)] == ["s1"]
+    for now in (later, NOON - timedelta(seconds=1)):  # a clock that is behind trusts nobody who was ahead
+        (again,) = await store.candidates(now)
+        assert again.subscription == candidate.subscription
+
+
+async def test_who_changed_is_a_candidate_however_long_it_was_put_off(store: Store) -> None:
+    kept = await store.add_subscription(make_subscription("s1"), make_change())
+    (seen,) = await store.candidates(NOON)
+    await store.put_off([(seen, NOON + timedelta(days=2))], NOON)
+    await store.replace_subscription(replace(kept, top=1), make_change())
+    (changed,) = await store.candidates(NOON)
+    assert changed.subscription.top == 1
+    await store.put_off([(seen, NOON + timedelta(days=2))], NOON)  # by somebody who had not seen the change
+    assert [one.subscription.top for one in await store.candidates(NOON)] == [1]
+
+
+async def test_whose_deliveries_were_forgotten_is_a_candidate_again(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1", "slack:T1/C1", created_by="x"), make_change())
+    await store.enqueue(make_delivery("s1", address="slack:T1/C0"))
+    await store.put_off([(one, NOON + timedelta(days=2)) for one in await store.candidates(NOON)], NOON)
+    await store.forget("slack:T1/C0")
+    assert [one.last for one in await store.candidates(NOON)] == [None]
+
+
+async def test_stopped_subscriptions_are_those_that_nobody_paused_by_hand(store: Store) -> None:
+    for name, pause in (("b", Pause("gone", NOON, by_hand=False)), ("c", Pause("by Alice", NOON)), ("d", None)):
+        await store.add_subscription(make_subscription(name, pause=pause), make_change())
+    await store.add_subscription(make_subscription("a", pause=Pause("gone", NOON, by_hand=False)), make_change())
+    assert [item.id for item in await store.stopped_subscriptions()] == ["a", "b"]
 
 
 ODD_TEXTS = ("a\0b", "\0", "\1", "\1\1\2\0", "\x7f\u2028\ufeff", "👩‍👩‍👧 深度 \U0010ffff", "x" * 100_000)
