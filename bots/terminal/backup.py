@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bots.terminal.moving import name_of, tell_carried
+from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
-from bots.terminal.reading import write_out
 from core.clock import system_clock
 from core.errors import PaperboyError
 from core.keys import KEPT_IN

@@ -11,8 +11,8 @@ from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from bots.fetching import counted
+from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
-from bots.terminal.reading import write_out
 from core.errors import PaperboyError, UsageError
 from core.keys import KEPT_IN
 from core.settings import Settings

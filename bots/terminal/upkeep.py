@@ -6,7 +6,7 @@ import asyncio
 from argparse import Namespace
 
 from bots.house import LIBRARY_FILE
-from bots.terminal.reading import write_out
+from bots.terminal.output import write_out
 from core import database
 from core.papers import library
 from core.settings import Settings
