@@ -18,10 +18,11 @@ from core.digests.variety import LOOKED_AT, vary
 from core.errors import QueryError
 from core.papers.library import Library
 from core.papers.windows import Window
-from core.search.engine import Engine, resolve_likes
+from core.search.engine import Engine
 from core.search.interests import Fit, fit_interest
 from core.search.pool import Mask
 from core.search.query import Query
+from core.search.references import resolve_likes
 
 if TYPE_CHECKING:
     from core.search.matrix import Vectors

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.papers.schema import gathered
@@ -113,8 +114,9 @@ def rank_by_both(
         lexical |= _rank_newer(connection, words, postings)
     elif compiled.ranking:
         lexical = _rank_filtered(connection, compiled, among, max(_WIDE, count))
+    # The nearest come first, the nearest of all foremost; what was found by words alone comes behind them.
     semantic = dict(known.matrix.nearest(direction(), count + len(excluded), among=among, besides=list(lexical)))
-    nearest = sorted(semantic, key=lambda number: -semantic[number])[: max(SCORED, depth)]
+    nearest = list(islice(semantic, max(SCORED, depth)))
     if quick and postings is not None:
         lexical |= postings.score(words, [number for number in nearest if number not in lexical])
     least = known.embedder.least_cosine if words else -1.0
