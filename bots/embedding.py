@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import closing, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bots.house import House
 from core.errors import LibraryError, PaperboyError
@@ -14,6 +14,7 @@ from core.search.obtain import find_model, obtain_model
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0  # seconds between two looks at the library's change log
+LONGEST_PAUSE = 300.0  # seconds, where it fails again and again
 TRY_AGAIN = timedelta(hours=1)
 PROBLEM = "model problem"
 """Name of the library's fact that says why the model could not be had the last time."""
@@ -24,9 +25,9 @@ class Keeper:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._reader = house.reader(background=True)
+        self._reader = house.reader_apart()
         self._change = -1
-        self._next_try: datetime | None = None
+        self._pause = LOOK_EVERY
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -39,12 +40,11 @@ class Keeper:
                 await self._follow()
                 with suppress(TimeoutError):
                     # `wait_for` may lose a cancellation that comes with the wake: python/cpython#86296.
-                    async with asyncio.timeout(LOOK_EVERY):
+                    async with asyncio.timeout(self._pause):
                         await self._wake.wait()
         finally:
             getting.cancel()
             await asyncio.gather(getting, return_exceptions=True)
-            await self._reader.close()
 
     async def _open(self) -> None:
         """Open model and vectors before anybody searches."""
@@ -71,14 +71,15 @@ class Keeper:
             change = await newest_change(self._house)
             if change == self._change:
                 return
-            await self._reader.list_words()
             read = await self._reader.read_missing()
             if self._house.meaning is not None:
                 await asyncio.to_thread(self._house.meaning.renew)
             self._change = change
         except PaperboyError as error:
-            log.warning("search goes on with what it knows: %s", error)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            log.warning("search goes on with what it knows: %s Next try in %.0f s.", error, self._pause)
             return
+        self._pause = LOOK_EVERY
         if read:
             log.info("%s papers were read for meaning", f"{read:,}")
 

@@ -32,6 +32,7 @@ from bots.service import SWITCH_EVERY
 from core.errors import ModelError
 from core.papers.library import Library
 from core.papers.paper import Record
+from core.search.apart import ReaderApart
 from core.search.embedding import CENTRE_TEXTS, Reader
 from core.search.engine import Engine
 from core.search.meaning import Meaning
@@ -207,12 +208,11 @@ async def measure_pauses(folder: Path) -> dict[str, float]:
         Record(id=f"day:{stamp}-{n}", source="import", title=paper["title"], abstract=paper["abstract"])
         for n, paper in enumerate(real[BASE:])
     ]
-    reader = Reader(library, models, background=True)
+    reader = ReaderApart(library, models.wanted)
 
     async def add() -> None:
         for start in range(0, NEW, 100):  # as the pages of the sources come
             await library.ingest(day[start : start + 100], now=NOW)
-        await reader.list_words()
         await reader.read_missing()
 
     adding = asyncio.create_task(add())
@@ -220,8 +220,8 @@ async def measure_pauses(folder: Path) -> dict[str, float]:
     end = time.monotonic() + 30
     while not adding.done() and time.monotonic() < end:
         busy.append(await time_search(engine, queries[len(busy) % len(queries)]))
-    await reader.close()
-    await adding
+    adding.cancel()
+    await asyncio.gather(adding, return_exceptions=True)
     calm = [await time_search(engine, queries[turn % len(queries)]) for turn in range(len(busy))]
     await library.close()
     figures: dict[str, float] = {"searches": len(busy)}

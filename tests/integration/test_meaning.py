@@ -440,7 +440,7 @@ async def test_a_stop_comes_after_the_papers_at_hand(tmp_path):
                 begun.set()
                 assert gate.wait(20)
 
-        reader = Reader(library, FakeModels(FakeModel(FakeEmbedder(before=wait))), background=True)
+        reader = Reader(library, FakeModels(FakeModel(FakeEmbedder(before=wait))))
         reading = asyncio.create_task(reader.read_missing())
         assert await asyncio.to_thread(begun.wait, 20)
         closing = asyncio.create_task(reader.close())
