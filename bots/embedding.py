@@ -26,7 +26,7 @@ class Keeper:
     def __init__(self, house: House) -> None:
         self._house = house
         self._reader = house.reader_apart()
-        self._change = -1
+        self._read: tuple[int, str] | None = None  # up to which change, by which model
         self._pause = LOOK_EVERY
         self._wake = asyncio.Event()
 
@@ -63,18 +63,20 @@ class Keeper:
                 with suppress(PaperboyError):
                     await note_problem(self._house, str(error))
             await asyncio.sleep(TRY_AGAIN.total_seconds())
-        self._change = -1
         self._wake.set()
 
     async def _follow(self) -> None:
         try:
-            change = await newest_change(self._house)
-            if change == self._change:
+            model = find_model(
+                self._house.settings
+            )  # looked up first: one that comes meanwhile is seen at the next look
+            state = (await newest_change(self._house), model.key if model else "")
+            if state == self._read:
                 return
             read = await self._reader.read_missing()
             if self._house.meaning is not None:
                 await asyncio.to_thread(self._house.meaning.renew)
-            self._change = change
+            self._read = state
         except PaperboyError as error:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
             log.warning("search goes on with what it knows: %s Next try in %.0f s.", error, self._pause)
