@@ -67,9 +67,8 @@ class Keeper:
 
     async def _follow(self) -> None:
         try:
-            model = find_model(
-                self._house.settings
-            )  # looked up first: one that comes meanwhile is seen at the next look
+            # The model is looked up before the reading, so that one that comes meanwhile is seen at the next look.
+            model = find_model(self._house.settings)
             state = (await newest_change(self._house), model.key if model else "")
             if state == self._read:
                 return

@@ -61,7 +61,7 @@ async def run(arguments: Namespace, settings: Settings) -> int:
             "leave it out, and one process does everything."
         )
     wanted = chosen_names(arguments.only)
-    # Reading papers in the background must not make a search wait: by default a thread keeps the interpreter for 5 ms.
+    # Keeping new papers must not make a search wait: by default a thread keeps the interpreter for 5 ms.
     sys.setswitchinterval(SWITCH_EVERY)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
