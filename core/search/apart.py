@@ -1,8 +1,8 @@
 """EDGE. Reading for meaning in a process of its own, beside the one that answers.
 
 In one process, a search would wait each time that the reading has the interpreter. So the service starts another Python
-whenever something is new: it brings both indexes up to the library (`postings.py`, `embedding.py`) and ends. It takes
-what nobody else wants of the processor, and it may be killed at any moment, as the indexes may. It lives no longer than
+whenever something is new: it brings both indexes up to the library (`postings.py`, `embedding.py`) and ends. It leaves
+the processor to whoever else wants it, and it may be killed at any moment, as the indexes may. It lives no longer than
 its parent: the pipe between them ends with either.
 """
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "core.search.apart")
 GRACE = 3.0  # seconds between the end of the pipe and a kill
-LEAST_URGENT = 19  # of niceness: whoever else wants the processor gets it, and yet it is never shut out for good
+NICENESS = 10  # others get nine tenths of a processor that they want too, and it is never shut out for good
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -157,7 +157,7 @@ def main() -> None:
     """Do what one line of the standard input orders, and report on the standard output."""
     for name in (signal.SIGINT, signal.SIGTERM):  # meant for the parent, with whom it ends
         signal.signal(name, signal.SIG_IGN)
-    os.nice(LEAST_URGENT)
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     out = os.fdopen(os.dup(1), "wb")

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from core.errors import LibraryError, ModelError
-from core.search.apart import COMMAND, LEAST_URGENT, Order, ReaderApart
+from core.search.apart import COMMAND, NICENESS, Order, ReaderApart
 from core.search.engine import Engine
 from core.search.meaning import Meaning
 from core.search.model import MODEL_FILE
@@ -127,7 +127,7 @@ async def test_it_takes_what_others_leave_and_ends_with_its_parent_alone(library
     with closing(sqlite3.connect(vectors, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")  # so that it waits, and cannot end by having done its work
         process = subprocess.Popen(COMMAND, cwd=ROOT, stdin=PIPE, stdout=PIPE)  # noqa: ASYNC220 - this is its parent
-        await until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) == LEAST_URGENT)
+        await until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) >= NICENESS)
         for name in (signal.SIGINT, signal.SIGTERM):
             process.send_signal(name)
         out, _ = await asyncio.to_thread(process.communicate, msgspec.json.encode(order) + b"\n")
