@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from bots.house import House
 from core.errors import LibraryError, PaperboyError
+from core.search.embedding import identify
 from core.search.obtain import find_model, obtain_model
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Keeper:
         self._house = house
         self._reader = house.reader_apart()
         self._read: tuple[int, str] | None = None  # up to which change, by which model
+        self._renewals = 0
         self._pause = LOOK_EVERY
         self._wake = asyncio.Event()
 
@@ -70,11 +72,12 @@ class Keeper:
             # The model is looked up before the reading, so that one that comes meanwhile is seen at the next look.
             model = find_model(self._house.settings)
             state = (await newest_change(self._house), model.key if model else "")
-            if state == self._read:
+            if state == self._read and self._house.has_all_vectors():
                 return
-            read = await self._reader.read_missing()
-            if self._house.meaning is not None:
-                await asyncio.to_thread(self._house.meaning.renew)
+            await identify(self._house.library)  # others' vectors are taken for a library that is known by it
+            async with self._house.turn_to_read() as mine:
+                read = await self._reader.read_missing(by_meaning=mine) if mine or state != self._read else 0
+            await self._renew()
             self._read = state
         except PaperboyError as error:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
@@ -83,6 +86,16 @@ class Keeper:
         self._pause = LOOK_EVERY
         if read:
             log.info("%s papers were read for meaning", f"{read:,}")
+
+    async def _renew(self) -> None:
+        """Let searches see what is there now."""
+        meaning, renewals = self._house.meaning, self._house.renewals()
+        if meaning is None:
+            return
+        if renewals != self._renewals:
+            meaning.forget()
+            self._renewals = renewals
+        await asyncio.to_thread(meaning.renew)
 
 
 async def newest_change(house: House) -> int:

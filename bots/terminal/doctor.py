@@ -16,8 +16,9 @@ from bots.fetching import counted
 from bots.house import House, open_house
 from bots.service import make_platforms
 from bots.terminal.reading import write_out
+from core.clock import system_clock
 from core.digests.silence import failures, source_label
-from core.errors import ModelError, PaperboyError, SourceError, StoreBusy
+from core.errors import ModelError, PaperboyError, SourceError, StoreBusy, StoreError
 from core.http import Http
 from core.keys import KEPT_IN
 from core.papers.plan import source_states
@@ -27,6 +28,9 @@ from core.settings import Settings
 
 LOW_DISK = 500 * 1024**2
 PLATFORM_WITHIN = 20.0
+CLOCKS_AGREE = 10.0
+"""Seconds; by so much a digest may be late or early when another machine sends it."""
+FULL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
     if others_can_read(settings.home / KEPT_IN):
         path = settings.home / KEPT_IN
         yield Check.bad("secret", f"others can read {path}, and could make every link; chmod 600 {path}")
+    if settings.shares_state:
+        yield await _check_database(settings)
     try:
         running = await _is_running(settings)
         yield Check.good("service", "running on this data folder" if running else "not running")
@@ -91,6 +97,33 @@ def _check_folder(settings: Settings) -> Check:
 def others_can_read(path: Path) -> bool:
     """Whether anybody but its owner may read a file in its folder, as far as their permissions say."""
     return path.exists() and bool(path.stat().st_mode & 0o044 and path.parent.stat().st_mode & 0o011)
+
+
+async def _check_database(settings: Settings) -> Check:
+    """Tell how the database is: its version, its pace, whether its clock agrees with ours, and whether it is full."""
+    from core.database_health import look_at_database  # noqa: PLC0415 - without a database its client is not loaded
+
+    url = settings.secrets.database_url
+    assert url is not None
+    try:
+        found = await look_at_database(url.get_secret_value(), system_clock)
+    except StoreError as error:
+        return Check.bad("database", str(error))
+    problems = [
+        f"its clock and this machine's differ by {abs(found.ahead):.0f} s; set both by NTP"
+        if abs(found.ahead) > CLOCKS_AGREE
+        else "",
+        f"its encoding is {found.encoding}; paperboy needs UTF8" if found.encoding != "UTF8" else "",
+        f"{found.connections} of its {found.most} connections are taken; raise max_connections"
+        if found.connections > FULL * found.most
+        else "",
+    ]
+    told = (
+        f"PostgreSQL {found.server.split()[0]}, schema {found.schema or 'none yet'}, answers in "
+        f"{found.latency * 1000:.1f} ms, clocks {found.ahead:+.1f} s apart, {found.connections} of {found.most} "
+        f"connections taken, {settings.database.connections} for each process at most"
+    )
+    return Check("database", not any(problems), "; ".join(filter(None, problems)) or told)
 
 
 async def _is_running(settings: Settings) -> bool:

@@ -92,16 +92,19 @@ class ReaderApart:
         self._wanted = wanted
         self._command = command
 
-    async def read_missing(self) -> int:
+    async def read_missing(self, *, by_meaning: bool = True) -> int:
         """Bring the word lists and the vectors up to the library; return how many papers were read for meaning.
 
         When it is cancelled, the process ends too.
+
+        Args:
+            by_meaning: else the words alone are listed.
 
         Raises:
             ModelError: the model cannot be used.
             LibraryError: the library cannot be read, an index cannot be written, or the process was ended by somebody.
         """
-        files = self._wanted()
+        files = self._wanted() if by_meaning else None
         model = (files.description, str(files.folder)) if files else ("", "")
         order = Order(str(self._library.path.resolve()), await identify(self._library), *model)
         process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)

@@ -65,8 +65,10 @@ async def test_another_process_reads_what_is_new_and_a_search_here_finds_it(libr
     assert len((await engine.search(parse("grokking"), limit=5)).hits) == 3
 
 
-async def test_without_a_model_it_lists_the_words_alone(library, tmp_path):
-    assert await ReaderApart(library, lambda: None).read_missing() == 0
+@pytest.mark.parametrize(("there", "by_meaning"), [(False, True), (True, False)])
+async def test_without_a_model_or_when_told_so_it_lists_the_words_alone(library, files, tmp_path, there, by_meaning):
+    reader = ReaderApart(library, lambda: files if there else None)
+    assert await reader.read_missing(by_meaning=by_meaning) == 0
     assert list((tmp_path / "data").glob("postings-*"))
     assert vector_paths(tmp_path / "data") == []
 
@@ -127,12 +129,20 @@ async def test_it_takes_what_others_leave_and_ends_with_its_parent_alone(library
     with closing(sqlite3.connect(vectors, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")  # so that it waits, and cannot end by having done its work
         process = subprocess.Popen(COMMAND, cwd=ROOT, stdin=PIPE, stdout=PIPE)  # noqa: ASYNC220 - this is its parent
+        await until(lambda: ignores(process.pid, signal.SIGTERM))
         await until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) >= NICENESS)
         for name in (signal.SIGINT, signal.SIGTERM):
             process.send_signal(name)
         out, _ = await asyncio.to_thread(process.communicate, msgspec.json.encode(order) + b"\n")
     assert (process.returncode, out) == (1, b"")
     assert await ReaderApart(library, lambda: files).read_missing() == 1
+
+
+def ignores(process, name):
+    """Whether a process ignores a signal: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html"""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    mask = next(int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:"))
+    return bool(mask >> (name - 1) & 1)
 
 
 async def until(seen):
