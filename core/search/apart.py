@@ -160,7 +160,8 @@ def main() -> None:
     """Do what one line of the standard input orders, and report on the standard output."""
     for name in (signal.SIGINT, signal.SIGTERM):  # meant for the parent, with whom it ends
         signal.signal(name, signal.SIG_IGN)
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    with suppress(AttributeError):  # not every system has priorities of this kind
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     out = os.fdopen(os.dup(1), "wb")
