@@ -108,8 +108,9 @@ class Engine:
         if known is not None and liked is not None:
 
             def direction() -> Vectors:
-                asked = vector.result() if vector else None
-                return asked if asked is not None and not liked else aim([*liked, *([] if asked is None else [asked])])
+                if vector is None:
+                    return aim(liked)
+                return aim([*liked, vector.result()]) if liked else vector.result()
 
             called = papers_called(connection, compile_query(query.tree, near), text)
             ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
