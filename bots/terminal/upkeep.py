@@ -28,6 +28,9 @@ async def migrate(_arguments: Namespace, settings: Settings) -> int:
     """Bring the data folder, and the database where there is one, to this version."""
     store = await _migrate_store(settings)
     path = settings.home / LIBRARY_FILE
+    if settings.shares_state:
+        write_out(f"{store}; each machine's copy of its papers follows.")
+        return 0
     if not path.exists():
         write_out(f"{store}; there is no library yet.")
         return 0
