@@ -15,7 +15,7 @@ from bots.embedding import PROBLEM, count_read
 from bots.fetching import counted
 from bots.house import House, open_house
 from bots.service import make_platforms
-from bots.terminal.reading import write_out
+from bots.terminal.output import write_out
 from core.clock import system_clock
 from core.digests.silence import failures, source_label
 from core.errors import ModelError, PaperboyError, SourceError, StoreBusy, StoreError

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from bots.fetching import counted
 from bots.house import LIBRARY_FILE, open_house
-from bots.terminal.reading import write_out
+from bots.terminal.output import write_out
 from core import database
 from core.errors import PaperboyError, UsageError
 from core.papers import library

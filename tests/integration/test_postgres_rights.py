@@ -11,10 +11,17 @@ import pytest
 
 from core.database import NEWEST, migrate
 from core.errors import StoreError
+from core.papers.shared_line import Line
+from core.search.embedding import Reader
+from core.search.shared_vectors import SharedVectors
 from core.store import State
 from core.store.postgres import PostgresStore
+from tests.fake_models import FakeModels
 from tests.fakes import TODAY, make_change, make_delivery, make_mark, make_subscription
 from tests.servers.postgres import PostgresServer
+from tests.servers.sources import SourcesServer
+from tests.shells import Shell
+from tests.shelves import join_library, make_record
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 
@@ -59,6 +66,36 @@ async def test_the_program_does_all_its_work_with_the_lesser_role(server):
     assert (await store.delivery("s1", TODAY)).state is State.SENDING
     assert await store.forget("slack:T1/") == 1
     await store.close()
+
+
+async def test_papers_and_vectors_are_shared_with_the_lesser_role(server, tmp_path):
+    server.run("CREATE DATABASE others TEMPLATE papers")
+    url, models, paper = server.url("others", "paperboy"), FakeModels(), make_record("x:1")
+    async with join_library(tmp_path / "a", url, [paper]) as first, join_library(tmp_path / "b", url) as second:
+        await first.set_fact("gone", "1")
+        await first.write(lambda connection: connection.execute("DELETE FROM facts WHERE name = 'gone'"))
+        await second.follow()
+        assert await second.paper("x:1") == await first.paper("x:1")
+        for library in (first, second):
+            vectors = SharedVectors(library, Line(url), models)
+            async with vectors.turn() as mine:
+                if mine:
+                    reader = Reader(library, models)
+                    await reader.read_missing()
+                    await reader.close()
+            assert vectors.settled
+
+
+def test_papers_are_fetched_and_the_service_runs_with_the_lesser_role(server, tmp_path):
+    with SourcesServer() as sources:
+        shell = Shell(tmp_path, {**sources.environment, "DATABASE_URL": server.url("papers", "paperboy")})
+        with shell.start("run") as service:
+            service.page()
+            service.fetched()
+            ended = service.end()
+        assert ended.code == 0
+        assert " ERROR " not in ended.err
+        assert shell.run("search", "grokking").out.startswith("2 of 2 papers")
 
 
 @pytest.mark.parametrize(

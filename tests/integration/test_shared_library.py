@@ -358,6 +358,21 @@ async def test_a_question_that_is_never_answered_ends_and_keeps_nothing(pair, tm
             await far.close()
 
 
+async def test_closing_does_not_wait_for_an_answer_that_never_comes(tmp_path, postgres, database_url):
+    async with Relay(postgres.port) as relay:
+        line = Line(relay.url(database_url), patience=3600)
+        far = await SharedLibrary.join(tmp_path / "c" / "library.sqlite", line, lambda: NOON)
+        relay.cut_after = b"pg_advisory_xact_lock"
+        writing = asyncio.create_task(far.ingest(day_of_papers("x"), now=NOON))
+        while not relay.swallows:
+            await asyncio.sleep(0.01)
+        await far.close()
+        with pytest.raises(LibraryError, match="cannot be reached"):
+            await writing
+    async with join_library(tmp_path / "c", database_url) as again:
+        assert await again.count() == 0
+
+
 @pytest.mark.parametrize("said", [b"FROM library_papers", b"FROM library_listings", b"FROM library_removed"])
 async def test_following_that_breaks_midway_takes_in_nothing_and_then_everything(
     pair, tmp_path, postgres, database_url, said
