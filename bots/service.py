@@ -291,10 +291,14 @@ class Service:
             return  # others do
         if await self._fetcher.is_stale():
             fetching = asyncio.create_task(self._engine.first_fetch(self._fetcher.is_stale))
-            await asyncio.wait([fetching], timeout=CATCH_UP_WITHIN)
-            self._caught_up.set()
-            await self.tick()
-            await fetching
+            try:
+                await asyncio.wait([fetching], timeout=CATCH_UP_WITHIN)
+                self._caught_up.set()
+                await self.tick()
+                await fetching
+            finally:  # the service may end before
+                fetching.cancel()
+                await asyncio.gather(fetching, return_exceptions=True)
         self._caught_up.set()
         await self.tick()
         if not self._platforms and self._role == "all":
