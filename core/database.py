@@ -17,14 +17,15 @@ from typing import Any, Self, TypeAlias, cast
 
 import psycopg
 import psycopg.errors
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, BaseConnection
 from psycopg.abc import Buffer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ConnStatus
-from psycopg.types.string import StrDumperUnknown
+from psycopg.types.string import StrDumperUnknown, TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.errors import StoreError, StoreUnreachable
+from core.spelling import NO_TEXT, own_text, shared_text
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Database:
             if found is None or (upgrade and found != NEWEST):
                 await asyncio.to_thread(migrate, url)
             elif found != NEWEST:
-                raise StoreError(_wrong_version(found))
+                raise StoreError(wrong_version(found))
 
             async def check(connection: Connection) -> None:
                 if _is_closed(connection):
@@ -203,10 +204,24 @@ async def _while_it_lives(connection: Connection, url: str) -> AsyncIterator[Non
 
 
 class _TextDumper(StrDumperUnknown):
-    """Writes texts; the one character that PostgreSQL cannot keep becomes the one that stands for what is not known."""
+    """Writes texts as PostgreSQL can hold them (see `core.spelling`)."""
 
     def dump(self, obj: str) -> Buffer | None:
-        return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+        return super().dump(shared_text(obj))
+
+
+class _TextLoader(TextLoader):
+    """Reads them as they were."""
+
+    def load(self, data: Buffer) -> str | bytes:
+        text = super().load(data)
+        return own_text(text) if isinstance(text, str) else text
+
+
+def spell_texts(connection: BaseConnection[Any]) -> None:
+    """Let a connection write and read any text that Unicode has."""
+    connection.adapters.register_dumper(str, _TextDumper)
+    connection.adapters.register_loader("text", _TextLoader)
 
 
 def _is_closed(connection: Connection) -> bool:
@@ -222,7 +237,7 @@ def _is_closed(connection: Connection) -> bool:
 async def _configure(connection: Connection) -> None:
     # Not as an argument of connecting: the job queue, which makes connections of the pool's arguments, gives its own.
     await connection.set_autocommit(True)
-    connection.adapters.register_dumper(str, _TextDumper)
+    spell_texts(connection)
     # As settings of the session, since a pooler in between may refuse them as parameters of the start.
     await connection.execute(f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'")
 
@@ -267,9 +282,9 @@ def migrate(url: str) -> tuple[str | None, str]:
 
     with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
-        before = _version(connection)
+        before = version_of(connection)
         if before is not None and before > NEWEST:
-            raise StoreError(_wrong_version(before))
+            raise StoreError(wrong_version(before))
         if before != NEWEST:
             connection.autocommit = False  # all steps, or none
             config = Config()
@@ -283,7 +298,7 @@ def migrate(url: str) -> tuple[str | None, str]:
         return before, NEWEST
 
 
-def _version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
+def version_of(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
     """Do as `read_version` does, over a connection that does not wait for others in an event loop."""
     row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,)).fetchone()
     if row is None or not row[0]:
@@ -292,7 +307,8 @@ def _version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
     return str(row[0]) if row else None
 
 
-def _wrong_version(found: str) -> str:
+def wrong_version(found: str) -> str:
+    """Return the sentence for a database of another version."""
     if found > NEWEST:
         return f"The database is of version {found}, this paperboy knows {NEWEST} at most; use the newer paperboy."
     return f"The database is of version {found}, this paperboy needs {NEWEST}; run `paperboy migrate`."
@@ -310,6 +326,8 @@ def explained(url: str) -> Iterator[None]:
         yield
     except (psycopg.Error, PoolTimeout, OSError) as error:
         raise (StoreUnreachable if _is_unreachable(error) else StoreError)(_sentence(error, url)) from error
+    except UnicodeEncodeError as error:
+        raise StoreError(NO_TEXT) from error
 
 
 def _is_unreachable(error: Exception) -> bool:

@@ -122,8 +122,13 @@ def _add_upkeep(commands: Commands) -> None:
     stats.add_argument("--json", action="store_true", help="print one JSON document")
     backup = commands.add_parser("backup", help="write everything into one file, also while the service runs")
     backup.add_argument("file", metavar="FILE", type=Path, help="a file that is not there yet")
-    restore = commands.add_parser("restore", help="put a backup into an empty data folder")
+    restore = commands.add_parser("restore", help="put a backup into an empty data folder or database")
     restore.add_argument("file", metavar="FILE", type=Path, help="what backup wrote")
     commands.add_parser("migrate", help="bring a data folder to this version")
     move = commands.add_parser("move", help="carry everything to another store")
-    move.add_argument("--to", required=True, metavar="URL", help="an empty folder, as file:///srv/paperboy")
+    move.add_argument(
+        "--to",
+        required=True,
+        metavar="URL",
+        help="an empty folder, as file:///srv/paperboy, or an empty database, as postgresql://...",
+    )

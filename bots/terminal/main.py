@@ -40,7 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "backup": "bots.terminal.backup:backup",
     "restore": "bots.terminal.backup:restore",
     "migrate": "bots.terminal.upkeep:migrate",
-    "move": "bots.terminal.upkeep:move",
+    "move": "bots.terminal.moving:move",
 }
 
 

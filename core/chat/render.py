@@ -15,7 +15,7 @@ from core.digests.silence import source_label
 from core.digests.subscription import Subscription
 from core.errors import PaperboyError, QueryError, UsageError
 from core.papers.paper import Paper
-from core.search.engine import Found, Hit
+from core.search.hits import Found, Hit
 from core.search.interests import NEAR_IN_MEANING
 from core.search.query import point_at
 

@@ -100,15 +100,3 @@ class Changes:
     table: Table
     rows: list[Row]
     removed: list[Row]
-
-
-def shared_text(text: str) -> str:
-    r"""Return a text as PostgreSQL can hold it, which knows no character 0: it is written \1\1, and \1 as \1\2."""
-    if "\0" in text or "\1" in text:
-        return text.replace("\1", "\1\2").replace("\0", "\1\1")
-    return text
-
-
-def own_text(text: str) -> str:
-    """Return a text as it was before `shared_text`."""
-    return text.replace("\1\1", "\0").replace("\1\2", "\1") if "\1" in text else text

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from psycopg import Connection
 
-from core.papers.replicated import Changes, Head, Row, Table, own_text, shared_text
+from core.papers.replicated import Changes, Head, Row, Table
+from core.spelling import own_text, shared_text
 
 Shared: TypeAlias = Connection[tuple[Any, ...]]
 T = TypeVar("T")

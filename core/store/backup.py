@@ -1,5 +1,7 @@
 """EDGE. Everything of a data folder in one file, also while paperboy runs on it; and back into an empty folder.
 
+What lies in a database is written in the same form, so that a backup of either goes into either.
+
 The file is a gzipped tar archive: `paperboy.json` first, which names all others with their SHA-256, then they.
 Databases are copied by SQLite's online backup (https://www.sqlite.org/backup.html) inside one reading transaction, so
 that writers neither wait nor make it begin anew; of the small state, one instant is read as the service's readers do.
@@ -18,7 +20,7 @@ import shutil
 import sqlite3
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -27,9 +29,13 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from core.errors import StoreError
+from core.papers.library import migrate
 from core.papers.schema import STEPS
+from core.store.chests import Source, carry
+from core.store.folder_chest import FolderTarget
 from core.store.folders import filled, is_free
 from core.store.generations import FIRST, FORMAT, Snapshot, read_state, seal, snapshot_path
+from core.store.outbox_db import Outbox
 from core.store.outbox_file import FILE as DELIVERIES
 from core.store.outbox_file import SCHEMA
 
@@ -43,7 +49,7 @@ _COPIED = re.compile(r".*\.(?:sqlite3|key)")
 _BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)  # msgspec's errors are ValueErrors
 
 Progress = Callable[[int, int], None]
-"""Told how many of how many pages of a database are copied."""
+"""Told how many pages of a database, or rows, of how many are copied."""
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -66,14 +72,41 @@ def back_up(folder: Path, file: Path, now: datetime, progress: Progress = lambda
     Raises:
         StoreError: there is nothing to back up, the file is there already or cannot be written, or the data is broken.
     """
-    if file.exists():
-        raise StoreError(f"{file} is there already, and nothing is overwritten; name another file.")
     if not folder.is_dir() or not any(_worth_keeping(folder)):
         raise StoreError(f"There is nothing in {folder} to back up.")
+    return _write(file, now, lambda gathered: _gather(folder, gathered, progress))
+
+
+def back_up_chest(source: Source, secret: Path, file: Path, now: datetime, progress: Progress) -> Sequence[str]:
+    """Write everything that a chest holds into one new file, in the form of a data folder; returns the file's parts.
+
+    Args:
+        source: what is to be kept.
+        secret: goes along, where it is there.
+        file: the new file.
+        now: goes into it.
+        progress: told how many rows of how many are done.
+
+    Raises:
+        StoreError: the file is there already or cannot be written, or the chest cannot be read.
+    """
+
+    def gather(gathered: Path) -> Iterator[str]:
+        carry(source, FolderTarget(gathered), progress)
+        if secret.exists():
+            shutil.copyfile(secret, gathered / secret.name)
+        yield from sorted((path.name for path in gathered.iterdir()), key=_rank)
+
+    return _write(file, now, gather)
+
+
+def _write(file: Path, now: datetime, gather: Callable[[Path], Iterable[str]]) -> Sequence[str]:
+    if file.exists():
+        raise StoreError(f"{file} is there already, and nothing is overwritten; name another file.")
     unfinished = file.with_name(f"{file.name}.unfinished")
     try:
         with TemporaryDirectory(prefix=".paperboy-", dir=file.parent) as gathered:
-            names = list(_gather(folder, Path(gathered), progress))
+            names = list(gather(Path(gathered)))
             contents = Contents(VERSION, now, {name: _checksum(Path(gathered) / name) for name in names})
             _pack(Path(gathered), contents, unfinished)
         unfinished.replace(file)
@@ -96,11 +129,25 @@ def restore(file: Path, folder: Path) -> Contents:
         )
     try:
         with filled(folder) as draft:
-            with _opened(file) as archive:
-                contents = _unpack(archive, draft, file)
-            _check_versions(draft, file)
-    except OSError as error:
+            return unpack(file, draft)
+    except (OSError, sqlite3.Error) as error:
         raise StoreError(f"{folder} cannot be written ({_reason(error)}); nothing was left in it.") from error
+
+
+def unpack(file: Path, folder: Path) -> Contents:
+    """Put the parts of a backup into a new folder that is nobody's yet, checked, and brought to this version.
+
+    Raises:
+        StoreError: the file is no whole backup, or of a newer paperboy.
+        OSError, sqlite3.Error: the folder cannot be written.
+    """
+    with _opened(file) as archive:
+        contents = _unpack(archive, folder, file)
+    _check_versions(folder, file)
+    if (folder / DELIVERIES).exists():
+        Outbox(folder).close()
+    if (folder / LIBRARY).exists():
+        migrate(folder / LIBRARY)
     return contents
 
 
@@ -113,8 +160,7 @@ def _worth_keeping(folder: Path) -> Iterator[str]:
 
 def _gather(folder: Path, target: Path, progress: Progress) -> Iterator[str]:
     """Copy what is worth keeping, deliveries first and the library last; yields the names."""
-    names = sorted(_worth_keeping(folder), key=lambda name: (name == LIBRARY, name != DELIVERIES, name))
-    for name in names:
+    for name in sorted(_worth_keeping(folder), key=_rank):
         if name.endswith(".sqlite3"):
             _copy_database(folder / name, target / name, progress)
         elif name.startswith("state-"):
@@ -122,6 +168,10 @@ def _gather(folder: Path, target: Path, progress: Progress) -> Iterator[str]:
         else:
             shutil.copyfile(folder / name, target / name)
         yield name
+
+
+def _rank(name: str) -> tuple[bool, bool, str]:
+    return name == LIBRARY, name != DELIVERIES, name
 
 
 def _copy_database(source: Path, target: Path, progress: Progress) -> None:

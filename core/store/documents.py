@@ -106,7 +106,7 @@ class Documents:
 
     def mark(self, mark: Mark) -> bool:
         """Keep a mark, or take it back when it is set already."""
-        name = _mark_name(mark)
+        name = mark_name(mark)
         before = self._marks.find(name)
         if before is not None and before["kind"] == mark.kind:
             self._marks.cut(name)
@@ -270,7 +270,7 @@ def _cut_stale(part: NamedTable, today: date) -> None:
     part.cut([str(document.doc_id) for document in stale])
 
 
-def _mark_name(mark: Mark) -> str:
+def mark_name(mark: Mark) -> str:
     """Name what a mark is about: a vote is of a person, place and paper; a person saves a paper once, wherever."""
     group = [mark.place, "vote"] if mark.kind in {"up", "down"} else [mark.kind]
     return msgspec.json.encode([mark.person, mark.paper, *group]).decode()

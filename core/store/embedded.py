@@ -24,6 +24,7 @@ from typing import ParamSpec, TypeVar
 from core.clock import Clock, system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
+from core.spelling import NO_TEXT
 from core.store import Change, Delivery, Mark, State
 from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
@@ -339,7 +340,14 @@ class EmbeddedStore:
         if self._closed:
             raise StoreError("The store is closed.")
         loop = asyncio.get_running_loop()
-        return asyncio.shield(loop.run_in_executor(self._thread, lambda: work(*args, **kwargs)))
+
+        def run() -> _T:
+            try:
+                return work(*args, **kwargs)
+            except UnicodeEncodeError as error:
+                raise StoreError(NO_TEXT) from error
+
+        return asyncio.shield(loop.run_in_executor(self._thread, run))
 
 
 def _close_opened(opening: Future[_Files]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import StoreBusy, StoreError
+from core.store.folders import is_half_filled
 
 LOCK = "paperboy.lock"
 OWNER = "paperboy.pid"
@@ -44,6 +45,12 @@ class FolderLock:
             ) from error
         except OSError as error:
             raise StoreError(f"The data folder {folder} cannot be used: {error.strerror or error}.") from error
+        if is_half_filled(folder):
+            self._lock.release()
+            raise StoreError(
+                f"A move or a restore into {folder} was interrupted, and not all is there; "
+                "repeat it, or empty the folder."
+            )
         self._note_owner()
 
     def release(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -67,6 +67,23 @@ class Outbox:
             if inserted:
                 _insert_shown(database, delivery)
         return inserted
+
+    def put_all(self, deliveries: Iterable[Delivery]) -> None:
+        """Keep many new deliveries, all or none."""
+        with self._transaction() as database:
+            for delivery in deliveries:
+                database.execute(_INSERT, _row(delivery))
+                _insert_shown(database, delivery)
+
+    def everything(self) -> Iterator[Delivery]:
+        """Yield all deliveries, as they were at one instant."""
+        with self._explained():
+            yield from map(_delivery, self._connection.execute(f"{_SELECT} ORDER BY d.subscription, d.day"))
+
+    def count(self) -> int:
+        """Return how many there are."""
+        with self._explained():
+            return int(self._connection.execute("SELECT count(*) FROM deliveries").fetchone()[0])
 
     def move(self, delivery: Delivery, expected: State) -> bool:
         """Replace a delivery that stands in `expected`."""

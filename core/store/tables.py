@@ -16,7 +16,7 @@ from tinydb.table import Document, Table
 from core.store.journal import JournalStorage
 
 _PARTS = 32
-_PAGE = 500
+PAGE = 500
 
 
 class NamedTable(Table):
@@ -46,15 +46,26 @@ class NamedTable(Table):
         return [str(document.doc_id) for document in self]
 
 
+def part_name(shelf: str, name: str) -> str:
+    """Return which of a shelf's tables holds a name."""
+    return f"{shelf}-{zlib.crc32(name.encode()) % _PARTS:02d}"
+
+
+def page_name(log: str, number: int) -> str:
+    """Return the name of a log's table; the first is number 1."""
+    return f"{log}-{number:08d}"
+
+
 class Shelf:
     """Named documents in 32 tables, `name-00` to `name-31`."""
 
     def __init__(self, storage: JournalStorage, name: str) -> None:
-        self._parts = [NamedTable(storage, f"{name}-{part:02d}") for part in range(_PARTS)]
+        self._name = name
+        self._parts = {part: NamedTable(storage, part) for part in (f"{name}-{n:02d}" for n in range(_PARTS))}
 
     def part(self, name: str) -> NamedTable:
         """Return the table in which a name belongs."""
-        return self._parts[zlib.crc32(name.encode()) % _PARTS]
+        return self._parts[part_name(self._name, name)]
 
     def put(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep a document under its name, in place of the one before."""
@@ -70,10 +81,10 @@ class Shelf:
 
     def search(self, condition: QueryLike) -> list[Document]:
         """Return the documents for which a condition holds."""
-        return [document for part in self._parts for document in part.search(condition)]
+        return [document for part in self._parts.values() for document in part.search(condition)]
 
     def __iter__(self) -> Iterator[Document]:
-        for part in self._parts:
+        for part in self._parts.values():
             yield from part
 
 
@@ -87,17 +98,17 @@ class Log:
     """
 
     def __init__(self, storage: JournalStorage, name: str, kept: int) -> None:
-        self._storage, self._prefix, self._kept = storage, f"{name}-", kept
+        self._storage, self._name, self._kept = storage, name, kept
 
     def append(self, document: Mapping[str, Any]) -> None:
         """Keep one more document, and forget the oldest where there are too many."""
         pages = self._pages()
-        newest = self._page(pages[-1]) if pages else self._page(f"{self._prefix}{1:08d}")
-        if len(newest) >= _PAGE:
-            newest = self._page(f"{self._prefix}{int(newest.name.removeprefix(self._prefix)) + 1:08d}")
+        newest = self._page(pages[-1]) if pages else self._page(page_name(self._name, 1))
+        if len(newest) >= PAGE:
+            newest = self._page(page_name(self._name, int(newest.name.rpartition("-")[2]) + 1))
             pages.append(newest.name)
         newest.insert(document)
-        for name in pages[: -1 - -(-self._kept // _PAGE)]:
+        for name in pages[: -1 - -(-self._kept // PAGE)]:
             self._page(name).truncate()
 
     def cut(self, condition: Callable[[Document], bool]) -> None:
@@ -118,7 +129,7 @@ class Log:
                 yield document
 
     def _pages(self) -> list[str]:
-        return sorted(name for name in self._storage.read() or {} if name.startswith(self._prefix))
+        return sorted(name for name in self._storage.read() or {} if name.startswith(f"{self._name}-"))
 
     def _page(self, name: str) -> Table:
         return Table(self._storage, name, cache_size=0)

@@ -6,13 +6,24 @@ import base64
 import hashlib
 from datetime import date, timedelta
 
+from core.errors import StoreError
+from core.spelling import NO_TEXT
+
 TEXTS_KEPT_FOR = timedelta(days=90)
 _TOKEN_LENGTH = 16
 
 
 def text_token(text: str) -> str:
-    """Return the name of a text: 16 characters of a-z and 2-7, 80 bits of its SHA-256."""
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:_TOKEN_LENGTH]
+    """Return the name of a text: 16 characters of a-z and 2-7, 80 bits of its SHA-256.
+
+    Raises:
+        StoreError: no encoding has it.
+    """
+    try:
+        digest = hashlib.sha256(text.encode()).digest()
+    except UnicodeEncodeError as error:
+        raise StoreError(NO_TEXT) from error
+    return base64.b32encode(digest).decode().lower()[:_TOKEN_LENGTH]
 
 
 def oldest_use(today: date) -> date:

@@ -28,7 +28,7 @@ def test_what_is_restored_answers_as_what_was_backed_up(stocked, tmp_path):
     restored = stocked.run("restore", str(file), PAPERBOY_HOME=str(elsewhere))
     assert (restored.code, restored.err) == (0, "")
     assert restored.out.startswith("Restored ")
-    assert "1 subscription, 0 marks of " in restored.out
+    assert "1 subscription and 0 marks of " in restored.out
     assert everything(stocked, elsewhere) == everything(stocked)
 
 

@@ -78,13 +78,6 @@ def test_a_database_of_another_version_is_refused_in_one_sentence(shell, postgre
     assert "run `paperboy migrate`" in done.complaint
 
 
-def test_what_knows_data_folders_alone_says_so(shell):
-    lines = ["backup x.tar.gz", "restore x.tar.gz", "move --to elsewhere"]
-    for line, done in shell.run_all(lines).items():
-        assert done.code == 1
-        assert f"{line.split()[0]} knows data folders alone" in done.complaint
-
-
 def test_the_doctor_tells_how_the_database_is(shell):
     done = shell.run("doctor", "--offline")
     (line,) = [line for line in done.out.splitlines() if "database" in line]

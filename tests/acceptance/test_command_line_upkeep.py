@@ -158,7 +158,7 @@ def test_move_carries_everything_and_leaves_the_old_folder_alone(stocked, tmp_pa
     (half / "library.sqlite3").write_text("what a killed copy left", encoding="utf-8")
     done = stocked.run("move", "--to", target.as_uri())
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith(f"Copied 5 papers and 1 subscription to {target}.\n")
+    assert done.out.startswith(f"Copied 5 papers, 1 subscription and 0 marks to {target}; read back, all ")
     assert not half.exists()
     assert (target / "secret.key").read_text(encoding="ascii") == "s" * 64
     for command in (("subscriptions", "list"), ("digest",), ("search", "grokking")):
@@ -175,8 +175,8 @@ def test_move_never_writes_over_anything(stocked, tmp_path):
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["letter.txt"]
 
 
-@pytest.mark.parametrize("target", ["postgresql://db/papers", "file://", ""])
-def test_move_to_what_is_no_folder_is_wrong_usage(stocked, target):
+@pytest.mark.parametrize("target", ["mysql://db/papers", "file://", ""])
+def test_move_to_what_is_neither_a_folder_nor_a_database_is_wrong_usage(stocked, target):
     done = stocked.run("move", "--to", target)
     assert done.code == 2
     assert "allowed is a folder" in done.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -672,3 +672,38 @@ async def test_stopped_subscriptions_are_those_that_nobody_paused_by_hand(store:
         await store.add_subscription(make_subscription(name, pause=pause), make_change())
     await store.add_subscription(make_subscription("a", pause=Pause("gone", NOON, by_hand=False)), make_change())
     assert [item.id for item in await store.stopped_subscriptions()] == ["a", "b"]
+
+
+ODD_TEXTS = ("a\0b", "\0", "\1", "\1\1\2\0", "\x7f\u2028\ufeff", "👩‍👩‍👧 深度 \U0010ffff", "x" * 100_000)
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=range(len(ODD_TEXTS)))
+async def test_any_text_that_unicode_has_comes_back_as_it_was(store: Store, text: str) -> None:
+    kept = await store.add_subscription(make_subscription(text[:90], interests=text), make_change(text))
+    await store.enqueue(make_delivery("s", shown=(Shown(text[:90], 1, text),), lacking=(text,), note=text))
+    await store.set_fact(text[:90], text)
+    assert await store.subscription(text[:90]) == kept
+    assert kept.interests == text
+    assert [change.what for change in await store.changes()] == [text]
+    assert [found.note for found in await store.deliveries_of_paper(text[:90])] == [text]
+    assert await store.shown_papers("slack:T1/C1", NOON) == frozenset({text[:90]})
+    assert await store.fact(text[:90]) == text
+    assert await store.kept_text(await store.keep_text(text)) == text
+
+
+async def test_half_a_character_is_refused_in_one_sentence_and_changes_nothing(store: Store) -> None:
+    if isinstance(store, MemoryStore):
+        return  # memory keeps it, as it encodes nothing
+    attempts: list[Callable[[str], Awaitable[object]]] = [
+        lambda half: store.add_subscription(make_subscription(interests=half), make_change()),
+        lambda half: store.enqueue(make_delivery(note=half)),
+        lambda half: store.set_fact("name", half),
+        store.keep_text,
+        lambda half: store.mark(make_mark(person=half)),
+    ]
+    for attempt in attempts:
+        with pytest.raises(StoreError, match=r"half a character .* cannot be kept"):
+            await attempt("a\ud800b")
+    await store.set_fact("name", "whole")
+    assert list(await store.subscriptions()) == list(await store.changes()) == list(await store.marks()) == []
+    assert list(await store.open_deliveries()) == []

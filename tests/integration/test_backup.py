@@ -266,3 +266,14 @@ async def test_a_library_of_a_newer_paperboy_is_not_restored(tmp_path, filled):
     with pytest.raises(StoreError, match=r"made by a newer paperboy \(library.sqlite3 is of version 99"):
         restore(tmp_path / "b", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+async def test_a_backup_of_an_older_version_is_brought_to_this_one(tmp_path, filled):
+    folder, whole, token = filled
+    with closing(sqlite3.connect(folder / "library.sqlite3")) as database:
+        database.executescript("DROP TABLE happenings; PRAGMA user_version = 1")
+    with closing(sqlite3.connect(folder / "deliveries.sqlite3")) as database:
+        database.executescript("ALTER TABLE deliveries DROP COLUMN told; PRAGMA user_version = 1")
+    back_up(folder, tmp_path / "b.tar.gz", NOON)
+    restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert await read(tmp_path / "new", token) == whole

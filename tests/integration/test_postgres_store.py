@@ -11,7 +11,7 @@ import pytest
 from core.store import State
 from core.store.correspondents import Correspondent
 from core.store.postgres import PostgresStore
-from tests.fakes import NOON, PAPER, TODAY, make_change, make_delivery, make_mark, make_subscription
+from tests.fakes import NOON, PAPER, make_change, make_delivery, make_mark, make_subscription
 
 ROUNDS = 12
 
@@ -76,13 +76,6 @@ async def test_a_correspondent_that_another_version_wrote_can_be_changed(stores,
     assert not await stores[0].keep_correspondent(old, expected=replace(old, left_at=NOON))
     assert await stores[0].keep_correspondent(replace(old, left_at=NOON), expected=old)
     assert (await stores[1].correspondent("n1")).left_at == NOON
-
-
-async def test_a_text_that_postgresql_cannot_keep_whole_is_kept_but_for_one_character(stores):
-    kept = await stores[0].add_subscription(make_subscription(interests="a\0b"), make_change())
-    assert (await stores[1].subscription(kept.id)).interests == "a\ufffdb"
-    await stores[0].enqueue(make_delivery(lacking=("x\0",)))
-    assert (await stores[1].delivery("s1", TODAY)).lacking == ("x\ufffd",)
 
 
 async def test_pruning_goes_on_until_nothing_old_is_left(stores, database_url, postgres):

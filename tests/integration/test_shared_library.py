@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from core.database import migrate
 from core.errors import LibraryError
 from core.papers.library import Library
-from core.papers.replicated import DERIVED, LAYOUT, TABLES, own_text, shared_text
+from core.papers.replicated import DERIVED, LAYOUT, TABLES
 from core.papers.schema import STEPS
 from core.papers.shared_library import SharedLibrary
 from core.papers.shared_line import Line
 from core.papers.word_index import unindex_words
 from core.search.engine import Engine
 from core.search.query import parse
+from core.spelling import own_text, shared_text
 from tests.servers.postgres import PostgresServer
 from tests.servers.relay import Relay
 from tests.shelves import NOON, join_library, listed, make_record, make_signal, open_library

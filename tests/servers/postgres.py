@@ -96,6 +96,11 @@ class PostgresServer:
         """Return the address of one of its databases."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def programs(self) -> Path:
+        """Where its programs lie, as `createdb`."""
+        return self._programs / "bin"
+
     def new_database(self, template: str = "template1") -> str:
         """Make a database, empty or as the template is, and return its address."""
         name = f"d{next(self._numbers)}"

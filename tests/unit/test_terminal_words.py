@@ -14,9 +14,9 @@ from bots.fetching import counted, odd_lines, outcome_line
 from bots.terminal import progress
 from bots.terminal.arguments import make_parser
 from bots.terminal.main import explain, start_logging
+from bots.terminal.moving import read_target
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import no_source, read_lines
-from bots.terminal.upkeep import read_target
 from core.errors import PaperboyError, QueryError, SettingsError, SourceError, UsageError
 from core.papers.ingest import Outcome
 from core.search.query import parse
@@ -167,9 +167,14 @@ def test_a_target_of_a_move_is_a_folder(url, path):
     assert read_target(url) == Path(path)
 
 
-@pytest.mark.parametrize("url", ["", "file://", "https://example.org/x", "postgresql://db/x"])
-def test_what_is_no_folder_is_refused_with_what_is_allowed(url):
-    with pytest.raises(UsageError, match="allowed is a folder, as file:///"):
+@pytest.mark.parametrize("url", ["postgresql://db/papers", "postgres://me:secret@db:5432/papers?sslmode=require"])
+def test_or_a_database(url):
+    assert read_target(url) == url
+
+
+@pytest.mark.parametrize("url", ["", "file://", "https://example.org/x", "mysql://db/x"])
+def test_a_target_that_is_neither_a_folder_nor_a_database_is_refused_with_what_is_allowed(url):
+    with pytest.raises(UsageError, match=r"allowed is a folder, as file:///.*, or a database, as postgresql://"):
         read_target(url)
 
 

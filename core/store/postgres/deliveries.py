@@ -17,15 +17,15 @@ from core.store.turns import KEPT_FOR
 CHANGES_KEPT = 1_000_000
 FORGOTTEN_AT_ONCE = 10_000
 
-_COLUMNS = (
+COLUMNS = (
     "subscription", "day", "address", "state", "due_at", "composed_at", "changed_at", "papers", "ranks", "reasons",
     "message", "upto", "not_before", "attempts", "parts", "note", "silence", "lacking", "told",
 )  # fmt: skip
-_SELECT = f"SELECT {', '.join(f'd.{name}' for name in _COLUMNS)} FROM deliveries d"
-_PLACES = ", ".join(f"%({name})s" for name in _COLUMNS)
-_ENQUEUE = f"INSERT INTO deliveries ({', '.join(_COLUMNS)}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING"
+SELECT = f"SELECT {', '.join(f'd.{name}' for name in COLUMNS)} FROM deliveries d"
+_PLACES = ", ".join(f"%({name})s" for name in COLUMNS)
+_ENQUEUE = f"INSERT INTO deliveries ({', '.join(COLUMNS)}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING"
 _MOVE = f"""
-UPDATE deliveries SET {", ".join(f"{name} = %({name})s" for name in _COLUMNS[2:])}
+UPDATE deliveries SET {", ".join(f"{name} = %({name})s" for name in COLUMNS[2:])}
 WHERE subscription = %(subscription)s AND day = %(day)s AND state = %(expected)s
 """
 _OPEN = "state IN ('pending', 'sending', 'unknown')"
@@ -51,7 +51,7 @@ class Deliveries(Asking):
 
     async def enqueue(self, delivery: Delivery) -> bool:
         """Keep a new delivery, unless its key has one; so it can be asked twice."""
-        return await self._change(_ENQUEUE, _values(delivery)) == 1
+        return await self._change(_ENQUEUE, row_values(delivery)) == 1
 
     async def move(self, delivery: Delivery, *, expected: State) -> bool:
         """Replace a delivery that stands in `expected`.
@@ -59,7 +59,7 @@ class Deliveries(Asking):
         Whoever does not hear the answer does not know whether it was moved: asked again from another state it says no,
         and the courier settles what says that it is being sent.
         """
-        return await self._change(_MOVE, {**_values(delivery), "expected": expected.value}) == 1
+        return await self._change(_MOVE, {**row_values(delivery), "expected": expected.value}) == 1
 
     async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
         """Return what is not settled, oldest due first: all, or that of one subscription."""
@@ -69,7 +69,7 @@ class Deliveries(Asking):
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
         """Return the delivery with the newest day of each subscription that has one."""
-        statement = _SELECT.replace(" deliveries d", f" unnest(%s::text[]) AS wanted {_LATEST}")
+        statement = SELECT.replace(" deliveries d", f" unnest(%s::text[]) AS wanted {_LATEST}")
         rows = await self._rows(statement, (list(subscriptions),))
         return {row[0]: read_delivery(row) for row in rows}
 
@@ -129,7 +129,7 @@ class Deliveries(Asking):
         return count
 
     async def _found(self, rest: str, *values: Any) -> list[Delivery]:
-        return [read_delivery(row) for row in await self._rows(f"{_SELECT} {rest}", values)]
+        return [read_delivery(row) for row in await self._rows(f"{SELECT} {rest}", values)]
 
     async def _names(self, column: str, address: str, since: datetime) -> frozenset[str]:
         rows = await self._rows(
@@ -164,8 +164,9 @@ def read_delivery(row: Row) -> Delivery:
     )
 
 
-def _values(delivery: Delivery) -> dict[str, Any]:
-    names = set(_COLUMNS) - {"papers", "ranks", "reasons"}
+def row_values(delivery: Delivery) -> dict[str, Any]:
+    """Return what the columns hold of a delivery."""
+    names = set(COLUMNS) - {"papers", "ranks", "reasons"}
     return {
         **{name: getattr(delivery, name) for name in names},
         "state": delivery.state.value,

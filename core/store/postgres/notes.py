@@ -49,7 +49,7 @@ class Notes(Asking):
 
     async def mark(self, mark: Mark) -> bool:
         """Keep a mark or take it back; asked twice, the second takes back what the first did."""
-        about = f"vote {mark.place}" if mark.kind in VOTES else mark.kind
+        about = about_mark(mark)
         values = {
             "person": mark.person,
             "paper": mark.paper,
@@ -132,3 +132,8 @@ class Notes(Asking):
     async def is_first(self, name: str, at: datetime) -> bool:
         """Note a name, and tell whether it is new; asked twice, the second is told that it is not."""
         return await self._change(_FIRST, {"name": name, "at": at, "kept": KEPT_FOR}) == 1
+
+
+def about_mark(mark: Mark) -> str:
+    """Return what a person has one mark of for a paper: a vote in each place, or a kind anywhere."""
+    return f"vote {mark.place}" if mark.kind in VOTES else mark.kind

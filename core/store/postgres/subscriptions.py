@@ -15,14 +15,14 @@ from core.store.postgres.asking import LOCK_PLACE, Asking, Row
 
 CHANGES_TOLD = 10_000
 
-_COLUMNS = (
+NAMES = (
     "id", "address", "number", "interests", "at", "timezone", "days", "top", "created_by", "created_at", "active_from",
     "when_ready", "weekly", "quiet", "no_repeats", "pause_reason", "pause_since", "pause_by_hand",
 )  # fmt: skip
-COLUMNS = ", ".join(_COLUMNS)
+COLUMNS = ", ".join(NAMES)
 SELECT = f"SELECT {COLUMNS} FROM subscriptions"
 _NEXT_NUMBER = "(SELECT coalesce(max(number), 0) + 1 FROM subscriptions WHERE address = %(address)s)"
-_PLACES = ", ".join(_NEXT_NUMBER if name == "number" else f"%({name})s" for name in _COLUMNS)
+_PLACES = ", ".join(_NEXT_NUMBER if name == "number" else f"%({name})s" for name in NAMES)
 _NOTE = """
     INSERT INTO changes (at, address, person, what)
     SELECT %(changed_at)s, %(changed_address)s, %(changed_by)s, %(what)s WHERE EXISTS (SELECT FROM kept)
@@ -38,7 +38,7 @@ SELECT number FROM kept
 """
 _REPLACE = f"""
 WITH kept AS (
-    UPDATE subscriptions SET {", ".join(f"{name} = %({name})s" for name in _COLUMNS)}, look_at = '-infinity'
+    UPDATE subscriptions SET {", ".join(f"{name} = %({name})s" for name in NAMES)}, look_at = '-infinity'
     WHERE id = %(id)s
     RETURNING id
 ), noted AS ({_NOTE})
@@ -54,7 +54,7 @@ SELECT count(*) FROM kept
 _STAMP = "s.xmin::text"
 """The transaction that wrote the row last: https://www.postgresql.org/docs/16/ddl-system-columns.html"""
 _CANDIDATES = f"""
-SELECT {", ".join(f"s.{name}" for name in _COLUMNS)}, newest.day, newest.due_at, {_STAMP} FROM subscriptions s
+SELECT {", ".join(f"s.{name}" for name in NAMES)}, newest.day, newest.due_at, {_STAMP} FROM subscriptions s
 LEFT JOIN LATERAL (
     SELECT day, due_at FROM deliveries WHERE subscription = s.id ORDER BY day DESC LIMIT 1
 ) AS newest ON true
@@ -109,7 +109,7 @@ class Subscriptions(Asking):
 
     async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         """Keep a new subscription under the next number of its place; asked twice, the second raises StoreError."""
-        values = {**_values(subscription), **_values_of_change(change)}
+        values = {**row_values(subscription), **_values_of_change(change)}
         _, found = await self._together((LOCK_PLACE, (subscription.address,)), (_ADD, values))
         if not found:
             raise StoreError(f"There is a subscription {subscription.id} already.")
@@ -117,7 +117,7 @@ class Subscriptions(Asking):
 
     async def replace_subscription(self, subscription: Subscription, change: Change) -> None:
         """Keep another state of a subscription; asked twice, the change is noted twice."""
-        if not await self._changed(_REPLACE, {**_values(subscription), **_values_of_change(change)}):
+        if not await self._changed(_REPLACE, {**row_values(subscription), **_values_of_change(change)}):
             raise StoreError(f"There is no subscription {subscription.id} any more.")
 
     async def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
@@ -143,10 +143,11 @@ def read_subscription(row: Row) -> Subscription:
     return Subscription(*fields)
 
 
-def _values(subscription: Subscription) -> dict[str, Any]:
+def row_values(subscription: Subscription) -> dict[str, Any]:
+    """Return what the columns hold of a subscription."""
     pause = subscription.pause
     return {
-        **{name: getattr(subscription, name) for name in _COLUMNS[:15]},
+        **{name: getattr(subscription, name) for name in NAMES[:15]},
         "days": list(subscription.days),
         "pause_reason": pause and pause.reason,
         "pause_since": pause and pause.since,
