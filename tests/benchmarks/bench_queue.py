@@ -368,7 +368,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=600, help="digests for each worker")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    FORKS.set_forkserver_preload(["bots.house", "core.delivery.queue", "tests.benchmarks.bench_queue"])
+    FORKS.set_forkserver_preload(["bots.house", "core.delivery.queue", "core.store.postgres", "tests.fake_platform"])
     asyncio.run(measure(parser.parse_args()))
 
 
