@@ -92,7 +92,7 @@ class Deliveries(Asking):
         """Return a subscription and its delivery of a date."""
         known, kept = await self._together(
             (f"{SUBSCRIPTION} WHERE id = %s", (subscription,)),
-            (f"{_SELECT} WHERE subscription = %s AND day = %s", (subscription, day)),
+            (f"{SELECT} WHERE subscription = %s AND day = %s", (subscription, day)),
         )
         return (
             read_subscription(known[0]) if known else None,
