@@ -22,6 +22,7 @@ from bots.embedding import Keeper
 from bots.fetching import current_failures, odd_lines, outcome_line
 from bots.house import House, open_house
 from bots.reading_room import ReadingRoom
+from bots.resealing import reseal_at_start
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
 from bots.web.app import create_app
@@ -68,6 +69,7 @@ async def run(arguments: Namespace, settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings, owner=True))
+        await reseal_at_start(house)
         platforms = make_platforms(house, wanted)
         service = Service(house, platforms)
         await service.run(stop, with_page=settings.web.enabled and (wanted is None or WEB in wanted))

@@ -43,13 +43,14 @@ from core.errors import SettingsError
 
 PREFIX = "PAPERBOY_"
 OWN_KEY = "PAPERBOY_SECRET_KEY"
+OLD_KEYS = "PAPERBOY_SECRET_KEY_OLD"
 SHORTEST_KEY = 32  # characters
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
 SECRETS = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"),
-    *("DISCORD_TOKEN", "HF_TOKEN", PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY),
+    *("DISCORD_TOKEN", "HF_TOKEN", PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY, OLD_KEYS),
 )
-NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE"})
+NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE", OLD_KEYS, f"{OLD_KEYS}_FILE"})
 MAX_FILE = 1 << 20  # bytes
 RESERVED = frozenset({"secrets", "home"})
 CONFIG_FOLDERS = (Path(__file__).parent / "config", Path(__file__).parents[1] / "config")
@@ -242,6 +243,7 @@ class Secrets(_Table):
     smtp_password: SecretStr | None = None
     email_events_secret: SecretStr | None = None
     paperboy_secret_key: SecretStr | None = None
+    paperboy_secret_key_old: SecretStr | None = None
 
 
 class Settings(_Table):
@@ -372,11 +374,15 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[
                 continue
             if not value:
                 problems.append(f"{name}_FILE: {path} is empty; it must hold the secret.")
-        if name == OWN_KEY:  # any text will do, if there is enough of it
-            if 0 < len(value) < SHORTEST_KEY:
-                problems.append(f"{name}: this is too short; it must be a text of {SHORTEST_KEY} characters or more.")
+        if name in {OWN_KEY, OLD_KEYS}:  # any text will do, if there is enough of it
+            lines = [line.strip() for line in value.splitlines() if line.strip()] if name == OLD_KEYS else [value]
+            if value and min(map(len, lines)) < SHORTEST_KEY:
+                each = " each line" if name == OLD_KEYS else " it"
+                problems.append(
+                    f"{name}: this is too short;{each} must be a text of {SHORTEST_KEY} characters or more."
+                )
             elif value:
-                yield name.lower(), value
+                yield name.lower(), "\n".join(lines)
         elif not _is_token(name, value):
             problems.append(f"{name}: this is no token; it must be one word of plain letters, digits and marks.")
         elif value:

@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bots.fetching import counted
-from bots.house import LIBRARY_FILE, open_house
+from bots.house import LIBRARY_FILE, House, open_house
+from bots.resealing import closed_sentence, counted_texts, forget_closed, reseal
 from bots.terminal.reading import write_out
 from core.errors import PaperboyError, UsageError
 from core.papers import library
@@ -23,8 +24,8 @@ CARRIED = {".json", ".journal", ".key"}
 """What is copied as it is; without its secret, a folder's links and sealed tokens would be worth nothing."""
 
 
-async def migrate(_arguments: Namespace, settings: Settings) -> int:
-    """Bring the data folder to this version."""
+async def migrate(arguments: Namespace, settings: Settings) -> int:
+    """Bring the data folder to this version, then seal anew what an older secret sealed."""
     store_version = await embedded.migrate(settings.home)
     path = settings.home / LIBRARY_FILE
     if not path.exists():
@@ -33,6 +34,24 @@ async def migrate(_arguments: Namespace, settings: Settings) -> int:
     before, after = await asyncio.to_thread(library.migrate, path)
     moved = f"went from version {before} to {after}" if before != after else f"is at version {after}"
     write_out(f"The store is at version {store_version}; the library {moved}.")
+    async with open_house(settings, owner=True) as house:
+        return await seal_anew(house, forget=arguments.forget_sealed)
+
+
+async def seal_anew(house: House, *, forget: bool) -> int:
+    """Seal everything with the secret of now.
+
+    Raises:
+        PaperboyError: something stays closed, and is not to be forgotten.
+    """
+    done = await reseal(house)
+    if done.anew:
+        write_out(f"{counted_texts(done.anew)} sealed anew with the PAPERBOY_SECRET_KEY of now.")
+    if done.closed and not forget:
+        raise PaperboyError(closed_sentence(done.closed))
+    if done.closed:
+        await forget_closed(house.store, done.closed)
+        write_out(f"Forgot what no secret opens: {', '.join(done.closed)}.")
     return 0
 
 
