@@ -306,7 +306,7 @@ class Service:
         web = self._house.settings.web
 
         def bound(host: str, port: int) -> None:
-            log.info("%s at http://%s:%s", what, host, port)
+            log.info("%s at http://%s:%s (links lead to %s)", what, host, port, web.base_url)
 
         await serve(app, web.host, web.port, bound, proxies=web.proxies)
 

@@ -225,8 +225,9 @@ class Keep(_Table):
 
 
 class Log(_Table):
-    """What is logged."""
+    """What is logged, and in which form; `auto` is JSON for a service whose stderr is no terminal."""
 
+    format: Literal["auto", "text", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -29,6 +29,7 @@ from core.errors import DeliveryError, DeliveryFailure, StoreError
 from core.store import DOUBTFUL_PART, OPEN, Change, Delivery, State, Store
 from core.store.figures import DEAD, FAILED, LATE, ON_TIME, PREVENTED, SETTLED, SILENT, Count, ignore
 from core.store.gaps import note_gap
+from core.traces import begin_delivery
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,7 @@ class Courier:
             task.cancel()
 
     async def _carry(self, seen: Delivery) -> None:
+        begin_delivery(seen.key)
         name = seen.address.partition(":")[0]
         platform = self._platforms[name]
         await platform.ready()
@@ -252,6 +254,7 @@ class Courier:
             self._count(delivery, SETTLED)
             self._count(delivery, PREVENTED)
             self._count_sent(delivery)
+            log.info("delivery %s found where it was sent, and not sent again", delivery.key)
         else:
             self._count(delivery, SETTLED)
             await self._send_rest(delivery, tuple(parts))
@@ -263,6 +266,7 @@ class Courier:
             await self._again(found, DeliveryError(DeliveryFailure.RETRY, delivery.note))
             return
         await self._move(delivery, State.PENDING, parts=parts, not_before=None, note=delivery.note)
+        log.info("delivery %s did not arrive whole, and goes on with what is missing", delivery.key)
         self._wake.set()
 
     async def _give_up_doubtful(self, delivery: Delivery, why: str) -> None:
@@ -271,6 +275,7 @@ class Courier:
         await self._bury(delivery, note, parts=(*delivery.parts, DOUBTFUL_PART))
 
     async def _bury(self, delivery: Delivery, note: str, *, parts: tuple[str, ...] | None = None) -> None:
+        log.warning("delivery %s given up: %s", delivery.key, note)
         parts = delivery.parts if parts is None else parts
         if not parts:
             await note_gap(self._store, delivery)
@@ -303,6 +308,7 @@ class Courier:
         now = self._clock()
         change = Change(now, subscription.address, "paperboy", f"paused #{subscription.number}: {reason}")
         await self._store.replace_subscription(replace(subscription, pause=Pause(reason, now, by_hand=False)), change)
+        log.warning("subscription %s paused: %s", subscription.id, reason)
 
     async def _move(self, delivery: Delivery, state: State, **changes: object) -> Delivery | None:
         moved = _changed(delivery, state, self._clock(), changes)

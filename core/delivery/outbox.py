@@ -19,6 +19,7 @@ from core.errors import QueryError
 from core.store import Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
 from core.store.gaps import note_gap
+from core.traces import about_delivery
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,10 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
         if place.locked():
             continue  # a message there is being completed, which may take a while; the next look takes it
         async with place:
-            delivery = await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment)
+            with about_delivery(f"{due.subscription.id}/{due.day.isoformat()}"):
+                delivery = await _queue(
+                    due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment
+                )
         if delivery is not None:
             queued += 1
             count(delivery.address.partition(":")[0], DUE)
@@ -136,7 +140,8 @@ async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime, moment: 
         edition = await newsroom.edition_for(subscription, due.day, now, moment)
     except QueryError as error:
         # Interests are checked when they are kept; a new library or an upgrade of the language can bring us here.
-        log.error("subscription %s cannot be read: %s", subscription.id, error)
+        # Neither the interests nor the error, which quotes them: the digest tells its readers.
+        log.error("subscription %s cannot be read at character %s", subscription.id, error.position + 1)
         edition = await newsroom.unreadable(subscription, due.day, error)
     return delivery_of(due, edition, now)
 
@@ -180,6 +185,7 @@ async def give_up(seen: Delivery, due: Due, store: Store, now: datetime) -> None
     note = f"covered by the digest of {due.day.isoformat()}; {older.note or 'it could not be sent before'}"
     moved = replace(older, state=State.DEAD, changed_at=now, message="", note=note)
     await store.move(moved, expected=State.PENDING)
+    log.info("delivery %s given up: the digest of %s covers it", older.key, due.day.isoformat())
 
 
 def with_lateness(message: Message, delivery: Delivery, *, now: datetime, timezone: str) -> Message:
