@@ -192,6 +192,7 @@ class Service:
 
         try:
             await fill_outbox(self._house.newsroom, self._house.store, self._house.clock(), queued)
+            self._figures.struck(self._house.clock())
         except PaperboyError as error:
             log.error("digests could not be queued: %s", error)
 
@@ -317,4 +318,5 @@ class Service:
             log.info("figures for Prometheus are at http://%s:%s/metrics", host, port)
 
         app = create_metrics_app(self._house, self._figures, self.unready)
-        await serve(app, at.host, at.port, bound, setting="metrics")
+        with self._figures.troubles.listening():
+            await serve(app, at.host, at.port, bound, setting="metrics")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from argparse import Namespace
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 
 from bots.fetching import counted
 from bots.house import LIBRARY_FILE, open_house
@@ -16,16 +19,38 @@ from core.settings import Settings
 from core.store.backup import back_up
 from core.store.backup import restore as restore_file
 
+log = logging.getLogger(__name__)
+
+NOTE = "backup.made"
+"""An empty file of the data folder, as old as the last backup."""
+
 
 async def backup(arguments: Namespace, settings: Settings) -> int:
     """Write everything that the data folder holds into one file, also while the service runs."""
     with show_progress("Backing up") as meter:
         await asyncio.to_thread(back_up, settings.home, arguments.file, system_clock(), meter.update)
+    _note_backup(settings.home)
     size = arguments.file.stat().st_size
     write_out(
         f"Wrote {size / 1_000_000:,.1f} MB to {arguments.file}. It holds secrets: keep it where only you can read."
     )
     return 0
+
+
+def _note_backup(home: Path) -> None:
+    """Note in the data folder that a backup was made; that one is there matters more than that it is noted."""
+    try:
+        (home / NOTE).touch()
+    except OSError as error:
+        log.warning("it could not be noted in %s that a backup was made (%s)", home, error.strerror)
+
+
+def last_backup(home: Path) -> datetime | None:
+    """Return when the last backup of a data folder was made there; None where none is known."""
+    try:
+        return datetime.fromtimestamp((home / NOTE).stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 async def restore(arguments: Namespace, settings: Settings) -> int:
