@@ -11,6 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,7 @@ def plain(name: str) -> str:
 def read_blocks(lock: str) -> Mapping[str, str]:
     """Return each pin of a lock with its hashes and comments, by name."""
     starts = [found.start() for found in _PIN.finditer(lock)] + [len(lock)]
-    blocks = [lock[here:there] for here, there in zip(starts, starts[1:], strict=False)]
+    blocks = [lock[here:there] for here, there in pairwise(starts)]
     return {plain(block.partition("==")[0]): block for block in blocks}
 
 

@@ -34,6 +34,7 @@ from core.settings import Settings, config_file
 from core.store import Store
 from core.store.embedded import EmbeddedStore
 from core.store.figures import Count, ignore
+from core.store.folder import FolderLock
 
 if TYPE_CHECKING:
     from core.http import Http
@@ -129,22 +130,20 @@ def new_id() -> str:
 
 @asynccontextmanager
 async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_clock) -> AsyncIterator[House]:
-    """Open library and store in the data folder, and close them in the end.
+    """Open library and store, and close them in the end.
 
     Args:
-        settings: which folder.
-        owner: whether state will be changed; only one process at a time can own a data folder.
+        settings: which folder, and which database where there is one.
+        owner: whether the folder will be changed; only one process at a time can own a data folder. A store in a
+            database can be changed without.
         clock: where the time comes from.
 
     Raises:
         StoreBusy: another process owns the folder.
-        StoreError, LibraryError: the folder cannot be used.
+        StoreError, LibraryError: the folder or the database cannot be used.
     """
     async with AsyncExitStack() as stack:
-        store = await EmbeddedStore.open(settings.home, read_only=not owner)
-        stack.push_async_callback(store.close)
-        for notice in store.notices:
-            log.warning("%s", notice)
+        store = await _open_store(settings, stack, owner=owner, clock=clock)
         path = settings.home / LIBRARY_FILE
         library = await (_open_own(path, clock) if owner else Library.open(path, read_only=path.exists()))
         stack.push_async_callback(library.close)
@@ -157,6 +156,24 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
             http = Http(settings, library, clock=clock, random=random.SystemRandom().random)
             stack.push_async_callback(http.close)
         yield make_house(settings, library=library, store=store, clock=clock, http=http)
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Store:
+    """Open the store where the settings have it; the stack closes it."""
+    url = settings.secrets.database_url
+    if url is None:
+        embedded = await EmbeddedStore.open(settings.home, read_only=not owner)
+        stack.push_async_callback(embedded.close)
+        for notice in embedded.notices:
+            log.warning("%s", notice)
+        return embedded
+    from core.store.postgres import PostgresStore  # noqa: PLC0415 - without a database its client is not loaded
+
+    if owner:  # of what lies in the folder still
+        stack.callback(FolderLock(settings.home).release)
+    store = await PostgresStore.open(url.get_secret_value(), size=settings.database.connections, clock=clock)
+    stack.push_async_callback(store.close)
+    return store
 
 
 async def _open_own(path: Path, clock: Clock) -> Library:

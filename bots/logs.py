@@ -68,7 +68,8 @@ def log_uncaught(error: Exception) -> None:
 def make_redact(settings: Settings) -> Callable[[str], str]:
     """Return what takes secrets, mail addresses and searched words out of a text."""
     values = (getattr(settings.secrets, name) for name in type(settings.secrets).model_fields)
-    known = {line for value in values if value is not None for line in value.get_secret_value().splitlines() if line}
+    told = (line.strip() for value in values if value is not None for line in value.get_secret_value().splitlines())
+    known = {line for line in told if line}
     longest_first = sorted(known, key=len, reverse=True)  # one may be part of another
 
     def redact(text: str) -> str:

@@ -113,7 +113,7 @@ def open_keys(settings: Settings) -> Keys:
     """
     path = settings.home / KEPT_IN
     given, old = settings.secrets.paperboy_secret_key, settings.secrets.paperboy_secret_key_old
-    listed = old.get_secret_value().splitlines() if old else []
+    listed = [line.strip() for line in old.get_secret_value().splitlines() if line.strip()] if old else []
     if given:
         kept = _read_secrets(path) if path.exists() else []
         return Keys(given.get_secret_value(), [*listed, *kept])

@@ -45,10 +45,11 @@ PREFIX = "PAPERBOY_"
 OWN_KEY = "PAPERBOY_SECRET_KEY"
 OLD_KEYS = "PAPERBOY_SECRET_KEY_OLD"
 SHORTEST_KEY = 32  # characters
+DATABASE = "DATABASE_URL"
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
 SECRETS = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"),
-    *("DISCORD_TOKEN", "HF_TOKEN", PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY, OLD_KEYS),
+    *("DISCORD_TOKEN", "HF_TOKEN", PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY, OLD_KEYS, DATABASE),
 )
 NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE", OLD_KEYS, f"{OLD_KEYS}_FILE"})
 MAX_FILE = 1 << 20  # bytes
@@ -231,6 +232,12 @@ class Log(_Table):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Database(_Table):
+    """PostgreSQL, where DATABASE_URL names one."""
+
+    connections: Annotated[Whole, Field(ge=2, le=200)] = 10
+
+
 class Secrets(_Table):
     """Tokens, from the environment alone; never printed."""
 
@@ -245,6 +252,7 @@ class Secrets(_Table):
     email_events_secret: SecretStr | None = None
     paperboy_secret_key: SecretStr | None = None
     paperboy_secret_key_old: SecretStr | None = None
+    database_url: SecretStr | None = None
 
 
 class Settings(_Table):
@@ -265,8 +273,14 @@ class Settings(_Table):
     metrics: Metrics = Metrics()
     keep: Keep = Keep()
     log: Log = Log()
+    database: Database = Database()
     secrets: Secrets = Field(default=Secrets(), exclude=True, repr=False)
     home: Path = Path("data")
+
+    @property
+    def shares_state(self) -> bool:
+        """Whether the state lies in a database, where several processes can change it at once."""
+        return self.secrets.database_url is not None
 
 
 def config_file(name: str) -> Path:
@@ -290,7 +304,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(tables)
     except ValidationError as error:
         raise SettingsError(*problems, *(_sentence(item, origins) for item in error.errors())) from None
-    problems += _cross_checks(settings, environ)
+    problems += _cross_checks(settings)
     if problems:
         raise SettingsError(*problems)
     return settings
@@ -375,24 +389,39 @@ def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[
                 continue
             if not value:
                 problems.append(f"{name}_FILE: {path} is empty; it must hold the secret.")
-        if name in {OWN_KEY, OLD_KEYS}:  # any text will do, if there is enough of it
-            lines = [line.strip() for line in value.splitlines() if line.strip()] if name == OLD_KEYS else [value]
-            if value and min(map(len, lines)) < SHORTEST_KEY:
-                each = " each line" if name == OLD_KEYS else " it"
-                problems.append(
-                    f"{name}: this is too short;{each} must be a text of {SHORTEST_KEY} characters or more."
-                )
-            elif value:
-                yield name.lower(), "\n".join(lines)
-        elif not _is_token(name, value):
-            problems.append(f"{name}: this is no token; it must be one word of plain letters, digits and marks.")
+        if value and (wrong := _what_is_wrong(name, value)):
+            problems.append(f"{name}: {wrong}")
         elif value:
             yield name.lower(), value
+
+
+def _what_is_wrong(name: str, value: str) -> str:
+    if name == OWN_KEY:  # any text will do, if there is enough of it
+        short = len(value) < SHORTEST_KEY
+        return f"this is too short; it must be a text of {SHORTEST_KEY} characters or more." if short else ""
+    if name == OLD_KEYS:
+        short = any(len(line.strip()) < SHORTEST_KEY for line in value.splitlines() if line.strip())
+        return f"this is too short; each line must be a text of {SHORTEST_KEY} characters or more." if short else ""
+    if not _is_token(name, value):
+        return "this is no token; it must be one word of plain letters, digits and marks."
+    if name == DATABASE and not _is_database(value):
+        return "allowed is postgresql://USER:PASSWORD@HOST:PORT/NAME."
+    return ""
 
 
 def _is_token(name: str, value: str) -> bool:
     """Whether a secret looks like one; a password may hold blanks, as those of some providers do."""
     return value.isprintable() and (name == PASSWORD or (value.isascii() and " " not in value))
+
+
+def _is_database(value: str) -> bool:
+    """Whether a text names a PostgreSQL database as an address, with a name."""
+    try:
+        parts = urlsplit(value)
+        named = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return named and parts.scheme in {"postgresql", "postgres"} and len(parts.path) > 1
 
 
 def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:
@@ -413,7 +442,7 @@ def _field_at(place: tuple[str, ...]) -> FieldInfo | None:
     return table if table is None or len(place) == 1 else type(table.default).model_fields.get(place[1])
 
 
-def _cross_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+def _cross_checks(settings: Settings) -> Iterator[str]:
     for name, url in settings.arxiv.urls.items():
         host = urlsplit(url).hostname or ""
         official = host == "arxiv.org" or host.endswith(".arxiv.org")
@@ -427,8 +456,6 @@ def _cross_checks(settings: Settings, environ: Mapping[str, str]) -> Iterator[st
     if problem := slack_problem(secrets, with_page=settings.web.enabled):
         yield problem
     yield from _check_email(settings)
-    if environ.get("DATABASE_URL"):
-        yield "DATABASE_URL: this version keeps everything in its data folder; unset it."
 
 
 def _check_email(settings: Settings) -> Iterator[str]:

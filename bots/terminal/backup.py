@@ -13,6 +13,7 @@ from bots.fetching import counted
 from bots.house import LIBRARY_FILE, open_house
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import write_out
+from bots.terminal.upkeep import refuse_database
 from core.clock import system_clock
 from core.errors import LibraryError
 from core.settings import Settings
@@ -27,6 +28,7 @@ NOTE = "backup.made"
 
 async def backup(arguments: Namespace, settings: Settings) -> int:
     """Write everything that the data folder holds into one file, also while the service runs."""
+    refuse_database(settings, "backup")
     with show_progress("Backing up") as meter:
         await asyncio.to_thread(back_up, settings.home, arguments.file, system_clock(), meter.update)
     _note_backup(settings.home)
@@ -55,6 +57,7 @@ def last_backup(home: Path) -> datetime | None:
 
 async def restore(arguments: Namespace, settings: Settings) -> int:
     """Put a backup into the data folder, which must be empty or not there yet."""
+    refuse_database(settings, "restore")
     contents = await asyncio.to_thread(restore_file, arguments.file, settings.home)
     made = f"{contents.made_at:%Y-%m-%d %H:%M} UTC"
     try:

@@ -61,7 +61,7 @@ def _line(subscription: Subscription, house: House) -> str:
 async def _add(arguments: Namespace, settings: Settings) -> int:
     check_address(arguments.address)
     interests, options = split_options(" ".join(arguments.words))
-    async with open_house(settings, owner=True) as house:
+    async with open_house(settings, owner=not settings.shares_state) as house:
         by_mail = arguments.address.startswith(PREFIX)
         address = await admit(house, arguments.address) if by_mail else arguments.address
         request = c.Request(c.Help(), person=SHELL, place=address, may_manage=True)
@@ -80,7 +80,7 @@ async def _assume_reachable(_address: str) -> str | None:
 
 
 async def _remove(arguments: Namespace, settings: Settings) -> int:
-    async with open_house(settings, owner=True) as house:
+    async with open_house(settings, owner=not settings.shares_state) as house:
         missing = [item for item in arguments.ids if await house.store.subscription(item) is None]
         if missing:
             raise UsageError(
@@ -110,7 +110,7 @@ async def _export(arguments: Namespace, settings: Settings) -> int:
 
 async def _import(arguments: Namespace, settings: Settings) -> int:
     wanted, problems = read_export(arguments.file)
-    async with open_house(settings, owner=True) as house:
+    async with open_house(settings, owner=not settings.shares_state) as house:
         held = {item.id for item in await house.store.subscriptions()}
         fresh = {item.id: item for item in wanted if item.id not in held}
         refused = [problem for item in fresh.values() if (problem := await _take_in(item, house))]

@@ -14,6 +14,7 @@ from bots.fetching import counted
 from bots.house import LIBRARY_FILE, House, open_house
 from bots.resealing import closed_sentence, counted_texts, forget_closed, reseal
 from bots.terminal.reading import write_out
+from core import database
 from core.errors import PaperboyError, UsageError
 from core.papers import library
 from core.settings import Settings
@@ -25,20 +26,21 @@ CARRIED = {".json", ".journal", ".key"}
 
 
 async def migrate(arguments: Namespace, settings: Settings) -> int:
-    """Bring the data folder to this version, then seal anew what an older secret sealed."""
-    store_version = await embedded.migrate(settings.home)
+    """Bring the data folder, and the database where there is one, to this version; then seal with the secret of now."""
+    store = await _migrate_store(settings)
     path = settings.home / LIBRARY_FILE
-    if not path.exists():
-        write_out(f"The store is at version {store_version}; there is no library yet.")
-        return 0
-    before, after = await asyncio.to_thread(library.migrate, path)
-    moved = f"went from version {before} to {after}" if before != after else f"is at version {after}"
-    write_out(f"The store is at version {store_version}; the library {moved}.")
-    async with open_house(settings, owner=True) as house:
-        return await seal_anew(house, forget=arguments.forget_sealed)
+    if path.exists():
+        before, after = await asyncio.to_thread(library.migrate, path)
+        write_out(f"{store}; the library {_moved(before, after)}.")
+    else:
+        write_out(f"{store}; there is no library yet.")
+    if path.exists() or settings.shares_state:
+        async with open_house(settings, owner=True) as house:
+            await seal_anew(house, forget=arguments.forget_sealed)
+    return 0
 
 
-async def seal_anew(house: House, *, forget: bool) -> int:
+async def seal_anew(house: House, *, forget: bool) -> None:
     """Seal everything with the secret of now.
 
     Raises:
@@ -52,11 +54,33 @@ async def seal_anew(house: House, *, forget: bool) -> int:
     if done.closed:
         await forget_closed(house.store, done.closed)
         write_out(f"Forgot what no secret opens: {', '.join(done.closed)}.")
-    return 0
+
+
+async def _migrate_store(settings: Settings) -> str:
+    url = settings.secrets.database_url
+    if url is None:
+        return f"The store is at version {await embedded.migrate(settings.home)}"
+    before, after = await asyncio.to_thread(database.migrate, url.get_secret_value())
+    return f"The database {database.place(url.get_secret_value())} {_moved(before or 'none', after)}"
+
+
+def _moved(before: object, after: object) -> str:
+    return f"went from version {before} to {after}" if before != after else f"is at version {after}"
+
+
+def refuse_database(settings: Settings, what: str) -> None:
+    """Refuse what knows data folders alone.
+
+    Raises:
+        PaperboyError: the state lies in a database.
+    """
+    if settings.shares_state:
+        raise PaperboyError(f"DATABASE_URL is set, and {what} knows data folders alone; use pg_dump for the database.")
 
 
 async def move(arguments: Namespace, settings: Settings) -> int:
     """Copy everything to another data folder, check it, and leave the old one untouched; safe to repeat."""
+    refuse_database(settings, "move")
     target = read_target(arguments.to)
     if target.resolve() == settings.home.resolve():
         raise UsageError(f"--to: {target} is the data folder in use; name another.")

@@ -6,11 +6,9 @@ until their deliveries, which lie elsewhere, are forgotten too (see `embedded.py
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import msgspec
 from tinydb import where
@@ -22,11 +20,10 @@ from core.store import Change, Mark, covers
 from core.store.correspondents import Correspondent
 from core.store.journal import JournalStorage
 from core.store.tables import Log, NamedTable, Shelf
+from core.store.texts import oldest_use, text_token
 
 CHANGES_KEPT = 10_000
 TEXTS_KEPT_A_PART = 20_000 // 32
-TEXTS_KEPT_FOR = timedelta(days=90)
-_TOKEN_LENGTH = 16
 
 
 class Documents:
@@ -257,7 +254,7 @@ def _is_of(address: str, document: Document, *keys: str) -> bool:
 
 
 def _oldest(today: date) -> str:
-    return (today - TEXTS_KEPT_FOR).isoformat()
+    return oldest_use(today).isoformat()
 
 
 def _cut_stale(part: NamedTable, today: date) -> None:
@@ -266,11 +263,6 @@ def _cut_stale(part: NamedTable, today: date) -> None:
     surplus = len(by_age) - TEXTS_KEPT_A_PART
     stale = (document for place, document in enumerate(by_age) if place < surplus or document["used"] < _oldest(today))
     part.cut([str(document.doc_id) for document in stale])
-
-
-def text_token(text: str) -> str:
-    """Return the name of a text: 16 characters of a-z and 2-7, 80 bits of its SHA-256."""
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()[:_TOKEN_LENGTH]
 
 
 def _mark_name(mark: Mark) -> str:

@@ -27,9 +27,10 @@ from pathlib import Path
 import msgspec
 
 from core.store import State, Store
-from core.store.documents import CHANGES_KEPT, Documents, text_token
+from core.store.documents import CHANGES_KEPT, Documents
 from core.store.embedded import EmbeddedStore
 from core.store.journal import JournalStorage
+from core.store.texts import text_token
 from tests.fakes import NOON, TODAY, MemoryStore, make_change, make_delivery, make_mark, make_subscription, read_whole
 
 KILLS_A_FOLDER = 50

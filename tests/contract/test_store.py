@@ -15,6 +15,7 @@ from core.errors import StoreError
 from core.store import Delivery, Shown, State, Store
 from core.store.correspondents import Consent, Correspondent, Wish
 from core.store.embedded import EmbeddedStore
+from core.store.postgres import PostgresStore
 from tests.fakes import NOON, MemoryStore, make_change, make_delivery, make_mark, make_subscription
 
 DAY = NOON.date()
@@ -35,14 +36,18 @@ def clock() -> SetClock:
     return SetClock()
 
 
-@pytest.fixture(params=["embedded", "memory"])
+@pytest.fixture(params=["embedded", "memory", "postgres"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: SetClock) -> AsyncIterator[Store]:
     if request.param == "memory":
         yield MemoryStore(clock)
         return
-    embedded = await EmbeddedStore.open(tmp_path / "data", clock=clock)
-    yield embedded
-    await embedded.close()
+    opened: Store
+    if request.param == "postgres":
+        opened = await PostgresStore.open(request.getfixturevalue("database_url"), size=4, clock=clock)
+    else:
+        opened = await EmbeddedStore.open(tmp_path / "data", clock=clock)
+    yield opened
+    await opened.close()
 
 
 async def test_an_empty_store_answers_every_question(store: Store) -> None:

@@ -21,10 +21,11 @@ import pytest
 
 from core.errors import StoreBusy, StoreError
 from core.store import State
-from core.store.documents import CHANGES_KEPT, TEXTS_KEPT_A_PART, Documents, text_token
+from core.store.documents import CHANGES_KEPT, TEXTS_KEPT_A_PART, Documents
 from core.store.embedded import EmbeddedStore, migrate
 from core.store.journal import Disk, JournalStorage
 from core.store.outbox_file import COPY, FILE
+from core.store.texts import text_token
 from tests.fakes import NOON, PAPER, TODAY, make_change, make_delivery, make_mark, make_subscription, read_whole
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -276,7 +276,8 @@ def test_a_secret_is_never_shown(name):
     environ = {"SLACK_BOT_TOKEN": "xoxb-hush", "SLACK_APP_TOKEN": "xapp-hush"}
     if "CLIENT" in name:
         environ = {f"SLACK_{part}": "hush" for part in ("CLIENT_ID", "CLIENT_SECRET", "SIGNING_SECRET")}
-    environ |= {name: "very-hush" * 4}
+    secret = ("postgresql://db/" if name == "DATABASE_URL" else "") + "very-hush" * 4
+    environ |= {name: secret}
     settings = read_settings(environ)
     for shown in (
         repr(settings),
@@ -286,7 +287,7 @@ def test_a_secret_is_never_shown(name):
         settings.model_dump_json(),
     ):
         assert "hush" not in shown
-    assert getattr(settings.secrets, name.lower()).get_secret_value() == "very-hush" * 4
+    assert getattr(settings.secrets, name.lower()).get_secret_value() == secret
 
 
 @pytest.mark.parametrize("bad", ["hush hush", "hush\x00x", "hüsh", '"hush\nhush"'])
@@ -321,10 +322,23 @@ def test_slack_needs_both_its_tokens():
     )
 
 
-def test_a_database_is_refused_without_showing_its_password():
-    (problem,) = problems_of({"DATABASE_URL": "postgres://me:hush@db/x"})
-    assert "DATABASE_URL" in problem
-    assert "hush" not in problem
+NO_DATABASES = ("mysql://me:hush@db/x", "postgresql://me:hush@db", "postgresql://me:hush@db:port/x", "hush")
+
+
+@pytest.mark.parametrize("url", NO_DATABASES)
+def test_what_names_no_postgresql_database_is_refused_without_showing_its_password(url):
+    (problem,) = problems_of({"DATABASE_URL": url})
+    assert problem == "DATABASE_URL: allowed is postgresql://USER:PASSWORD@HOST:PORT/NAME."
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hush@db/x", "postgres://db:6432/x?sslmode=require", "postgresql:///x"]
+)
+def test_a_postgresql_database_is_a_secret_like_others(url):
+    settings = read_settings({"DATABASE_URL": url})
+    assert settings.secrets.database_url is not None
+    assert settings.secrets.database_url.get_secret_value() == url
+    assert "hush" not in repr(settings)
 
 
 def test_a_file_that_ships_is_found_and_one_that_does_not_has_a_path_all_the_same():

@@ -1,0 +1,213 @@
+"""EDGE. PostgreSQL, where several machines share one state: a pool of connections, the schema's version, and sentences.
+
+Every instant goes in and comes out aware and in UTC. The address is never told: it holds a password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from select import select
+from typing import Any, Self, TypeAlias
+
+import psycopg
+import psycopg.errors
+from psycopg import AsyncConnection
+from psycopg.abc import Buffer
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import ConnStatus
+from psycopg.types.string import StrDumperUnknown
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from core.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "paperboy_version"
+NEWEST = "0003"
+"""The version of the schema that this program needs: the last file's in `migrations/versions`."""
+
+CONNECT_SECONDS = 10
+PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": 20_000,  # milliseconds, after which what a silent network took and nobody confirmed is lost
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+WAIT_SECONDS = 10.0
+"""How long somebody waits for a connection, before the sentence that says that there is none."""
+STATEMENT_SECONDS = 60
+_MIGRATING = 0x70617065  # the advisory lock of whoever changes the schema
+
+Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
+
+
+class Database:
+    """An open pool. Every method raises StoreError with one sentence where the database cannot be used."""
+
+    def __init__(self, url: str, pool: AsyncConnectionPool[Connection]) -> None:
+        self.url = url
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False) -> Self:
+        """Connect, and check that the schema is of this version; an empty database is given one.
+
+        Args:
+            url: postgresql://USER:PASSWORD@HOST:PORT/NAME, with libpq's parameters behind `?`.
+            size: connections at most.
+            upgrade: whether an older schema is brought to this version.
+
+        Raises:
+            StoreError: it cannot be reached, or its schema is older or newer.
+        """
+        with explained(url):
+            found = await read_version(url)
+            if found is None or (upgrade and found != NEWEST):
+                await asyncio.to_thread(migrate, url)
+            elif found != NEWEST:
+                raise StoreError(_wrong_version(found))
+            pool = AsyncConnectionPool(
+                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure, check=_check,
+                kwargs={"autocommit": True, "application_name": "paperboy", **PATIENCE},
+                reconnect_timeout=float("inf"), max_idle=300, name="paperboy",
+            )  # fmt: skip
+            await pool.open(wait=True, timeout=WAIT_SECONDS)
+        return cls(url, pool)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection that commits each statement by itself."""
+        with explained(self.url):
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection with an open transaction: all of it is kept, or nothing."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def close(self) -> None:
+        """Let go of all connections; closing twice is harmless."""
+        await self._pool.close()
+
+
+class _TextDumper(StrDumperUnknown):
+    """Writes texts; the one character that PostgreSQL cannot keep becomes the one that stands for what is not known."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+
+async def _check(connection: Connection) -> None:
+    """Notice without a trip that a connection was closed while nobody used it, so that the pool opens another.
+
+    Raises:
+        psycopg.OperationalError: it was.
+    """
+    socket = connection.pgconn.socket
+    if select([socket], [], [], 0)[0]:
+        connection.pgconn.consume_input()
+        if connection.pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the connection was closed")
+
+
+async def _configure(connection: Connection) -> None:
+    connection.adapters.register_dumper(str, _TextDumper)
+    # As settings of the session, since a pooler in between may refuse them as parameters of the start.
+    await connection.execute(f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
+async def read_version(url: str) -> str | None:
+    """Return the version of a database's schema; None where it holds nothing of paperboy's.
+
+    Raises:
+        StoreError: the database cannot be reached.
+    """
+    with explained(url):
+        async with await AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+            cursor = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,))
+            row = await cursor.fetchone()
+            if row is None or not row[0]:
+                return None
+            cursor = await connection.execute(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+            row = await cursor.fetchone()
+            return str(row[0]) if row else None
+
+
+def migrate(url: str) -> tuple[str | None, str]:
+    """Bring a database to this version, whoever else tries at the same time; return its version before and after.
+
+    Raises:
+        StoreError: it cannot be reached, or it is of a newer version.
+    """
+    from alembic import command  # noqa: PLC0415 - only who changes the schema loads what does it
+    from alembic.config import Config  # noqa: PLC0415
+
+    with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
+        before = _version(connection)
+        if before is not None and before > NEWEST:
+            raise StoreError(_wrong_version(before))
+        if before != NEWEST:
+            connection.autocommit = False  # all steps, or none
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            log.info("the database went from version %s to %s", before or "0", NEWEST)
+        return before, NEWEST
+
+
+def _version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
+    """Do as `read_version` does, over a connection that does not wait for others in an event loop."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (VERSION_TABLE,)).fetchone()
+    if row is None or not row[0]:
+        return None
+    row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant
+    return str(row[0]) if row else None
+
+
+def _wrong_version(found: str) -> str:
+    if found > NEWEST:
+        return f"The database is of version {found}, this paperboy knows {NEWEST} at most; use the newer paperboy."
+    return f"The database is of version {found}, this paperboy needs {NEWEST}; run `paperboy migrate`."
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turn PostgreSQL's errors into one sentence for a person, without the password.
+
+    Raises:
+        StoreError: what is wrong, and what helps.
+    """
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout, OSError) as error:
+        raise StoreError(_sentence(error, url)) from error
+
+
+def place(url: str) -> str:
+    """Return a database's name and host, for people."""
+    known = conninfo_to_dict(url)
+    return f"{known.get('dbname') or 'the default database'} at {known.get('host') or 'localhost'}"
+
+
+def _sentence(error: Exception, url: str) -> str:
+    where = place(url)
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"The database {where} refuses its user ({_first_line(error)}); docs/operating.md names the rights."
+    if isinstance(error, psycopg.OperationalError | PoolTimeout | OSError):
+        return f"The database {where} cannot be reached ({_first_line(error)})."
+    return f"The database {where} cannot be used ({_first_line(error)})."
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

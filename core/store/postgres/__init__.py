@@ -1,0 +1,39 @@
+"""EDGE. The Store of many machines: tables of one PostgreSQL database (`core/migrations/versions/v0002_store.py`).
+
+Every method is one trip and one transaction, save pruning, which takes many. Each says what happens when it is asked
+twice, since whoever does not hear the answer cannot know whether it was done: the database may have kept it and the
+reply got lost. Locks are held for one trip: one for each place while a subscription gets its number, one for each mark.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from core.clock import Clock, system_clock
+from core.database import Database
+from core.store.postgres.deliveries import Deliveries
+from core.store.postgres.notes import Notes
+from core.store.postgres.people import People
+from core.store.postgres.subscriptions import Subscriptions
+
+
+class PostgresStore(Subscriptions, Deliveries, Notes, People):
+    """The Store port on PostgreSQL; see the port for what each method promises."""
+
+    @classmethod
+    async def open(cls, url: str, *, size: int = 10, clock: Clock = system_clock) -> Self:
+        """Connect, and check that the schema is of this version; an empty database is given one.
+
+        Args:
+            url: of the database.
+            size: connections at most.
+            clock: dates kept texts.
+
+        Raises:
+            StoreError: it cannot be reached, or its schema is older or newer.
+        """
+        return cls(await Database.open(url, size=size), clock)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._database.close()

@@ -1,0 +1,56 @@
+"""The commands with DATABASE_URL: the state lies in PostgreSQL, and changing it needs no data folder of one's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.shells import Shell
+
+
+@pytest.fixture
+def shell(tmp_path, sources, database_url):
+    return Shell(tmp_path, {**sources.environment, "DATABASE_URL": database_url})
+
+
+def test_subscriptions_are_kept_in_the_database_whatever_the_folder(shell, tmp_path):
+    added = shell.run("subscriptions", "add", "discord:789", "diffusion", "-survey", "at", "09:30", "in", "UTC")
+    assert (added.code, added.err) == (0, "")
+    identifier = added.out.split()[0]
+    elsewhere = str(tmp_path / "elsewhere")
+    (kept,) = shell.run("subscriptions", "list", "--json", PAPERBOY_HOME=elsewhere).json
+    assert (kept["id"], kept["address"], kept["interests"]) == (identifier, "discord:789", "diffusion -survey")
+    assert shell.run("subscriptions", "remove", identifier, PAPERBOY_HOME=elsewhere).out == "Removed 1.\n"
+    assert shell.run("subscriptions", "list").out == "No subscriptions yet.\n"
+
+
+def test_the_service_runs_on_a_database_while_others_change_it(shell):
+    with shell.start("run") as service:
+        service.page()
+        added = shell.run("subscriptions", "add", "slack:T1/C1", "grokking")
+        assert (added.code, added.err) == (0, "")
+        assert shell.run("subscriptions", "list").out.startswith(added.out.split()[0])
+        ended = service.end()
+    assert ended.code == 0
+
+
+def test_migrate_brings_a_database_to_this_version_and_says_so(shell, postgres):
+    url = postgres.new_database()
+    name = url.rpartition("/")[2]
+    done = shell.run("migrate", DATABASE_URL=url)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"The database {name} at 127.0.0.1 went from version none to ")
+    assert f"The database {name} at 127.0.0.1 is at version" in shell.run("migrate", DATABASE_URL=url).out
+
+
+def test_a_database_of_another_version_is_refused_in_one_sentence(shell, postgres, database_url):
+    postgres.run("UPDATE paperboy_version SET version_num = '0001'", database_url.rpartition("/")[2])
+    done = shell.run("subscriptions", "list")
+    assert (done.code, done.out) == (1, "")
+    assert "run `paperboy migrate`" in done.complaint
+
+
+def test_what_knows_data_folders_alone_says_so(shell):
+    lines = ["backup x.tar.gz", "restore x.tar.gz", "move --to elsewhere"]
+    for line, done in shell.run_all(lines).items():
+        assert done.code == 1
+        assert f"{line.split()[0]} knows data folders alone" in done.complaint

@@ -1,0 +1,113 @@
+"""The pool of connections and the schema's version, on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from core.database import MIGRATIONS, NEWEST, Database, migrate, read_version
+from core.errors import StoreError
+from tests.servers.postgres import PostgresServer
+
+
+def set_version(postgres, url, version):
+    postgres.run(f"UPDATE paperboy_version SET version_num = '{version}'", url.rpartition("/")[2])
+
+
+def test_the_newest_version_is_the_last_step():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [NEWEST]
+
+
+async def test_an_empty_database_is_given_the_schema(postgres):
+    url = postgres.new_database()
+    assert await read_version(url) is None
+    database = await Database.open(url)
+    await database.close()
+    assert await read_version(url) == NEWEST
+
+
+async def test_several_who_open_an_empty_database_at_once_make_one_schema(postgres):
+    url = postgres.new_database()
+    with ThreadPoolExecutor(3) as threads:
+        before = sorted(str(found) for found, _ in threads.map(migrate, [url] * 3))
+    assert before == [NEWEST, NEWEST, "None"]
+
+
+async def test_an_older_schema_is_refused_with_the_way_out(postgres, database_url):
+    set_version(postgres, database_url, "0001")
+    with pytest.raises(StoreError, match=r"of version 0001, this paperboy needs \d+; run `paperboy migrate`\."):
+        await Database.open(database_url)
+
+
+@pytest.mark.parametrize("change", [Database.open, lambda url: asyncio.to_thread(migrate, url)])
+async def test_a_newer_schema_is_refused_and_left_alone(postgres, database_url, change):
+    set_version(postgres, database_url, "9999")
+    with pytest.raises(StoreError, match=r"of version 9999, this paperboy knows \d+ at most; use the newer paperboy\."):
+        await change(database_url)
+    assert await read_version(database_url) == "9999"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (
+            "postgresql://me:hush@127.0.0.1:1/papers",
+            r"^The database papers at .* cannot be reached \(.*refused",
+        ),
+        ("{server}/nowhere", "The database nowhere .* does not exist"),
+        ("postgresql://stranger:hush@127.0.0.1:{port}/postgres", "role .stranger. does not exist"),
+    ],
+)
+async def test_what_cannot_be_reached_is_told_without_the_password(postgres, url, told):
+    url = url.format(server=postgres.url("x").rpartition("/")[0], port=postgres.port)
+    with pytest.raises(StoreError, match=told) as failure:
+        await Database.open(url)
+    assert "hush" not in str(failure.value)
+
+
+async def begin_and_fail(database):
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO notes VALUES ('half')")
+        await connection.execute("SELECT 1 / 0")
+
+
+async def test_a_transaction_is_kept_whole_or_not_at_all(database_url):
+    database = await Database.open(database_url)
+    async with database.transaction() as connection:
+        await connection.execute("CREATE TABLE notes (text text)")
+    with pytest.raises(StoreError, match="division by zero"):
+        await begin_and_fail(database)
+    async with database.connection() as connection:
+        cursor = await connection.execute("SELECT count(*) FROM notes")
+        assert await cursor.fetchone() == (0,)
+    await database.close()
+
+
+async def test_instants_come_out_in_utc(database_url):
+    database = await Database.open(database_url)
+    async with database.connection() as connection:
+        row = await (await connection.execute("SELECT now()")).fetchone()
+    await database.close()
+    assert row is not None
+    assert row[0].utcoffset() == timedelta(0)
+
+
+async def test_a_server_that_comes_back_is_used_again():
+    with PostgresServer() as server:
+        database = await Database.open(server.new_database())
+        server.stop()
+        with pytest.raises(StoreError, match="cannot be reached"):
+            async with database.connection() as connection:
+                await connection.execute("SELECT 1")
+        server.start()
+        async with asyncio.timeout(20), database.connection() as connection:
+            row = await (await connection.execute("SELECT 1")).fetchone()
+        await database.close()
+    assert row == (1,)
