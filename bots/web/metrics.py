@@ -1,5 +1,7 @@
 """Figures for Prometheus, at an address of their own that is not public.
 
+Beside them stand `/healthz` and `/readyz`, for processes that serve no page.
+
 | name | what |
 |---|---|
 | `paperboy_digests_total{platform,outcome}` | `due`, `on_time`, `late`, `silent`, `dead` and what else `stats` counts |
@@ -44,6 +46,7 @@ from bots import PLATFORMS
 from bots.embedding import count_read
 from bots.house import House
 from bots.terminal.backup import last_backup
+from bots.web.health import healthz, say_readiness
 from bots.web.troubles import Troubles
 from core.clock import Clock
 from core.errors import PaperboyError
@@ -168,7 +171,7 @@ async def _gauges_or_zero(house: House, unready: Callable[[], Awaitable[Sequence
 
 
 def create_metrics_app(house: House, meters: Meters, unready: Callable[[], Awaitable[Sequence[str]]]) -> Starlette:
-    """Make the application that answers at `/metrics`, and nowhere else."""
+    """Make the application that answers at `/metrics`, and to whatever watches over this process."""
 
     async def metrics(_request: Request) -> Response:
         now = CollectorRegistry()
@@ -176,4 +179,8 @@ def create_metrics_app(house: House, meters: Meters, unready: Callable[[], Await
         body = generate_latest(meters.registry) + generate_latest(now)
         return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 
-    return Starlette(routes=[Route("/metrics", metrics)])
+    async def readyz(_request: Request) -> Response:
+        return say_readiness(await unready())
+
+    routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
+    return Starlette(routes=routes)

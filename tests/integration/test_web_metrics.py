@@ -230,6 +230,21 @@ def test_panels_of_the_dashboard_stand_beside_and_below_each_other():
     assert len(ids) == len(set(ids))
 
 
+async def test_a_process_without_a_page_tells_there_whether_it_lives_and_can_work(world):
+    reasons = []
+
+    async def unready():
+        return reasons
+
+    app = create_metrics_app(world.house, Meters(world.house.store, world.house.clock), unready)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://paperboy.test") as client:
+        assert (await client.get("/healthz")).text == "ok"
+        assert ((answer := await client.get("/readyz")).status_code, answer.text) == (200, "ready")
+        reasons.append("the store cannot be read")
+        assert ((answer := await client.get("/readyz")).status_code, answer.text) == (503, "the store cannot be read")
+        assert (await client.get("/healthz")).status_code == 200, "to start it again would mend nothing"
+
+
 async def test_what_is_not_ready_is_told_as_zero(world):
     found = await scrape(world, Meters(world.house.store, world.house.clock), ["the schedule has not run"])
     assert found["paperboy_ready",] == 0
