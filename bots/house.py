@@ -21,7 +21,7 @@ from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
 from core.delivery.sending import Sending
-from core.errors import LibraryBroken
+from core.errors import LibraryBroken, LibraryError, StoreUnreachable
 from core.papers.calendar import Calendar
 from core.papers.library import Library, set_aside
 from core.papers.sources import create_sources
@@ -32,6 +32,7 @@ from core.search.obtain import CachedModels
 from core.search.outside import Outside
 from core.settings import Settings, config_file
 from core.store import Store
+from core.store.away import away_store
 from core.store.embedded import EmbeddedStore
 from core.store.figures import Count, ignore
 from core.store.folder import FolderLock
@@ -143,10 +144,14 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         StoreError, LibraryError: the folder or the database cannot be used.
     """
     async with AsyncExitStack() as stack:
-        store = await _open_store(settings, stack, owner=owner, clock=clock)
-        path = settings.home / LIBRARY_FILE
-        library = await (_open_own(path, clock) if owner else Library.open(path, read_only=path.exists()))
-        stack.push_async_callback(library.close)
+        try:
+            store = await _open_store(settings, stack, owner=owner, clock=clock)
+            library = await _open_library(settings, stack, owner=owner, clock=clock)
+        except StoreUnreachable as error:
+            if owner:
+                raise
+            store = away_store(error)
+            library = await _open_copy(settings.home / LIBRARY_FILE, stack, error)
         if owner:
             await _follow_lost_library(library, store)
         http = None
@@ -174,6 +179,48 @@ async def _open_store(settings: Settings, stack: AsyncExitStack, *, owner: bool,
     store = await PostgresStore.open(url.get_secret_value(), size=settings.database.connections, clock=clock)
     stack.push_async_callback(store.close)
     return store
+
+
+async def _open_library(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Library:
+    """Open the library; with a database, this machine's replica of it, which an owner lets follow."""
+    path, url = settings.home / LIBRARY_FILE, settings.secrets.database_url
+    if url is None:
+        library = await (_open_own(path, clock) if owner else Library.open(path, read_only=path.exists()))
+        stack.push_async_callback(library.close)
+        return library
+    from core.papers.shared_library import SharedLibrary  # noqa: PLC0415 - without a database its client is not loaded
+    from core.papers.shared_line import Line  # noqa: PLC0415
+
+    shared = await SharedLibrary.join(path, Line(url.get_secret_value()), clock, _tell_copied)
+    stack.push_async_callback(shared.close)
+    if owner:
+        following = asyncio.create_task(shared.keep_following())
+        stack.push_async_callback(_end, following)
+    return shared
+
+
+def _tell_copied(done: int, total: int) -> None:
+    log.info("copied %s of %s papers from the database", f"{done:,}", f"{total:,}")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _open_copy(path: Path, stack: AsyncExitStack, error: StoreUnreachable) -> Library:
+    """Open this machine's replica for reading, as it is.
+
+    Raises:
+        LibraryError: there is none.
+    """
+    try:
+        library = await Library.open(path, read_only=True)
+    except LibraryError:
+        raise LibraryError(f"{error} There is no copy of its papers on this machine.") from error
+    stack.push_async_callback(library.close)
+    log.warning("%s Papers are read from this machine's copy, as it was last.", error)
+    return library
 
 
 async def _open_own(path: Path, clock: Clock) -> Library:

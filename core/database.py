@@ -22,7 +22,7 @@ from psycopg.pq import ConnStatus
 from psycopg.types.string import StrDumperUnknown
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from core.errors import StoreError
+from core.errors import StoreError, StoreUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +32,16 @@ NEWEST = "0003"
 """The version of the schema that this program needs: the last file's in `migrations/versions`."""
 
 CONNECT_SECONDS = 10
-PATIENCE = {
+PATIENCE: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
     "tcp_user_timeout": 20_000,  # milliseconds, after which what a silent network took and nobody confirmed is lost
     "keepalives_idle": 20,
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+LOOK_SECONDS = 15.0  # between two looks whether a connection that holds something is alive
+# A machine that vanished must not shut out the others, so the server looks, too.
+NOTICED = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
 WAIT_SECONDS = 10.0
 """How long somebody waits for a connection, before the sentence that says that there is none."""
 STATEMENT_SECONDS = 60
@@ -93,9 +96,58 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    @asynccontextmanager
+    async def lock(self, name: str) -> AsyncIterator[bool]:
+        """Hold what one process at a time may hold, however many machines there are; yields whether it is held.
+
+        It ends with its connection: where that breaks, another may hold it, and so the body is stopped at once.
+
+        Raises:
+            StoreError: the database cannot be reached, or the connection broke while the body ran.
+        """
+        with explained(self.url):
+            async with await AsyncConnection.connect(
+                self.url, autocommit=True, application_name=f"paperboy {name}", **PATIENCE
+            ) as connection:
+                await connection.execute(NOTICED)
+                cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
+                row = await cursor.fetchone()
+                if row is None or not row[0]:
+                    yield False
+                    return
+                async with _while_it_lives(connection, self.url):
+                    yield True
+
     async def close(self) -> None:
         """Let go of all connections; closing twice is harmless."""
         await self._pool.close()
+
+
+@asynccontextmanager
+async def _while_it_lives(connection: Connection, url: str) -> AsyncIterator[None]:
+    """Stop the body when the connection breaks."""
+
+    async def watch() -> None:
+        try:
+            while True:
+                async for _ in connection.notifies(timeout=LOOK_SECONDS):
+                    pass
+                await connection.execute("SELECT 1")
+        except psycopg.Error:
+            scope.reschedule(0)
+
+    try:
+        async with asyncio.timeout(None) as scope:
+            watching = asyncio.create_task(watch())
+            try:
+                yield
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise StoreError(f"The database {place(url)} was lost, and with it what was held there.") from None
 
 
 class _TextDumper(StrDumperUnknown):
@@ -185,12 +237,17 @@ def explained(url: str) -> Iterator[None]:
     """Turn PostgreSQL's errors into one sentence for a person, without the password.
 
     Raises:
-        StoreError: what is wrong, and what helps.
+        StoreUnreachable: it does not answer, or the connection broke.
+        StoreError: what else is wrong, and what helps.
     """
     try:
         yield
     except (psycopg.Error, PoolTimeout, OSError) as error:
-        raise StoreError(_sentence(error, url)) from error
+        raise (StoreUnreachable if _is_unreachable(error) else StoreError)(_sentence(error, url)) from error
+
+
+def _is_unreachable(error: Exception) -> bool:
+    return isinstance(error, psycopg.OperationalError | PoolTimeout | OSError)
 
 
 def place(url: str) -> str:
@@ -203,7 +260,7 @@ def _sentence(error: Exception, url: str) -> str:
     where = place(url)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return f"The database {where} refuses its user ({_first_line(error)}); docs/operating.md names the rights."
-    if isinstance(error, psycopg.OperationalError | PoolTimeout | OSError):
+    if _is_unreachable(error):
         return f"The database {where} cannot be reached ({_first_line(error)})."
     return f"The database {where} cannot be used ({_first_line(error)})."
 

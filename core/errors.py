@@ -6,7 +6,8 @@
     │   └── QueryError             in the interests language
     ├── SourceError                a source did not give what was asked; knows when to ask again
     ├── StoreError                 the state cannot be read or written
-    │   └── StoreBusy              another process owns the data folder
+    │   ├── StoreBusy              another process owns the data folder
+    │   └── StoreUnreachable       the database does not answer, or the connection to it broke
     ├── LibraryError               the library of papers cannot be read or written
     │   └── LibraryBroken          its file is damaged, or no database at all
     ├── ModelError                 the model that embeds texts cannot be had or used; search goes on by words
@@ -86,6 +87,10 @@ class StoreError(PaperboyError):
 
 class StoreBusy(StoreError):  # noqa: N818 - the state is the name: the store is busy, nothing broke
     """Another process owns the data folder."""
+
+
+class StoreUnreachable(StoreError):  # noqa: N818 - the state is the name, as with StoreBusy
+    """The database does not answer, or the connection to it broke."""
 
 
 class LibraryError(PaperboyError):

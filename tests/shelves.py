@@ -10,6 +10,8 @@ from typing import Any
 
 from core.papers.library import Library
 from core.papers.paper import Listing, Record, Signal
+from core.papers.shared_library import SharedLibrary
+from core.papers.shared_line import Line
 
 NOON = datetime(2026, 10, 8, 12, tzinfo=UTC)
 
@@ -30,6 +32,17 @@ def listed(day: date, source: str = "arxiv", kind: str = "new") -> tuple[Listing
 @asynccontextmanager
 async def open_library(folder: Path, records: Iterable[Record] = ()) -> AsyncIterator[Library]:
     library = await Library.open(folder / "library.sqlite")
+    try:
+        await library.ingest(tuple(records), now=NOON)
+        yield library
+    finally:
+        await library.close()
+
+
+@asynccontextmanager
+async def join_library(folder: Path, url: str, records: Iterable[Record] = ()) -> AsyncIterator[SharedLibrary]:
+    """A machine's replica of the papers that a database holds."""
+    library = await SharedLibrary.join(folder / "library.sqlite", Line(url), lambda: NOON)
     try:
         await library.ingest(tuple(records), now=NOON)
         yield library

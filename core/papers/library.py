@@ -52,25 +52,7 @@ class Library:
 
     @classmethod
     def _open(cls, path: Path, read_only: bool) -> Self:
-        opened: list[sqlite3.Connection] = []
-        try:
-            with explained(path):
-                if read_only:
-                    check_presence(path)
-                else:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                first = connect(path, read_only=read_only)
-                opened.append(first)
-                prepare(first, path, read_only=read_only)
-                if not read_only:
-                    with transaction(first):
-                        refresh_words(first)
-                opened.extend(connect(path, read_only=True) for _ in range(READERS - int(read_only)))
-        except BaseException:
-            for connection in opened:
-                connection.close()
-            raise
-        return cls(path, None if read_only else first, opened if read_only else opened[1:])
+        return cls(path, *open_connections(path, read_only=read_only))
 
     async def close(self) -> None:
         """Wait for what is under way and let go of the file; closing twice is harmless."""
@@ -117,7 +99,7 @@ class Library:
         """
 
         def keep(connection: sqlite3.Connection) -> Ingested:
-            _write_facts(connection, (facts or {}).items())
+            write_facts(connection, (facts or {}).items())
             return ingest_records(connection, records, now)
 
         return await self.write(keep)
@@ -163,14 +145,7 @@ class Library:
 
     async def number_listings_behind(self, sequence: int) -> None:
         """Give listings that come only numbers greater than this one, which deliveries hold of a former library."""
-
-        def change(connection: sqlite3.Connection) -> None:
-            given = _number(connection, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'listings'")
-            if given < sequence:
-                connection.execute("DELETE FROM sqlite_sequence WHERE name = 'listings'")
-                connection.execute("INSERT INTO sqlite_sequence VALUES ('listings', ?)", (sequence,))
-
-        await self.write(change)
+        await self.write(lambda connection: number_behind(connection, sequence))
 
     async def window_size(self, window: Window) -> Candidates:
         """Return how much a window holds."""
@@ -184,7 +159,36 @@ class Library:
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
-        await self.write(lambda connection: _write_facts(connection, [(name, value)]))
+        await self.write(lambda connection: write_facts(connection, [(name, value)]))
+
+
+def open_connections(
+    path: Path, *, read_only: bool = False
+) -> tuple[sqlite3.Connection | None, list[sqlite3.Connection]]:
+    """Open the connection that writes, none with `read_only`, and those that read.
+
+    Raises:
+        LibraryError: as `Library.open`.
+    """
+    opened: list[sqlite3.Connection] = []
+    try:
+        with explained(path):
+            if read_only:
+                check_presence(path)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            first = connect(path, read_only=read_only)
+            opened.append(first)
+            prepare(first, path, read_only=read_only)
+            if not read_only:
+                with transaction(first):
+                    refresh_words(first)
+            opened.extend(connect(path, read_only=True) for _ in range(READERS - int(read_only)))
+    except BaseException:
+        for connection in opened:
+            connection.close()
+        raise
+    return (None, opened) if read_only else (first, opened[1:])
 
 
 def migrate(path: Path) -> tuple[int, int]:
@@ -218,6 +222,14 @@ def set_aside(path: Path, now: datetime) -> str:
     )
 
 
+def number_behind(connection: sqlite3.Connection, sequence: int) -> None:
+    """Give listings that come only numbers greater than this one."""
+    given = _number(connection, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'listings'")
+    if given < sequence:
+        connection.execute("DELETE FROM sqlite_sequence WHERE name = 'listings'")
+        connection.execute("INSERT INTO sqlite_sequence VALUES ('listings', ?)", (sequence,))
+
+
 def newest_listing(connection: sqlite3.Connection) -> int:
     """Return the newest number of the listing log, 0 while it is empty."""
     return _number(connection, "SELECT coalesce(max(sequence), 0) FROM listings")
@@ -239,5 +251,6 @@ def _number(connection: sqlite3.Connection, query: str) -> int:
     return int(connection.execute(query).fetchone()[0])
 
 
-def _write_facts(connection: sqlite3.Connection, facts: Iterable[tuple[str, str]]) -> None:
+def write_facts(connection: sqlite3.Connection, facts: Iterable[tuple[str, str]]) -> None:
+    """Keep small named facts."""
     connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)

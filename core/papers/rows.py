@@ -176,7 +176,7 @@ def _insert_paper(connection: sqlite3.Connection, paper: Paper, values: tuple[An
     number = cursor.lastrowid
     assert number is not None
     index_words(connection, number, paper.title, paper.abstract, values[2])
-    _write_groups(connection, number, paper)
+    file_paper(connection, number, paper.categories, paper.sources)
     return number
 
 
@@ -191,16 +191,17 @@ def _update_paper(
         (token_key(paper.title), *values, number),
     )
     index_words(connection, number, paper.title, paper.abstract, values[2])
-    _write_groups(connection, number, paper)
+    file_paper(connection, number, paper.categories, paper.sources)
 
 
-def _write_groups(connection: sqlite3.Connection, number: int, paper: Paper) -> None:
+def file_paper(connection: sqlite3.Connection, number: int, categories: Iterable[str], sources: Iterable[str]) -> None:
+    """File a paper under its categories and its sources, for filters."""
     connection.execute("DELETE FROM paper_categories WHERE paper = ?", (number,))
     connection.executemany(
-        "INSERT OR IGNORE INTO paper_categories VALUES (?, ?)", [(category, number) for category in paper.categories]
+        "INSERT OR IGNORE INTO paper_categories VALUES (?, ?)", [(category, number) for category in categories]
     )
     connection.executemany(
-        "INSERT OR IGNORE INTO paper_sources VALUES (?, ?)", [(source, number) for source in paper.sources]
+        "INSERT OR IGNORE INTO paper_sources VALUES (?, ?)", [(source, number) for source in sources]
     )
 
 

@@ -39,4 +39,9 @@ def refresh_words(connection: sqlite3.Connection) -> None:
     for number, title, abstract, authors in connection.execute("SELECT number, title, abstract, authors FROM papers"):
         index_words(connection, number, title, abstract, authors)
         connection.execute("UPDATE papers SET title_key = ? WHERE number = ?", (token_key(title), number))
+    note_rules(connection)
+
+
+def note_rules(connection: sqlite3.Connection) -> None:
+    """Note that the index was made by today's rules."""
     connection.execute("INSERT OR REPLACE INTO facts VALUES ('words made by', ?)", (RULES,))

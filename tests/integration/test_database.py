@@ -111,3 +111,64 @@ async def test_a_server_that_comes_back_is_used_again():
             row = await (await connection.execute("SELECT 1")).fetchone()
         await database.close()
     assert row == (1,)
+
+
+async def test_a_lock_is_held_by_one_at_a_time_and_each_name_is_another(database_url):
+    first, second = await Database.open(database_url), await Database.open(database_url)
+    async with first.lock("fetching") as held, second.lock("fetching") as also, second.lock("embedding") as other:
+        assert (held, also, other) == (True, False, True)
+    async with second.lock("fetching") as held:
+        assert held
+    for database in (first, second):
+        await database.close()
+
+
+async def test_a_lock_ends_with_its_body_also_when_that_fails(database_url):
+    database = await Database.open(database_url)
+    with pytest.raises(KeyError):
+        async with database.lock("fetching"):
+            raise KeyError
+    async with database.lock("fetching") as held:
+        assert held
+    await database.close()
+
+
+async def hold_until_lost(database, postgres, ended):
+    async with database.lock("fetching") as held:
+        assert held
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'paperboy fetching'"
+        try:
+            await asyncio.to_thread(postgres.run, f"{end} AND datname = '{database.url.rpartition('/')[2]}'")
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+
+async def test_whoever_loses_the_lock_is_stopped_at_once(postgres, database_url):
+    database = await Database.open(database_url)
+    ended = []
+    with pytest.raises(StoreError, match="was lost, and with it what was held there"):
+        await hold_until_lost(database, postgres, ended)
+    assert ended == [True]
+    async with database.lock("fetching") as held:
+        assert held
+    await database.close()
+
+
+async def test_who_is_stopped_by_others_lets_go_of_the_lock(database_url):
+    database = await Database.open(database_url)
+    began = asyncio.Event()
+
+    async def hold():
+        async with database.lock("fetching"):
+            began.set()
+            await asyncio.sleep(60)
+
+    holding = asyncio.create_task(hold())
+    await began.wait()
+    holding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await holding
+    async with database.lock("fetching") as held:
+        assert held
+    await database.close()

@@ -1,26 +1,29 @@
-"""The library on a real file: what is kept, what counts as new, and what others see of it meanwhile."""
+"""What every library promises, asked of the one that stands alone and of the one that machines share."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, date, datetime, timedelta
-from textwrap import dedent
 
 import pytest
 
-from core.papers.library import Library
+from core.errors import LibraryError
 from core.papers.paper import Listing
 from core.papers.rows import Ingested
-from core.papers.windows import All
-from tests.shelves import NOON, listed, make_record, make_signal, open_library
+from core.papers.windows import After, All, Newest, OnDay
+from tests.shelves import NOON, join_library, listed, make_record, make_signal, open_library
 
 TODAY = date(2026, 10, 8)
 
 
+@pytest.fixture(params=["alone", "shared"])
+def url(request):
+    return request.getfixturevalue("database_url") if request.param == "shared" else None
+
+
 @pytest.fixture
-async def library(tmp_path):
-    async with open_library(tmp_path) as opened:
+async def library(url, tmp_path):
+    async with join_library(tmp_path, url) if url else open_library(tmp_path) as opened:
         yield opened
 
 
@@ -221,100 +224,57 @@ async def test_facts_of_an_ingest_are_kept_with_it_or_not_at_all(library):
     assert await library.count() == 1
 
 
-async def test_everything_is_there_after_opening_again(tmp_path):
-    async with open_library(tmp_path, [make_record(listings=listed(TODAY))]):
-        pass
-    async with open_library(tmp_path) as library:
-        assert (await library.count(), await library.newest_sequence()) == (1, 1)
-        assert not list(tmp_path.glob("*.new"))
-
-
-async def test_a_closed_library_leaves_one_file_and_may_be_closed_twice(tmp_path):
-    async with open_library(tmp_path, [make_record()]) as library:
-        pass
-    await library.close()
-    assert [file.name for file in tmp_path.iterdir()] == ["library.sqlite"]
-
-
-async def test_a_reader_sees_one_state_while_another_writes(tmp_path):
-    async with open_library(tmp_path, [make_record()]) as writer:
-        reader = await Library.open(writer.path, read_only=True)
-        try:
-            began, written = asyncio.Event(), asyncio.Event()
-            loop = asyncio.get_running_loop()
-
-            def count_twice(connection):
-                (before,) = connection.execute("SELECT count(*) FROM papers").fetchone()
-                loop.call_soon_threadsafe(began.set)
-                asyncio.run_coroutine_threadsafe(written.wait(), loop).result(30)
-                (after,) = connection.execute("SELECT count(*) FROM papers").fetchone()
-                return before, after
-
-            counting = asyncio.create_task(reader.read(count_twice))
-            await began.wait()
-            await writer.ingest([make_record("2610.00002")], now=NOON)
-            written.set()
-            assert await counting == (1, 1)
-            assert await reader.count() == 2
-        finally:
-            await reader.close()
-
-
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from core.papers.library import Library
-from tests.shelves import NOON, make_record
-
-async def main():
-    library = await Library.open(Path(sys.argv[1]))
-    for number in range(int(sys.argv[3])):
-        await library.ingest([make_record(f"x:{sys.argv[2]}-{number}")], now=NOON)
-        print(number, flush=True)
-    await library.close()
-
-asyncio.run(main())
-"""
-
-
-async def start_writer(path, name, count):
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", dedent(WRITER), str(path), name, str(count), stdout=asyncio.subprocess.PIPE
-    )
-
-
-async def test_two_processes_and_a_reader_use_one_library(tmp_path):
-    async with open_library(tmp_path) as library:
-        writers = [await start_writer(library.path, name, 15) for name in ("a", "b")]
-        waiting = asyncio.gather(*(writer.communicate() for writer in writers))
-        counts = []
-        while not waiting.done():
-            counts.append(await library.count())
-            await asyncio.sleep(0.02)
-        await waiting
-        assert [writer.returncode for writer in writers] == [0, 0]
-        assert counts == sorted(counts)
-        assert await library.count() == 30
-        changes = await library.changed_after(0, 100)
-        assert len({sequence for sequence, _ in changes}) == 30
-
-
-async def test_what_was_acknowledged_survives_a_kill(tmp_path):
-    async with open_library(tmp_path) as library:
-        path = library.path
-    writer = await start_writer(path, "a", 100_000)
-    acknowledged = [await writer.stdout.readline() for _ in range(20)]
-    writer.kill()
-    acknowledged += (await writer.stdout.read()).splitlines()
-    await writer.wait()
-    async with open_library(tmp_path) as library:
-        assert await library.count() in {len(acknowledged), len(acknowledged) + 1}
-        assert await library.read(lambda c: c.execute("PRAGMA integrity_check").fetchone()) == ("ok",)
-        checked = "INSERT INTO words (words) VALUES ('integrity-check')"
-        await library.write(lambda connection: connection.execute(checked).fetchall())
-
-
 async def test_many_readers_at_once_are_all_answered(library):
     await library.ingest([make_record()], now=NOON)
     answers = await asyncio.gather(*(library.window_size(All()) for _ in range(50)))
     assert {answer.count for answer in answers} == {1}
+
+
+async def test_what_fails_halfway_leaves_nothing_of_itself(library):
+    await library.ingest([make_record()], now=NOON)
+
+    def fail(connection):
+        connection.execute("DELETE FROM papers")
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await library.write(fail)
+    assert await library.count() == 1
+    assert (await library.ingest([make_record("2610.00002")], now=NOON)).new == 1
+
+
+async def test_windows_hold_what_was_listed_in_them(library):
+    yesterday = TODAY - timedelta(days=1)
+    days = ((1, yesterday), (2, TODAY), (3, TODAY))
+    await library.ingest([make_record(f"2610.0000{n}", listings=listed(day)) for n, day in days], now=NOON)
+    counts = [(await library.window_size(window)).count for window in (Newest(), OnDay(yesterday), After(1), All())]
+    assert counts == [2, 1, 2, 3]
+
+
+async def test_listings_can_be_numbered_behind_those_of_a_lost_library(library):
+    await library.number_listings_behind(41)
+    await library.number_listings_behind(7)
+    await library.ingest([make_record(listings=listed(TODAY))], now=NOON)
+    assert await library.newest_sequence() == 42
+
+
+async def test_papers_without_categories_are_found_while_they_lack_them(library):
+    await library.ingest([make_record(listings=listed(TODAY))], now=NOON)
+    assert list(await library.without_categories(TODAY)) == ["2610.00001"]
+    await library.ingest([make_record(categories=("cs.LG",))], now=NOON)
+    assert list(await library.without_categories(TODAY)) == []
+
+
+async def test_many_who_write_at_once_are_all_kept(library):
+    await asyncio.gather(*(library.ingest([make_record(f"x:{n}")], now=NOON) for n in range(10)))
+    assert await library.count() == 10
+    assert len({change for change, _ in await library.changed_after(0, 100)}) == 10
+
+
+async def test_a_closed_library_says_so_however_often_it_is_closed(library):
+    await library.close()
+    await library.close()
+    with pytest.raises(LibraryError, match="is closed"):
+        await library.count()
+    with pytest.raises(LibraryError, match="is closed"):
+        await library.ingest([make_record()], now=NOON)

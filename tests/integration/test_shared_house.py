@@ -1,0 +1,74 @@
+"""Houses on several machines that stand on one database: what one fetches all read, and what they read without it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bots.house import LIBRARY_FILE, open_house
+from core.database import migrate
+from core.errors import LibraryError, StoreError
+from core.settings import read_settings
+from tests.fakes import make_change, make_delivery, make_subscription
+from tests.servers.postgres import PostgresServer
+from tests.shelves import NOON, listed, make_record
+
+
+def house(folder, url, *, owner=True):
+    environment = {"PAPERBOY_HOME": str(folder), "PAPERBOY_MODEL__ENABLED": "false", "DATABASE_URL": url}
+    return open_house(read_settings(environment), owner=owner, clock=lambda: NOON)
+
+
+async def until_held(library, count):
+    async with asyncio.timeout(60):
+        while await library.count() != count:
+            await asyncio.sleep(0.02)
+
+
+async def test_what_one_machine_takes_in_all_others_read(tmp_path, database_url):
+    async with house(tmp_path / "a", database_url) as first, house(tmp_path / "b", database_url) as second:
+        await first.library.ingest([make_record()], now=NOON)
+        await until_held(second.library, 1)
+    async with house(tmp_path / "c", database_url, owner=False) as reader:
+        assert await reader.library.count() == 1
+
+
+async def test_a_reading_command_sees_the_newest_beside_the_service_on_its_folder(tmp_path, database_url):
+    async with house(tmp_path / "a", database_url), house(tmp_path / "b", database_url) as elsewhere:
+        await elsewhere.library.ingest([make_record()], now=NOON)
+        async with house(tmp_path / "a", database_url, owner=False) as reader:
+            assert await reader.library.count() == 1
+
+
+async def test_listings_go_on_behind_what_deliveries_hold_of_a_lost_library(tmp_path, database_url):
+    async with house(tmp_path / "a", database_url) as first:
+        await first.store.add_subscription(make_subscription(), make_change())
+        await first.store.enqueue(make_delivery(upto=40))
+    async with house(tmp_path / "b", database_url) as second:
+        await second.library.ingest([make_record(listings=listed(NOON.date()))], now=NOON)
+        assert await second.library.newest_sequence() == 41
+
+
+async def test_without_its_database_a_machine_reads_its_copy_and_says_so(tmp_path, caplog):
+    with PostgresServer() as server:
+        url = server.new_database()
+        await asyncio.to_thread(migrate, url)
+        async with house(tmp_path, url) as opened:
+            await opened.library.ingest([make_record()], now=NOON)
+        server.stop()
+        async with house(tmp_path, url, owner=False) as reader:
+            assert await reader.library.count() == 1
+            with pytest.raises(StoreError, match="cannot be reached"):
+                await reader.store.subscriptions()
+        assert "cannot be reached" in caplog.text
+        assert "Papers are read from this machine's copy" in caplog.text
+        (tmp_path / LIBRARY_FILE).unlink()
+        with pytest.raises(
+            LibraryError, match=r"cannot be reached .* There is no copy of its papers on this machine\."
+        ):
+            async with house(tmp_path, url, owner=False):
+                pass
+        with pytest.raises(StoreError, match="cannot be reached"):
+            async with house(tmp_path, url):
+                pass
