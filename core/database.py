@@ -201,6 +201,7 @@ def migrate(url: str) -> tuple[str | None, str]:
     """
     from alembic import command  # noqa: PLC0415 - only who changes the schema loads what does it
     from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     with explained(url), psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_MIGRATING,))
@@ -212,7 +213,11 @@ def migrate(url: str) -> tuple[str | None, str]:
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except DBAPIError as error:  # what the driver said lies inside
+                said = error.orig if isinstance(error.orig, Exception) else error
+                raise StoreError(_sentence(said, url)) from error
             log.info("the database went from version %s to %s", before or "0", NEWEST)
         return before, NEWEST
 

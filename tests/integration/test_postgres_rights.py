@@ -1,0 +1,135 @@
+"""The roles of config/deploy/postgres: one changes the schema, one reads and writes rows, one only reads."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import procrastinate
+import psycopg
+import pytest
+from procrastinate.psycopg_connector import PsycopgConnector
+
+from core.database import migrate
+from core.errors import StoreError
+from core.store import State
+from core.store.postgres import PostgresStore
+from tests.fakes import NOON, make_change, make_delivery, make_mark, make_subscription
+from tests.shelves import join_library, listed, make_record
+
+ROLES = (Path(__file__).parents[2] / "config" / "deploy" / "postgres" / "roles.sql").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def addresses(postgres):
+    """By role, the address of a database that was made as the file says."""
+    for_cluster, for_database = ROLES.split("\\connect paperboy\n")
+    for command in commands(for_cluster):
+        postgres.run(command)
+    for command in commands(for_database):
+        postgres.run(command, "paperboy")
+    migrate(postgres.url("paperboy", "paperboy_owner"))
+    yield {role: postgres.url("paperboy", f"paperboy_{role}") for role in ("owner", "app", "reader")}
+    postgres.run("DROP DATABASE paperboy WITH (FORCE)")
+    for role in ("owner", "app", "reader"):
+        postgres.run(f"DROP ROLE paperboy_{role}")
+
+
+def commands(text):
+    lines = [line for line in text.splitlines() if not line.startswith("--")]
+    return [command for part in "\n".join(lines).split(";") if (command := part.strip())]
+
+
+async def test_the_app_can_do_everything_that_a_store_does(addresses):
+    store = await PostgresStore.open(addresses["app"], size=2)
+    try:
+        kept = await store.add_subscription(make_subscription(), make_change())
+        await store.enqueue(make_delivery())
+        assert await store.move(make_delivery(state=State.SENT, message=""), expected=State.PENDING)
+        assert await store.mark(make_mark())
+        await store.keep_sealed("keys:x", "one")
+        assert await store.replace_sealed("keys:x", "two", expected="one")
+        assert await store.take_sealed("keys:x") == "two"
+        await store.note_letter("s1/2026-10-01", "begun", NOON)
+        assert await store.prune(NOON) == 0
+        assert await store.forget(kept.address) == 1
+    finally:
+        await store.close()
+
+
+async def test_the_app_can_do_everything_that_papers_need(addresses, tmp_path):
+    async with (
+        join_library(tmp_path / "a", addresses["app"]) as first,
+        join_library(tmp_path / "b", addresses["app"]) as second,
+    ):
+        await first.ingest([make_record("2611.00001", listings=listed(date(2026, 10, 8)))], now=NOON)
+        await second.follow()
+        assert await second.count() == 1
+
+
+async def test_the_app_can_queue_and_take_jobs(addresses):
+    app = procrastinate.App(connector=PsycopgConnector(conninfo=addresses["app"]))
+    async with app.open_async():
+        await app.configure_task("deliver", queueing_lock="s1/2026-11-25").defer_async()
+        worker = await app.job_manager.register_worker()
+        job = await app.job_manager.fetch_job(queues=None, worker_id=worker)
+        assert job is not None
+        await app.job_manager.finish_job(job, procrastinate.jobs.Status.SUCCEEDED, delete_job=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "DROP TABLE subscriptions",
+        "ALTER TABLE subscriptions ADD COLUMN x text",
+        "TRUNCATE deliveries",
+        "CREATE TABLE mine (x text)",
+        "CREATE FUNCTION mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE SCHEMA mine",
+        "CREATE ROLE mine",
+        "CREATE DATABASE mine",
+        "DROP FUNCTION procrastinate_unlink_periodic_defers_v1 CASCADE",
+        "COPY subscriptions TO PROGRAM 'cat'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SET ROLE paperboy_owner",
+    ],
+)
+def test_the_app_can_change_no_schema_and_reach_nothing_else(addresses, command):
+    with (
+        psycopg.connect(addresses["app"], autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(command)
+
+
+def test_the_reader_reads_everything_and_changes_nothing(addresses):
+    with psycopg.connect(addresses["reader"], autocommit=True) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        assert len(tables) > 10
+        for (name,) in tables:
+            connection.execute(f"SELECT count(*) FROM {name}")
+        for command in (
+            "DELETE FROM marks",
+            "INSERT INTO small_facts VALUES ('a', 'b')",
+            "UPDATE marks SET kind = 'up'",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(command)
+
+
+def test_nobody_else_gets_into_the_database(addresses, postgres):
+    postgres.run("CREATE ROLE stranger LOGIN")
+    try:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(postgres.url("paperboy", "stranger"))
+    finally:
+        postgres.run("DROP ROLE stranger")
+
+
+async def test_an_app_that_finds_no_schema_says_which_right_it_lacks(addresses, postgres):
+    postgres.run("CREATE DATABASE empty OWNER paperboy_owner")
+    try:
+        with pytest.raises(StoreError, match=r"refuses its user .*docs/operating\.md names the rights"):
+            await PostgresStore.open(postgres.url("empty", "paperboy_app"))
+    finally:
+        postgres.run("DROP DATABASE empty WITH (FORCE)")
