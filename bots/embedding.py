@@ -26,6 +26,7 @@ class Keeper:
         self._house = house
         self._reader = house.reader(background=True)
         self._change = -1
+        self._renewals = 0
         self._next_try: datetime | None = None
         self._wake = asyncio.Event()
 
@@ -69,18 +70,28 @@ class Keeper:
     async def _follow(self) -> None:
         try:
             change = await newest_change(self._house)
-            if change == self._change:
+            if change == self._change and self._house.has_all_vectors():
                 return
             await self._reader.list_words()
-            read = await self._reader.read_missing()
-            if self._house.meaning is not None:
-                await asyncio.to_thread(self._house.meaning.renew)
+            async with self._house.turn_to_read() as mine:
+                read = await self._reader.read_missing() if mine else 0
+            await self._renew()
             self._change = change
         except PaperboyError as error:
             log.warning("search goes on with what it knows: %s", error)
             return
         if read:
             log.info("%s papers were read for meaning", f"{read:,}")
+
+    async def _renew(self) -> None:
+        """Let searches see what is there now."""
+        meaning, renewals = self._house.meaning, self._house.renewals()
+        if meaning is None:
+            return
+        if renewals != self._renewals:
+            meaning.forget()
+            self._renewals = renewals
+        await asyncio.to_thread(meaning.renew)
 
 
 async def newest_change(house: House) -> int:

@@ -40,6 +40,7 @@ from core.store.folder import FolderLock
 if TYPE_CHECKING:
     from core.http import Http
     from core.keys import Keys
+    from core.search.shared_vectors import SharedVectors
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class House:
         meaning: the way to what is known by meaning; None where that is switched off.
         http: shared by fetching and by searches that go outside; None where none does.
         outside: asks outside for searches; None where that is not allowed, or another process owns the folder.
+        vectors: exchanges them with other machines; None where there are none, and where that is switched off.
     """
 
     settings: Settings
@@ -67,6 +69,25 @@ class House:
     meaning: Meaning | None = None
     http: Http | None = None
     outside: Outside | None = None
+    vectors: SharedVectors | None = None
+
+    @asynccontextmanager
+    async def turn_to_read(self) -> AsyncIterator[bool]:
+        """Yield whether the body is to read for meaning; not while another machine does it for all."""
+        if self.vectors is None:
+            yield True
+            return
+        async with self.vectors.turn() as mine:
+            yield mine
+
+    def has_all_vectors(self) -> bool:
+        """Whether there is none to be had from other machines, as far as is known."""
+        return self.vectors is None or self.vectors.settled
+
+    def renewals(self) -> int:
+        """Return how often the library or the vectors gave way to others, so that what was opened is worthless."""
+        replaced = self.vectors.remade if self.vectors else 0
+        return replaced + self.library.renewals
 
     def reader(self, *, background: bool) -> Reader:
         """Return what reads the library for meaning; `background` takes as little of the machine as possible."""
@@ -259,7 +280,18 @@ def make_house(settings: Settings, *, library: Library, store: Store, clock: Clo
     )
     outside = Outside(create_sources(settings), http, library, clock) if http else None
     inquiries = Inquiries(store=store, newsroom=newsroom, settings=settings, outside=outside, topics=topics)
-    return House(settings, clock, library, store, newsroom, inquiries, calendar, meaning, http, outside)
+    vectors = _share_vectors(settings, library) if meaning else None
+    return House(settings, clock, library, store, newsroom, inquiries, calendar, meaning, http, outside, vectors)
+
+
+def _share_vectors(settings: Settings, library: Library) -> SharedVectors | None:
+    url = settings.secrets.database_url
+    if url is None:
+        return None
+    from core.papers.shared_line import Line  # noqa: PLC0415 - without a database its client is not loaded
+    from core.search.shared_vectors import SharedVectors  # noqa: PLC0415
+
+    return SharedVectors(library, Line(url.get_secret_value()), CachedModels(settings))
 
 
 def read_calendar() -> Calendar:

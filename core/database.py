@@ -98,29 +98,36 @@ class Database:
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[bool]:
-        """Hold what one process at a time may hold, however many machines there are; yields whether it is held.
-
-        It ends with its connection: where that breaks, another may hold it, and so the body is stopped at once.
-
-        Raises:
-            StoreError: the database cannot be reached, or the connection broke while the body ran.
-        """
-        with explained(self.url):
-            async with await AsyncConnection.connect(
-                self.url, autocommit=True, application_name=f"paperboy {name}", **PATIENCE
-            ) as connection:
-                await connection.execute(NOTICED)
-                cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
-                row = await cursor.fetchone()
-                if row is None or not row[0]:
-                    yield False
-                    return
-                async with _while_it_lives(connection, self.url):
-                    yield True
+        """Do as `hold` does."""
+        async with hold(self.url, name) as held:
+            yield held
 
     async def close(self) -> None:
         """Let go of all connections; closing twice is harmless."""
         await self._pool.close()
+
+
+@asynccontextmanager
+async def hold(url: str, name: str) -> AsyncIterator[bool]:
+    """Hold what one process at a time may hold, however many machines there are; yields whether it is held.
+
+    It ends with its connection: where that breaks, another may hold it, and so the body is stopped at once.
+
+    Raises:
+        StoreError: the database cannot be reached, or the connection broke while the body ran.
+    """
+    with explained(url):
+        async with await AsyncConnection.connect(
+            url, autocommit=True, application_name=f"paperboy {name}", **PATIENCE
+        ) as connection:
+            await connection.execute(NOTICED)
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
+            row = await cursor.fetchone()
+            if row is None or not row[0]:
+                yield False
+                return
+            async with _while_it_lives(connection, url):
+                yield True
 
 
 @asynccontextmanager

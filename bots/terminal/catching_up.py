@@ -31,8 +31,10 @@ async def catch_up(house: House, *, obtain: bool) -> None:
                 await obtain_model(house.settings, meter.update)
             await note_problem(house, "")
         if find_model(house.settings) is not None:
-            with show_progress("Reading for meaning") as meter:
-                await reader.read_missing(meter.update)
+            async with house.turn_to_read() as mine:
+                if mine:
+                    with show_progress("Reading for meaning") as meter:
+                        await reader.read_missing(meter.update)
     except ModelError as error:
         print(f"paperboy: {error} Search goes on by words.", file=sys.stderr)
         await note_problem(house, str(error))

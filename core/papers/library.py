@@ -28,7 +28,14 @@ READERS = 2
 
 
 class Library:
-    """An open library. Every method raises LibraryError with one sentence when the file cannot be used."""
+    """An open library. Every method raises LibraryError with one sentence when the file cannot be used.
+
+    Attributes:
+        renewals: how often another file took the place of this one since it was opened; indexes beside it are worthless
+            then.
+    """
+
+    renewals = 0
 
     def __init__(self, path: Path, writer: sqlite3.Connection | None, readers: Sequence[sqlite3.Connection]) -> None:
         self.path = path

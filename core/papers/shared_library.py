@@ -51,11 +51,7 @@ class _Astray(Exception):  # noqa: N818 - the state is the name
 
 
 class SharedLibrary(Library):
-    """An open replica. Every method raises LibraryError with one sentence when it, or the database, cannot be used.
-
-    Attributes:
-        renewals: how often the replica was made anew since it was opened; indexes beside it are worthless then.
-    """
+    """An open replica. Every method raises LibraryError with one sentence when it, or the database, cannot be used."""
 
     def __init__(
         self,
@@ -69,7 +65,6 @@ class SharedLibrary(Library):
         self._line = line
         self._clock = clock
         self._file = path.stat().st_ino
-        self.renewals = 0
 
     @classmethod
     async def join(cls, path: Path, line: Line, clock: Clock, progress: Progress = lambda *_: None) -> Self:

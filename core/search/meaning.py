@@ -110,6 +110,11 @@ class Meaning:
                 found.follow()
                 self._known = found
 
+    def forget(self) -> None:
+        """Let go of vectors whose file gave way to another; the next search opens what is there then."""
+        with self._lock:
+            self._known = None
+
     def _choose(self) -> Known | None:
         wanted = self._models.wanted()
         # Without vectors there is nothing to open, and nothing to load for it.

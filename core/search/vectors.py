@@ -9,7 +9,7 @@ number of the last block that they read.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,11 @@ class Block:
     digests: Numbers
     packed: Packed
     place: int = 0
+
+    def blobs(self) -> Sequence[bytes]:
+        """Return it as the bytes as which it is kept; see `make_block`."""
+        packed = self.packed
+        return [item.tobytes() for item in (self.numbers, self.digests, packed.rows, packed.scales, packed.offsets)]
 
 
 class Digests:
@@ -163,22 +168,52 @@ class VectorFile:
         """Whether it once held every paper of the library."""
         return bool(self.fact("whole"))
 
-    def append(self, block: Block, *, upto: int) -> None:
-        """Add a block (one without papers moves the place alone), and the place that is reached with it."""
-        packed = block.packed
-        blobs = [item.tobytes() for item in (block.numbers, block.digests, packed.rows, packed.scales, packed.offsets)]
+    def append(self, block: Block, *, upto: int, shared: int | None = None) -> None:
+        """Add a block (one without papers moves the place alone), and the place that is reached with it.
+
+        Args:
+            block: to be added.
+            upto: the place of the library's change log.
+            shared: the number under which all machines have the block; None of one that was made here.
+        """
         with explained(self.path), transaction(self._connection):
             if len(block.numbers):
-                self._connection.execute(
-                    "INSERT INTO blocks (numbers, digests, rows, scales, offsets) VALUES (?, ?, ?, ?, ?)", blobs
+                made = self._connection.execute(
+                    "INSERT INTO blocks (numbers, digests, rows, scales, offsets) VALUES (?, ?, ?, ?, ?)",
+                    block.blobs(),
                 )
+                if shared is not None:
+                    self._connection.execute("INSERT INTO shared VALUES (?, ?)", (made.lastrowid, shared))
             self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('upto', ?)", (upto,))
 
     def clear(self) -> None:
         """Forget all vectors, and what the file is of stays."""
         with explained(self.path), transaction(self._connection):
             self._connection.execute("DELETE FROM blocks")
-            self._connection.execute("DELETE FROM facts WHERE name IN ('upto', 'whole')")
+            self._connection.execute("DELETE FROM facts WHERE name IN ('upto', 'whole', 'shared to', 'shared upto')")
+            self._connection.execute("DROP TABLE IF EXISTS shared")
+
+    def prepare_sharing(self) -> None:
+        """Keep from now on which blocks all machines have."""
+        with explained(self.path), transaction(self._connection):
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS shared (id INTEGER PRIMARY KEY, place INTEGER NOT NULL)"
+            )
+
+    def unshared(self, limit: int) -> Sequence[Block]:
+        """Return the oldest blocks that were made here and that others do not have."""
+        query = (
+            "SELECT id, numbers, digests, rows, scales, offsets FROM blocks"
+            " WHERE id NOT IN (SELECT id FROM shared) ORDER BY id LIMIT ?"
+        )
+        with explained(self.path):
+            return [make_block(number, *blobs) for number, *blobs in self._connection.execute(query, (limit,))]
+
+    def mark_shared(self, places: Mapping[int, int], facts: Mapping[str, int]) -> None:
+        """Note under which numbers all machines have blocks by now, by the blocks' own; and further facts."""
+        with explained(self.path), transaction(self._connection):
+            self._connection.executemany("INSERT OR REPLACE INTO shared VALUES (?, ?)", places.items())
+            self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
 
     def mark_whole(self) -> None:
         """Note that every paper of the library is in it."""
@@ -192,7 +227,7 @@ class VectorFile:
                 "SELECT id, numbers, digests, rows, scales, offsets FROM blocks WHERE id > ? ORDER BY id", (place,)
             )
             for number, *blobs in rows:
-                yield _block(number, *blobs)
+                yield make_block(number, *blobs)
 
     def digests(self) -> Digests:
         """Return the digest of each paper's text that was embedded last."""
@@ -225,7 +260,8 @@ def remove_vectors(path: Path) -> None:
         path.with_name(path.name + end).unlink(missing_ok=True)
 
 
-def _block(number: int, numbers: bytes, digests: bytes, rows: bytes, scales: bytes, offsets: bytes) -> Block:
+def make_block(number: int, numbers: bytes, digests: bytes, rows: bytes, scales: bytes, offsets: bytes) -> Block:
+    """Return a block, of its own number, of the bytes as which it is kept."""
     found: Numbers = np.frombuffer(numbers, np.int64)
     matrix: NDArray[np.int8] = np.frombuffer(rows, np.int8).reshape(len(found), -1)
     wide: Vectors = np.frombuffer(scales, np.float32)

@@ -42,6 +42,7 @@ CREATE TABLE library_happenings (
     batch bigint NOT NULL
 );
 CREATE TABLE library_facts (name text PRIMARY KEY, value text NOT NULL, batch bigint NOT NULL);
+INSERT INTO library_facts SELECT 'identity', identity, 0 FROM library_head;
 CREATE INDEX library_removed_by_batch ON library_removed (batch);
 CREATE INDEX library_papers_by_batch ON library_papers (batch);
 CREATE INDEX library_records_by_batch ON library_records (batch);

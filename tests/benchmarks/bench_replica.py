@@ -1,0 +1,176 @@
+"""Figures of papers that machines share: `python -m tests.benchmarks.bench_replica [PAPERS]` (20,000 unless said).
+
+How fast papers go in, beside a library that stands alone; how long the first copy of a new machine takes; how long a
+change is on its way to another machine; and what memory a process needs that searches all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from bots.house import LIBRARY_FILE, open_house
+from core.database import migrate
+from core.papers.bulk import import_file
+from core.papers.library import Library
+from core.papers.shared_library import SharedLibrary
+from core.papers.shared_line import Line
+from core.search.embedding import BLOCK, Reader
+from core.search.matrix import pack
+from core.search.obtain import CachedModels
+from core.search.query import parse
+from core.search.vectors import Block, VectorFile, vector_path
+from core.settings import read_settings
+from tests.benchmarks.bench_library import make_day
+from tests.servers.postgres import PostgresServer
+from tests.shelves import NOON, make_record
+
+PAPERS = 20_000
+IMPORTED = 5_000
+CHANGES = 200
+
+
+def tell(what: str, figure: str) -> None:
+    print(f"{what:<60} {figure}", flush=True)
+
+
+async def join(folder: Path, url: str) -> SharedLibrary:
+    return await SharedLibrary.join(folder / LIBRARY_FILE, Line(url), lambda: NOON)
+
+
+async def time_imports(folder: Path, url: str) -> None:
+    file = folder / "papers.jsonl"
+    lines = [
+        {"id": f"import:{record.id}", "title": record.title, "abstract": record.abstract, "authors": record.authors}
+        for record in make_day(IMPORTED)
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    rates = {}
+    for what, library in (
+        ("alone", await Library.open(folder / "alone" / LIBRARY_FILE)),
+        ("into PostgreSQL", await join(folder / "importing", url)),
+    ):
+        begun = time.perf_counter()
+        await import_file(file, library, now=NOON, progress=lambda *_: None)
+        rates[what] = IMPORTED / (time.perf_counter() - begun) * 60
+        await library.close()
+        tell(f"import {what}", f"{rates[what]:,.0f} papers a minute")
+    tell("    of the rate alone", f"{rates['into PostgreSQL'] / rates['alone']:.2f}")
+
+
+async def fill(folder: Path, url: str, count: int) -> None:
+    library = await join(folder / "filling", url)
+    begun, day = time.perf_counter(), make_day(count)
+    for start in range(0, count, 1000):
+        await library.ingest(day[start : start + 1000], now=NOON)
+    seconds = time.perf_counter() - begun
+    tell(f"{count:,} papers with listings and votes put in", f"{count / seconds * 60:,.0f} papers a minute")
+    await library.close()
+
+
+async def time_the_copy(folder: Path, url: str) -> None:
+    begun = time.perf_counter()
+    library = await join(folder / "copy", url)
+    seconds = time.perf_counter() - begun
+    size = library.path.stat().st_size / 1e6
+    tell("first copy on a new machine", f"{seconds:.1f} s, {await library.count():,} papers, {size:.0f} MB")
+    await library.close()
+
+
+async def time_following(folder: Path, url: str) -> None:
+    first, second = await join(folder / "filling", url), await join(folder / "copy", url)
+    following = asyncio.create_task(second.keep_following())
+    seen: list[float] = []
+    for number in range(CHANGES):
+        await first.set_fact("change", str(number))
+        begun = time.perf_counter()
+        while await second.fact("change") != str(number):
+            await asyncio.sleep(0.001)
+        seen.append(time.perf_counter() - begun)
+    await asyncio.sleep(1)
+    batch = [make_record(f"many:{number}", abstract="word " * 150) for number in range(1500)]
+    await first.ingest(batch, now=NOON)
+    begun, count = time.perf_counter(), await first.count()
+    while await second.count() != count:
+        await asyncio.sleep(0.005)
+    day = time.perf_counter() - begun
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    for library in (first, second):
+        await library.close()
+    seen.sort()
+    p50, p99 = seen[len(seen) // 2], seen[int(len(seen) * 0.99)]
+    tell("a change is seen elsewhere after", f"p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms")
+    tell("1,500 new papers are seen elsewhere after", f"{day:.1f} s")
+
+
+async def make_indexes(folder: Path, url: str) -> bool:
+    """Make the word lists, and vectors drawn by lot for the model of this machine; returns whether there is one."""
+    settings = read_settings({"PAPERBOY_HOME": str(folder), "DATABASE_URL": url})
+    library = await join(folder, url)
+    models = CachedModels(settings)
+    reader = Reader(library, models)
+    begun = time.perf_counter()
+    await reader.list_words()
+    tell("word lists beside it", f"{time.perf_counter() - begun:.1f} s")
+    await reader.close()
+    model, identity, count = models.wanted(), await library.fact("identity"), await library.count()
+    await library.close()
+    if model is None:
+        return False
+    dice, centre = np.random.default_rng(7), np.zeros(model.dimensions, np.float32).tobytes()
+    facts = {"model": model.description, "centre": centre, "subjects": b""}
+    with closing(VectorFile.make(vector_path(folder, model.key), str(identity), lambda: facts)) as file:
+        for start in range(1, count + 1, BLOCK):
+            numbers = np.arange(start, min(start + BLOCK, count + 1))
+            rows = dice.normal(size=(len(numbers), model.dimensions)).astype(np.float32)
+            packed = pack(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.zeros(model.dimensions, np.float32))
+            file.append(Block(numbers, numbers, packed), upto=int(numbers[-1]))
+        file.mark_whole()
+    return True
+
+
+def resident() -> float:
+    """Return this process's resident memory in MB (Linux)."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 1e6
+
+
+async def measure_memory(folder: str, url: str) -> None:
+    """In a process of its own: open the house as a worker does, search, tell."""
+    settings = read_settings({"PAPERBOY_HOME": folder, "DATABASE_URL": url})
+    async with open_house(settings, owner=True) as house:
+        for text in ("word1 word2 word3", "word7 -word9 cat:cs.LG", '"word1 word2" OR au:"Author 12"'):
+            await house.newsroom.engine.search(parse(text), limit=10)
+        known = house.meaning.open() if house.meaning else None
+        tell("memory of a process that searched", f"{resident():.0f} MB; with vectors: {known is not None}")
+
+
+async def main(count: int) -> None:
+    """Print all figures."""
+    with PostgresServer() as server, tempfile.TemporaryDirectory() as name:
+        folder, url = Path(name), server.new_database()
+        await asyncio.to_thread(migrate, url)
+        await time_imports(folder, server.new_database(url.rpartition("/")[2]))
+        await fill(folder, url, count)
+        await time_the_copy(folder, url)
+        await time_following(folder, url)
+        if not await make_indexes(folder / "copy", url):
+            print("There is no model on this machine, so the memory is that of words alone.")
+        command = [sys.executable, "-m", "tests.benchmarks.bench_replica", "memory", str(folder / "copy"), url]
+        await asyncio.to_thread(subprocess.run, command, check=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["memory"]:
+        asyncio.run(measure_memory(*sys.argv[2:4]))
+    else:
+        asyncio.run(main(int(sys.argv[1]) if sys.argv[1:] else PAPERS))
