@@ -67,6 +67,7 @@ async def check_keys(house: House) -> Check:
     if not names and not set_here and not (house.settings.home / KEPT_IN).exists():
         return Check.good("secret key", f"none yet; it is made in {house.settings.home / KEPT_IN} when it is needed")
     keys = house.keys()
+    alone = house.settings.shares_state and not set_here
     where = "PAPERBOY_SECRET_KEY" if set_here else str(house.settings.home / KEPT_IN)
     closed, needing = [], 0
     for name, purpose in names.items():
@@ -77,6 +78,7 @@ async def check_keys(house: House) -> Check:
     if closed:
         return Check.bad("secret key", closed_sentence(closed))
     old = f"; {keys.old} from before believed" if keys.old else ""
+    old += "; other machines make another: set PAPERBOY_SECRET_KEY for all of them" if alone else ""
     need = f", {needing} of {len(names)} sealed texts still need them: run `paperboy migrate`" if needing else ""
     return Check.good("secret key", f"{where}{old}{need}")
 

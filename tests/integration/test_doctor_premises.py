@@ -75,6 +75,9 @@ async def test_where_the_secret_is_and_what_still_needs_an_old_one_is_told(tmp_p
     well, said = await keys_line(tmp_path, store, paperboy_secret_key=NEW)
     assert not well
     assert "No secret opens what is sealed as slack:T1" in said
+    (tmp_path / KEPT_IN).write_text(f"{OLD}\n", encoding="ascii")
+    _, said = await keys_line(tmp_path, store, database_url="postgresql://paperboy@127.0.0.1/paperboy")
+    assert "other machines make another: set PAPERBOY_SECRET_KEY for all of them" in said
 
 
 # Backups
