@@ -30,11 +30,12 @@ KEPT_BACK: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bxox[a-z](?:\.xox[a-z])?-[\w-]+|\bxapp-[\w-]+", SECRET),  # Slack's tokens
         (r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}", SECRET),  # Discord's
         (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}", rf"\1 {SECRET}"),
-        (r"(://)[^/\s@]*:[^/\s@]*@", rf"\1{SECRET}@"),
+        (r"(://)[^/\s@:]{0,200}:[^/\s@]{0,200}@", rf"\1{SECRET}@"),
         (r"(hooks\.slack\.com/)\S+|(/webhooks/\d+/)[\w-]+", rf"\1\2{SECRET}"),
         (r"(/(?:digest|email/\w+)/)[\w.-]{20,}", rf"\1{SECRET}"),  # our own signed links
         (r"([?&](?:q|query|search_query|interests|email)=)[^&\s]+", r"\1[words]"),
-        (r"[^\s@<>\"'(),;:=]+@(?:[\w-]+\.)+[^\W\d_]{2,}", "[mail address]"),
+        # Looked for where a word begins alone, so that a long text without any costs no more than its length.
+        (r"(?<![^\s<>\"'(),;:=])[^\s@<>\"'(),;:=]+@(?:[\w-]+\.)+[^\W\d_]{2,}", "[mail address]"),
     )
 )
 FIELDS = ("time", "level", "part", "request", "delivery", "message", "exception", "stack")
