@@ -35,7 +35,7 @@ KEPT_BACK: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(/(?:digest|email/\w+)/)[\w.-]{20,}", rf"\1{SECRET}"),  # our own signed links
         (r"([?&](?:q|query|search_query|interests|email)=)[^&\s]+", r"\1[words]"),
         # Looked for where a word begins alone, so that a long text without any costs no more than its length.
-        (r"(?<![^\s<>\"'(),;:=])[^\s@<>\"'(),;:=]+@(?:[\w-]+\.)+[^\W\d_]{2,}", "[mail address]"),
+        (r"(?<![^\s@<>\"'(),;:=])[^\s@<>\"'(),;:=]+@(?:[\w-]+\.)+[^\W\d_]{2,}", "[mail address]"),
     )
 )
 FIELDS = ("time", "level", "part", "request", "delivery", "message", "exception", "stack")
