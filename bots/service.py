@@ -37,7 +37,7 @@ from core.delivery.outbox import due_soon, fill_outbox
 from core.delivery.platform import Platform
 from core.delivery.recovery import Recovery
 from core.delivery.schedule import make_schedule
-from core.errors import DeliveryError, PaperboyError, SettingsError
+from core.errors import DeliveryError, PaperboyError, SettingsError, log_level
 from core.settings import Settings
 from core.store.figures import Day, read_days
 
@@ -194,7 +194,7 @@ class Service:
             await fill_outbox(self._house.newsroom, self._house.store, self._house.clock(), queued)
             self._figures.struck(self._house.clock())
         except PaperboyError as error:
-            log.error("digests could not be queued: %s", error)
+            log.log(log_level(error), "digests could not be queued: %s", error)
 
     async def care(self) -> None:
         """Look after places that could not be posted to, keep the figures, and fetch when digests are due soon."""
@@ -207,7 +207,7 @@ class Service:
             if await due_soon(house.store, now, within=FETCH_BEFORE) and self._fetcher.is_older_than(FETCH_AGAIN):
                 await self.fetch()
         except PaperboyError as error:
-            log.error("this minute's care could not be taken: %s", error)
+            log.log(log_level(error), "this minute's care could not be taken: %s", error)
 
     async def fetch(self) -> None:
         """Ask all sources, then complete what lacked them; failures are kept and told, never raised."""
@@ -218,7 +218,7 @@ class Service:
                 await amend_deliveries(house.newsroom, house.store, self._platforms, house.clock())
                 await self.tick()  # a place whose message was being completed was passed over
             except PaperboyError as error:
-                log.error("fetching failed: %s", error)
+                log.log(log_level(error), "fetching failed: %s", error)
                 return
         # Where the first round finds nothing at all, the line above the sample tells it, once.
         nothing = not self._platforms and all(outcome.failure for outcome in outcomes)
@@ -235,7 +235,7 @@ class Service:
         try:
             await self._house.store.prune(before)
         except PaperboyError as error:
-            log.error("old deliveries could not be pruned: %s", error)
+            log.log(log_level(error), "old deliveries could not be pruned: %s", error)
 
     async def reachable(self, address: str) -> str | None:
         """Tell why an address cannot be posted to, or None; also None when nobody can tell, or not in time."""

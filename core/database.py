@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ PATIENCE: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+RECONNECT_SECONDS = 5.0
+"""How long the pool tries by itself; afterwards each who asks lets it try anew, and no pause grows long."""
 LOOK_SECONDS = 15.0  # between two looks whether a connection that holds something is alive
 # A machine that vanished must not shut out the others, so the server looks, too.
 NOTICED = "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
@@ -56,15 +59,17 @@ class Database:
     def __init__(self, url: str, pool: AsyncConnectionPool[Connection]) -> None:
         self.url = url
         self._pool = pool
+        self._away_since: float | None = None
 
     @classmethod
-    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False) -> Self:
+    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False, patience: float = WAIT_SECONDS) -> Self:
         """Connect, and check that the schema is of this version; an empty database is given one.
 
         Args:
             url: postgresql://USER:PASSWORD@HOST:PORT/NAME, with libpq's parameters behind `?`.
             size: connections at most.
             upgrade: whether an older schema is brought to this version.
+            patience: seconds that somebody waits for a connection.
 
         Raises:
             StoreError: it cannot be reached, or its schema is older or newer.
@@ -75,20 +80,41 @@ class Database:
                 await asyncio.to_thread(migrate, url)
             elif found != NEWEST:
                 raise StoreError(_wrong_version(found))
+
+            async def check(connection: Connection) -> None:
+                if _is_closed(connection):
+                    await pool.check()  # one that was closed while nobody used it is rarely alone
+                    raise psycopg.OperationalError("the connection was closed")
+
             pool = AsyncConnectionPool(
-                url, min_size=1, max_size=size, open=False, timeout=WAIT_SECONDS, configure=_configure, check=_check,
+                url, min_size=1, max_size=size, open=False, timeout=patience, configure=_configure, check=check,
                 kwargs={"autocommit": True, "application_name": "paperboy", **PATIENCE},
-                reconnect_timeout=float("inf"), max_idle=300, name="paperboy",
+                reconnect_timeout=RECONNECT_SECONDS, max_idle=300, name="paperboy",
             )  # fmt: skip
+            # What its attempts come to is told once, below.
+            logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
             await pool.open(wait=True, timeout=WAIT_SECONDS)
         return cls(url, pool)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection that commits each statement by itself."""
-        with explained(self.url):
-            async with self._pool.connection() as connection:
-                yield connection
+        """Lend a connection that commits each statement by itself.
+
+        Raises:
+            StoreUnreachable: the database cannot be reached. That is told to the log once, and once that it is back.
+        """
+        try:
+            with explained(self.url):
+                async with self._pool.connection() as connection:
+                    yield connection
+        except StoreUnreachable as error:
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+                log.error("%s All that needs it waits, and goes on by itself when it is back.", error)
+            raise
+        if self._away_since is not None:
+            seconds, self._away_since = time.monotonic() - self._away_since, None
+            log.warning("the database is back after %.0f s", seconds)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -164,17 +190,14 @@ class _TextDumper(StrDumperUnknown):
         return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
 
 
-async def _check(connection: Connection) -> None:
-    """Notice without a trip that a connection was closed while nobody used it, so that the pool opens another.
-
-    Raises:
-        psycopg.OperationalError: it was.
-    """
-    socket = connection.pgconn.socket
-    if select([socket], [], [], 0)[0]:
-        connection.pgconn.consume_input()
-        if connection.pgconn.status != ConnStatus.OK:
-            raise psycopg.OperationalError("the connection was closed")
+def _is_closed(connection: Connection) -> bool:
+    """Whether the other side has closed a connection that nobody uses, seen without asking it."""
+    try:
+        while select([connection.pgconn.socket], [], [], 0)[0]:
+            connection.pgconn.consume_input()  # first what the server said last, then that it hung up
+    except psycopg.OperationalError:
+        return True
+    return connection.pgconn.status != ConnStatus.OK
 
 
 async def _configure(connection: Connection) -> None:
@@ -222,9 +245,8 @@ def migrate(url: str) -> tuple[str | None, str]:
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
-            except DBAPIError as error:  # what the driver said lies inside
-                said = error.orig if isinstance(error.orig, Exception) else error
-                raise StoreError(_sentence(said, url)) from error
+            except DBAPIError as error:  # what is wrong, wrapped by the tool's own library
+                raise (error.orig or error) from None
             log.info("the database went from version %s to %s", before or "0", NEWEST)
         return before, NEWEST
 
@@ -259,7 +281,13 @@ def explained(url: str) -> Iterator[None]:
 
 
 def _is_unreachable(error: Exception) -> bool:
-    return isinstance(error, psycopg.OperationalError | PoolTimeout | OSError)
+    """Whether the server could not be reached, hung up or is shutting down, rather than refusing what was asked.
+
+    https://www.postgresql.org/docs/16/errcodes-appendix.html
+    """
+    if not isinstance(error, psycopg.OperationalError):
+        return isinstance(error, OSError)
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or error.sqlstate == "53300"
 
 
 def place(url: str) -> str:
@@ -270,7 +298,7 @@ def place(url: str) -> str:
 
 def _sentence(error: Exception, url: str) -> str:
     where = place(url)
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+    if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.InvalidSchemaName):
         return f"The database {where} refuses its user ({_first_line(error)}); docs/operating.md names the rights."
     if _is_unreachable(error):
         return f"The database {where} cannot be reached ({_first_line(error)})."

@@ -19,6 +19,7 @@ Each error carries its data as attributes; `str(error)` is one clear sentence wi
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from enum import StrEnum
 
@@ -90,7 +91,7 @@ class StoreBusy(StoreError):  # noqa: N818 - the state is the name: the store is
 
 
 class StoreUnreachable(StoreError):  # noqa: N818 - the state is the name, as with StoreBusy
-    """The database does not answer, or the connection to it broke."""
+    """The database does not answer, or the connection to it broke; where the store met that, the log has it already."""
 
 
 class LibraryError(PaperboyError):
@@ -132,3 +133,8 @@ class DeliveryError(PaperboyError):
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
+
+
+def log_level(error: Exception) -> int:
+    """Return how loud a loop that goes on tells a failure: hardly at all, where the log has it already."""
+    return logging.DEBUG if isinstance(error, StoreUnreachable) else logging.ERROR

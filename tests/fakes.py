@@ -12,6 +12,7 @@ from core.clock import system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store, covers
+from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
@@ -93,6 +94,22 @@ class MemoryStore:
 
     async def subscription(self, identifier: str) -> Subscription | None:
         return self._subscriptions.get(identifier)
+
+    async def candidates(self, now: datetime) -> Sequence[Candidate]:
+        subscriptions = await self.subscriptions()
+        latest = await self.latest_deliveries([item.id for item in subscriptions])
+        known = {name: (delivery.day, delivery.due_at) for name, delivery in latest.items()}
+        return [Candidate(item, known.get(item.id)) for item in subscriptions]
+
+    async def put_off(self, candidates: Sequence[tuple[Candidate, datetime]], now: datetime) -> None:
+        """All of them are candidates each time."""
+
+    async def expected(self, since: datetime, until: datetime) -> Sequence[Subscription]:
+        return await self.subscriptions()
+
+    async def stopped_subscriptions(self) -> Sequence[Subscription]:
+        found = [s for s in self._subscriptions.values() if s.pause is not None and not s.pause.by_hand]
+        return sorted(found, key=lambda s: s.id)
 
     async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         if subscription.id in self._subscriptions:
@@ -232,6 +249,12 @@ class MemoryStore:
 
     async def set_fact(self, name: str, value: str) -> None:
         self._facts[name] = value
+
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        if self._facts.get(name) != expected:
+            return False
+        self._facts[name] = value
+        return True
 
     async def keep_sealed(self, name: str, sealed: str) -> None:
         self._sealed[name] = sealed

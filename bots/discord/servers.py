@@ -21,7 +21,7 @@ from bots.discord.permissions import missing_to_post
 from core.chat.message import Kind, Message, Span, text
 from core.clock import Clock
 from core.digests.subscription import Pause, Subscription
-from core.errors import DeliveryError, DeliveryFailure, StoreError
+from core.errors import DeliveryError, DeliveryFailure, StoreError, log_level
 from core.store import Change, Store
 
 log = logging.getLogger(__name__)
@@ -181,5 +181,5 @@ async def care_for(servers: Servers, guilds: Callable[[], Iterable[discord.Guild
             try:
                 await servers.round(here)
             except StoreError as error:
-                log.error("Discord: servers could not be looked after: %s", error)
+                log.log(log_level(error), "Discord: servers could not be looked after: %s", error)
         await asyncio.sleep(every)

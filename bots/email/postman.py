@@ -17,7 +17,7 @@ from core.chat.render import subject
 from core.clock import Clock
 from core.delivery.optin import is_over, tidy
 from core.delivery.outbox import retry_delay
-from core.errors import DeliveryError, DeliveryFailure, StoreError
+from core.errors import DeliveryError, DeliveryFailure, StoreError, log_level
 from core.store import Store
 from core.store.correspondents import Correspondent, Wish
 
@@ -56,7 +56,7 @@ class Postman:
             try:
                 await self.round()
             except StoreError as error:
-                log.error("mails that ask to confirm cannot be sent: %s", error)
+                log.log(log_level(error), "mails that ask to confirm cannot be sent: %s", error)
             try:
                 async with asyncio.timeout(EVERY):
                     await self._wake.wait()

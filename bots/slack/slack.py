@@ -44,7 +44,7 @@ from core.chat.message import Message
 from core.clock import Clock
 from core.combinations import slack_problem
 from core.delivery.platform import Answer, PartSent, Payload, Receipt
-from core.errors import DeliveryError, DeliveryFailure, PaperboyError, SettingsError
+from core.errors import DeliveryError, DeliveryFailure, PaperboyError, SettingsError, log_level
 from core.keys import open_keys
 from core.settings import Settings
 from core.store import Store
@@ -214,7 +214,7 @@ class Slack:
                 for team in await self._installations.forget_those_who_left():
                     log.info("Slack: everything about the workspace %s is deleted, 30 days after it left", team)
             except PaperboyError as error:
-                log.error("Slack: workspaces could not be looked after: %s", error)
+                log.log(log_level(error), "Slack: workspaces could not be looked after: %s", error)
             await asyncio.sleep(CARE_EVERY)
 
     async def ready(self) -> None:

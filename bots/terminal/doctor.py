@@ -22,8 +22,9 @@ from bots.terminal.premises import (
     checks_of_figures,
 )
 from bots.terminal.reading import write_out
+from core.clock import system_clock
 from core.digests.silence import failures, source_label
-from core.errors import ModelError, PaperboyError, SourceError, StoreBusy
+from core.errors import ModelError, PaperboyError, SourceError, StoreBusy, StoreError
 from core.http import Http
 from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
@@ -31,6 +32,9 @@ from core.search.obtain import find_model
 from core.settings import Settings
 
 PLATFORM_WITHIN = 20.0
+CLOCKS_AGREE = 10.0
+"""Seconds; by so much a digest may be late or early when another machine sends it."""
+FULL = 0.9
 
 
 async def doctor(arguments: Namespace, settings: Settings) -> int:
@@ -51,6 +55,8 @@ async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
         return
     for check in check_rights(settings):
         yield check
+    if settings.shares_state:
+        yield await _check_database(settings)
     try:
         running = await _is_running(settings)
         yield Check.good("service", "running on this data folder" if running else "not running")
@@ -61,6 +67,33 @@ async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
                 yield check
     except PaperboyError as error:
         yield Check.bad("data", str(error))
+
+
+async def _check_database(settings: Settings) -> Check:
+    """Tell how the database is: its version, its pace, whether its clock agrees with ours, and whether it is full."""
+    from core.database_health import look_at_database  # noqa: PLC0415 - without a database its client is not loaded
+
+    url = settings.secrets.database_url
+    assert url is not None
+    try:
+        found = await look_at_database(url.get_secret_value(), system_clock)
+    except StoreError as error:
+        return Check.bad("database", str(error))
+    problems = [
+        f"its clock and this machine's differ by {abs(found.ahead):.0f} s; set both by NTP"
+        if abs(found.ahead) > CLOCKS_AGREE
+        else "",
+        f"its encoding is {found.encoding}; paperboy needs UTF8" if found.encoding != "UTF8" else "",
+        f"{found.connections} of its {found.most} connections are taken; raise max_connections"
+        if found.connections > FULL * found.most
+        else "",
+    ]
+    told = (
+        f"PostgreSQL {found.server.split()[0]}, schema {found.schema or 'none yet'}, answers in "
+        f"{found.latency * 1000:.1f} ms, clocks {found.ahead:+.1f} s apart, {found.connections} of {found.most} "
+        f"connections taken, {settings.database.connections} for each process at most"
+    )
+    return Check("database", not any(problems), "; ".join(filter(None, problems)) or told)
 
 
 async def _is_running(settings: Settings) -> bool:

@@ -6,6 +6,7 @@ saved or liked anywhere. What a place was told is kept with its deliveries, so a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -36,13 +37,19 @@ class FollowUps:
         self._marks: tuple[datetime, Mapping[str, Mapping[str, datetime]]] | None = None
         self._happened: tuple[datetime, Sequence[Happening]] | None = None
 
-    async def news(self, address: str, now: datetime) -> Sequence[Happening]:
-        """Return what a place is to be told next, oldest first; what does not fit into a line waits."""
+    async def news(self, address: str, now: datetime, *, one_of_many: bool = False) -> Sequence[Happening]:
+        """Return what a place is to be told next, oldest first; what does not fit into a line waits.
+
+        Args:
+            address: the place.
+            now: the instant (aware).
+            one_of_many: whether many are asked for at this instant, so that all marks are read once.
+        """
         since = now - self._kept
         happened = await self._happenings(now, since)
         if not happened:
             return ()
-        marked = (await self._marked(now)).get(address, {})
+        marked = (await (self._marked(now) if one_of_many else self._marked_at(address))).get(address, {})
         wanted = [one for one in happened if one.paper in marked and one.at > marked[one.paper]]
         told = await self._store.told(address, since) if wanted else frozenset()
         return [one for one in wanted if one.name not in told][:MOST_IN_A_LINE]
@@ -67,6 +74,11 @@ class FollowUps:
             found = await self._library.read(lambda connection: read_happenings(connection, since=since))
             self._happened = (now, found)
         return self._happened[1]
+
+    async def _marked_at(self, address: str) -> Mapping[str, Mapping[str, datetime]]:
+        """Return the same of one place."""
+        mine, here = await asyncio.gather(self._store.marks(person=address), self._store.marks(place=address))
+        return _by_place(sorted({*mine, *here}, key=lambda mark: mark.at))
 
     async def _marked(self, now: datetime) -> Mapping[str, Mapping[str, datetime]]:
         """Return by place which papers are followed there since when; read once for all digests of an instant."""

@@ -40,7 +40,7 @@ from core.search.engine import Engine
 from core.search.query import Query, parse
 from core.settings import Settings
 from core.store import Delivery, Mark, Shown, Store
-from core.store.gaps import gap_behind
+from core.store.gaps import last_and_gap
 
 read_interests = lru_cache(maxsize=4096)(parse)
 """`parse`, for interests that are read again at each digest."""
@@ -118,15 +118,17 @@ class Newsroom:
             now: the instant (aware).
             moment: shared with others that are composed now.
         """
-        last = await self._store.last_sent(subscription.id, day)
-        gap = await gap_behind(self._store, subscription.id, last)
-        window = window_of(subscription, last, gap, now)
-        order = await self._order(subscription, window, now, moment.marks if moment else None)
+        (last, gap), order = await asyncio.gather(
+            last_and_gap(self._store, subscription.id, day),
+            self._order(subscription, Newest(), now, moment.marks if moment else None),
+        )
+        order = replace(order, window=window_of(subscription, last, gap, now))
         notes = gap_note(subscription, last, day)
         seen_by = "this place, or one beside it," if subscription.no_repeats else "this place"
         frame = Frame(self._heading(subscription.interests), day, subscription.timezone, notes, seen_by=seen_by)
         edition = await self._edition(order, frame, now, moment.slates if moment else None)
-        return await self._with_news(edition, await self._follow_ups.news(subscription.address, now), subscription)
+        news = await self._follow_ups.news(subscription.address, now, one_of_many=moment is not None)
+        return await self._with_news(edition, news, subscription)
 
     async def edition_of(self, subscription: Subscription, day: date, now: datetime) -> Edition:
         """Compose what a past date could have shown: what the sources listed on it, less what the place was shown."""
@@ -191,9 +193,8 @@ class Newsroom:
         self, subscription: Subscription, delivery: Delivery, back: Sequence[str], now: datetime
     ) -> Edition:
         """Compose a delivered digest again, now that sources are back that it lacked; what it showed stays first."""
-        last = await self._store.last_sent(subscription.id, delivery.day)
+        last, gap = await last_and_gap(self._store, subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
-        gap = await gap_behind(self._store, subscription.id, last)
         order = await self._order(subscription, window_of(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = join_names([source_label(name) for name in back])
@@ -280,15 +281,14 @@ class Newsroom:
         marks: Mapping[str, Sequence[Mark]] | None = None,
     ) -> Order:
         since = now - timedelta(days=self._settings.keep.deliveries_days)
-        shown = await self._store.shown_papers(subscription.address, since)
-        return Order(
-            query=read_interests(subscription.interests),
-            window=window,
-            top=subscription.top,
-            leave_out=shown | await self._beside.shown(subscription, since, now),
-            others=await self._others(subscription),
-            taste=await self.tastes.of(subscription.address, marks),
+        query = read_interests(subscription.interests)
+        shown, beside, others, taste = await asyncio.gather(
+            self._store.shown_papers(subscription.address, since),
+            self._beside.shown(subscription, since, now),
+            self._others(subscription),
+            self.tastes.of(subscription.address, marks),
         )
+        return Order(query, window, subscription.top, leave_out=shown | beside, others=others, taste=taste)
 
     async def _others(self, subscription: Subscription) -> tuple[tuple[int, Query], ...]:
         found = []

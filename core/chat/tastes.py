@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -40,10 +41,15 @@ class Tastes:
             address: the place.
             marks: of all places, by address, where they were read already.
         """
-        here = await self._store.marks(place=address) if marks is None else marks.get(address, ())
+        if marks is None:
+            here, forgotten = await asyncio.gather(
+                self._store.marks(place=address), self._store.fact(FORGOTTEN + address)
+            )
+        else:
+            here = marks.get(address, ())
+            forgotten = await self._store.fact(FORGOTTEN + address) if here else None
         if not here:
             return Taste()
-        forgotten = await self._store.fact(FORGOTTEN + address)
         return pool_votes(here, datetime.fromisoformat(forgotten) if forgotten else None)
 
     async def answer(self, command: c.Taste, request: c.Request, now: datetime) -> Message:

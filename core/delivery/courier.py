@@ -25,7 +25,7 @@ from core.clock import Clock
 from core.delivery.outbox import read_message, retry_delay, with_lateness, write_message
 from core.delivery.platform import Platform
 from core.digests.subscription import Pause, Subscription
-from core.errors import DeliveryError, DeliveryFailure, StoreError
+from core.errors import DeliveryError, DeliveryFailure, StoreError, log_level
 from core.store import DOUBTFUL_PART, OPEN, Change, Delivery, State, Store
 from core.store.figures import DEAD, FAILED, LATE, ON_TIME, PREVENTED, SETTLED, SILENT, Count, ignore
 from core.store.gaps import note_gap
@@ -130,7 +130,7 @@ class Courier:
         try:
             await self.drain()
         except StoreError as error:
-            log.error("the outbox cannot be read: %s", error)
+            log.log(log_level(error), "the outbox cannot be read: %s", error)
 
     def _arrived(self, address: str, _task: asyncio.Task[None]) -> None:
         self._under_way.pop(address, None)
@@ -157,7 +157,7 @@ class Courier:
                 if delivery is not None and delivery.state in OPEN and _is_ripe(delivery, self._clock()):
                     await self._advance(delivery, platform)
             except StoreError as error:
-                log.error("delivery %s: %s", seen.key, error)
+                log.log(log_level(error), "delivery %s: %s", seen.key, error)
 
     async def _advance(self, delivery: Delivery, platform: Platform) -> None:
         """Take the next step. Nobody is at work on it, so one that says so was left behind by a write that failed."""

@@ -17,6 +17,7 @@ from core.chat.render import next_words
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
 from core.store import Delivery, State, Store
+from core.store.candidates import Candidate, not_due_before
 from core.store.figures import DUE, SILENT, Count, ignore
 from core.store.gaps import note_gap
 from core.traces import about_delivery
@@ -29,19 +30,30 @@ CHANGED = re.compile(r"(?:changed|resumed) #(\d+)\b")
 
 
 async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
-    """Return the subscriptions that are due at `now` (aware) without a delivery for that date, longest due first."""
-    subscriptions = await store.subscriptions()
-    latest = await store.latest_deliveries([item.id for item in subscriptions])
-    found = []
-    for subscription in subscriptions:
-        newest = newest_moment(subscription, now)
-        if newest is None:
-            continue
-        day, at = newest
-        last = latest.get(subscription.id)
-        if last is None or last.day < day or (last.due_at > now and await _is_missing(subscription, day, store)):
-            found.append(Due(subscription, day, at))
+    """Return the subscriptions that are due at `now` (aware) without a delivery for that date, longest due first.
+
+    The others are put off, so that a store with an index does not offer them again before they can be due.
+    """
+    found, others = [], []
+    for candidate in await store.candidates(now):
+        due = await _due(candidate, now, store)
+        if due is not None:
+            found.append(due)
+        else:
+            others.append((candidate, not_due_before(candidate.subscription, now)))
+    await store.put_off(others, now)
     return sorted(found, key=lambda due: (due.at, due.subscription.address, due.subscription.number))
+
+
+async def _due(candidate: Candidate, now: datetime, store: Store) -> Due | None:
+    newest = newest_moment(candidate.subscription, now)
+    if newest is None:
+        return None
+    day, at = newest
+    last = candidate.last
+    if last is None or last[0] < day or (last[1] > now and await _is_missing(candidate.subscription, day, store)):
+        return Due(candidate.subscription, day, at)
+    return None
 
 
 async def _is_missing(subscription: Subscription, day: date, store: Store) -> bool:
@@ -55,7 +67,7 @@ async def _is_missing(subscription: Subscription, day: date, store: Store) -> bo
 
 async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
     """Whether some subscription will be due within so much time."""
-    upcoming = (next_due(subscription, now) for subscription in await store.subscriptions())
+    upcoming = (next_due(subscription, now) for subscription in await store.expected(now, now + within))
     return any(moment is not None and moment - now <= within for moment in upcoming)
 
 

@@ -39,7 +39,7 @@ class Recovery:
 
     async def round(self, now: datetime) -> int:
         """Tell and probe what is due for it; returns how many subscriptions were resumed."""
-        paused = [item for item in await self._store.subscriptions() if item.pause and not item.pause.by_hand]
+        paused = await self._store.stopped_subscriptions()
         self._next_probe = {item.id: self._next_probe[item.id] for item in paused if item.id in self._next_probe}
         resumed = 0
         for subscription in self._due_for_probe(paused, now):
@@ -67,7 +67,8 @@ class Recovery:
         # A place that comes and goes for one reason is news once a week, not at each of its turns.
         if told and _is_same_news(told, reason, since):
             return
-        await self._store.set_fact(name, f"{since.isoformat()} {reason}")
+        if not await self._store.replace_fact(name, f"{since.isoformat()} {reason}", expected=told):
+            return  # another process is telling it
         message = _paused_message(subscription)
         for address in [subscription.created_by, *await self._stewards(subscription, platform), subscription.address]:
             if await self._tell(address, message, platform, key=f"{subscription.id}/{since.date()}/paused"):

@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.digests.subscription import Subscription
+from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
 
 
@@ -167,6 +168,21 @@ class Store(Protocol):
     async def subscription(self, identifier: str) -> Subscription | None:
         """Return one subscription by id."""
 
+    async def candidates(self, now: datetime) -> Sequence[Candidate]:
+        """Return the subscriptions that may be due at `now`, and perhaps others, in no order."""
+
+    async def put_off(self, candidates: Sequence[tuple[Candidate, datetime]], now: datetime) -> None:
+        """Note that these are not due before an instant each, unless something about them changes, as seen at `now`.
+
+        It may be forgotten. What a clock says that is ahead does not count for one that is right.
+        """
+
+    async def expected(self, since: datetime, until: datetime) -> Sequence[Subscription]:
+        """Return the subscriptions that may become due behind one instant and up to another, and perhaps others."""
+
+    async def stopped_subscriptions(self) -> Sequence[Subscription]:
+        """Return the subscriptions that are paused, but not by hand, by id."""
+
     async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         """Keep a new subscription; its `number` is set to the next free one of its place. Returns it as kept."""
 
@@ -232,6 +248,9 @@ class Store(Protocol):
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
+
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        """Keep a fact that is `expected` now (None: not at all); False, and nothing done, where it is another."""
 
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a text that its owner has encrypted, in place of the one of that name."""

@@ -53,6 +53,11 @@ class Documents:
         document = self._subscriptions.find(identifier)
         return None if document is None else msgspec.convert(document, Subscription)
 
+    def stopped_subscriptions(self) -> list[Subscription]:
+        """Return those that are paused, but not by hand, by id."""
+        found = [msgspec.convert(document, Subscription) for document in self._subscriptions if document["pause"]]
+        return sorted((item for item in found if item.pause and not item.pause.by_hand), key=lambda item: item.id)
+
     def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         """Keep a new subscription under the next number of its place."""
         if self._subscriptions.find(subscription.id) is not None:
@@ -141,6 +146,13 @@ class Documents:
     def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
         self._facts.put(name, {"value": value})
+
+    def replace_fact(self, name: str, value: str, expected: str | None) -> bool:
+        """Keep a fact that is as expected."""
+        if self.fact(name) != expected:
+            return False
+        self.set_fact(name, value)
+        return True
 
     def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a sealed text."""

@@ -25,6 +25,7 @@ from core.clock import Clock, system_clock
 from core.digests.subscription import Subscription
 from core.errors import StoreError
 from core.store import Change, Delivery, Mark, State
+from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
 from core.store.documents import Documents
 from core.store.folder import FolderLock
@@ -89,6 +90,11 @@ class _Files:
         except StoreError as error:  # as above
             _log.warning("%s Deliveries that are to be forgotten are forgotten later.", error)
         return count
+
+    def candidates(self) -> list[Candidate]:
+        subscriptions = self.documents.subscriptions(None)
+        latest = self.outbox().latest_days([subscription.id for subscription in subscriptions])
+        return [Candidate(item, latest.get(item.id)) for item in subscriptions]
 
     def prune(self, before: datetime) -> int:
         self.documents.prune_letters(before)
@@ -155,6 +161,21 @@ class EmbeddedStore:
     async def subscription(self, identifier: str) -> Subscription | None:
         """Return one subscription by id."""
         return await self._run(self._files.documents.subscription, identifier)
+
+    async def candidates(self, now: datetime) -> Sequence[Candidate]:  # noqa: ARG002 - all of them may be due
+        """Return all subscriptions: one machine's are read quickly."""
+        return await self._run(self._files.candidates)
+
+    async def put_off(self, candidates: Sequence[tuple[Candidate, datetime]], now: datetime) -> None:
+        """Forget it at once."""
+
+    async def expected(self, since: datetime, until: datetime) -> Sequence[Subscription]:  # noqa: ARG002 - as above
+        """Return all subscriptions."""
+        return await self.subscriptions()
+
+    async def stopped_subscriptions(self) -> Sequence[Subscription]:
+        """Return the subscriptions that are paused, but not by hand, by id."""
+        return await self._run(self._files.documents.stopped_subscriptions)
 
     async def add_subscription(self, subscription: Subscription, change: Change) -> Subscription:
         """Keep a new subscription under the next number of its place; StoreError when its id is taken."""
@@ -239,6 +260,10 @@ class EmbeddedStore:
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""
         await self._run(self._files.documents.set_fact, name, value)
+
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        """Keep a fact that is `expected` now; False where it is another."""
+        return await self._run(self._files.documents.replace_fact, name, value, expected)
 
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a sealed text."""

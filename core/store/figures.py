@@ -18,6 +18,7 @@ import msgspec
 from core.clock import Clock
 from core.errors import StoreError
 from core.store import Store
+from core.store.facts import change_fact
 
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0)
 """Upper bounds of the histogram's buckets, in seconds; one more bucket holds what is above."""
@@ -61,7 +62,8 @@ class Day:
 class Figures:
     """Collects in memory; `flush` adds it to the store, so that a crash loses a minute of figures and nothing else.
 
-    What a full disk kept out is added by the next flush.
+    What a full disk kept out is added by the next flush. Where a database kept it and the answer was lost, that minute
+    is counted twice.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -85,13 +87,15 @@ class Figures:
         if not self._counts and not self._times:
             return
         async with self._adding:
-            day = self._clock().date()
-            known = await read_day(self._store, day)
             counts, times = dict(self._counts), dict(self._times)
             self._counts.clear()
             self._times.clear()
+
+            def added(kept: str | None) -> str:
+                return msgspec.json.encode(_read(kept).plus(counts, times)).decode()
+
             try:
-                await self._store.set_fact(_name(day), msgspec.json.encode(known.plus(counts, times)).decode())
+                await change_fact(self._store, _name(self._clock().date()), added)
             except StoreError:
                 self._take_back(counts, times)
                 raise
@@ -105,7 +109,10 @@ class Figures:
 
 async def read_day(store: Store, day: date) -> Day:
     """Return the figures of one day."""
-    kept = await store.fact(_name(day))
+    return _read(await store.fact(_name(day)))
+
+
+def _read(kept: str | None) -> Day:
     return msgspec.json.decode(kept, type=Day) if kept else Day()
 
 

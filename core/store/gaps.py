@@ -7,12 +7,14 @@ sent already. Then its beginning is kept as a small fact, until a digest that wa
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import date
 
 import msgspec
 
 from core.store import Delivery, Store
+from core.store.facts import change_fact
 
 FROM_THE_FIRST = -1
 
@@ -45,14 +47,26 @@ async def note_gap(store: Store, delivery: Delivery) -> None:
 
 async def _note(store: Store, subscription: str, delivery: Delivery, start: int) -> None:
     latest = (await store.latest_deliveries([subscription])).get(subscription, delivery)
-    known = await gap_behind(store, subscription, await store.last_sent(subscription, delivery.day))
-    gap = Gap(start if known is None else min(start, known), max(latest.day, delivery.day))
-    await store.set_fact(_name(subscription), msgspec.json.encode(gap).decode())
+    last = await store.last_sent(subscription, delivery.day)
+
+    def widened(kept: str | None) -> str:
+        known = _start(kept, last)
+        gap = Gap(start if known is None else min(start, known), max(latest.day, delivery.day))
+        return msgspec.json.encode(gap).decode()
+
+    await change_fact(store, _name(subscription), widened)
 
 
-async def gap_behind(store: Store, subscription: str, last: Delivery | None) -> int | None:
-    """Return behind which listing sequence a gap begins that the last sent digest did not cover; None without one."""
-    kept = await store.fact(_name(subscription))
+async def last_and_gap(store: Store, subscription: str, before: date) -> tuple[Delivery | None, int | None]:
+    """Return the last digest that was sent for a day before, and behind which listing sequence a gap begins, if any.
+
+    A gap is what that digest did not cover, although it came after.
+    """
+    last, kept = await asyncio.gather(store.last_sent(subscription, before), store.fact(_name(subscription)))
+    return last, _start(kept, last)
+
+
+def _start(kept: str | None, last: Delivery | None) -> int | None:
     gap = msgspec.json.decode(kept, type=Gap) if kept else None
     return gap.start if gap is not None and (last is None or last.day <= gap.until) else None
 

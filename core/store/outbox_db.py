@@ -124,6 +124,16 @@ class Outbox:
         )
         return {delivery.subscription: delivery for delivery in found}
 
+    def latest_days(self, subscriptions: Collection[str]) -> dict[str, tuple[date, datetime]]:
+        """Return the newest day of each subscription that has a delivery, and when that one was due."""
+        with self._explained():
+            rows = self._connection.execute(
+                "SELECT subscription, max(day), due_at FROM deliveries"  # SQLite takes due_at from the row of the max
+                " WHERE subscription IN (SELECT value FROM json_each(?)) GROUP BY subscription",
+                (json.dumps(list(subscriptions)),),
+            )
+            return {name: (date.fromisoformat(day), datetime.fromisoformat(due)) for name, day, due in rows}
+
     def last_sent(self, subscription: str, before: date) -> Delivery | None:
         """Return the newest delivery of a subscription that was sent for a day before `before`."""
         found = self._select(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.shells import Shell
@@ -54,3 +56,17 @@ def test_what_knows_data_folders_alone_says_so(shell):
     for line, done in shell.run_all(lines).items():
         assert done.code == 1
         assert f"{line.split()[0]} knows data folders alone" in done.complaint
+
+
+def test_the_doctor_tells_how_the_database_is(shell):
+    done = shell.run("doctor", "--offline")
+    (line,) = [line for line in done.out.splitlines() if "database" in line]
+    assert re.match(r"ok    database: PostgreSQL 1\d\S*, schema 000\d, answers in [\d.]+ ms, clocks [+-]\d", line)
+    assert re.search(r"\d+ of 200 connections taken, 10 for each process at most$", line)
+
+
+def test_the_doctor_tells_that_the_database_is_away_and_not_its_password(shell):
+    done = shell.run("doctor", "--offline", DATABASE_URL="postgresql://me:hush@127.0.0.1:1/papers")
+    assert done.code == 1
+    assert "FAIL  database: The database papers at 127.0.0.1 cannot be reached" in done.out
+    assert "hush" not in done.out + done.err

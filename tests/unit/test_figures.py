@@ -109,11 +109,11 @@ class SlowStore(MemoryStore):
         await asyncio.sleep(0)
         return found
 
-    async def set_fact(self, name, value):
+    async def replace_fact(self, name, value, *, expected):
         await asyncio.sleep(0)
         if self.refuses:
             raise StoreError("The disk is full.")
-        await super().set_fact(name, value)
+        return await super().replace_fact(name, value, expected=expected)
 
 
 async def test_two_flushes_at_once_lose_nothing(at):
@@ -125,6 +125,17 @@ async def test_two_flushes_at_once_lose_nothing(at):
     figures.count("slack", f.LATE)
     await asyncio.gather(first, figures.flush())
     assert (await read_day(store, NOON.date())).counts == {"slack": {f.DUE: 1, f.LATE: 1}}
+
+
+async def test_two_processes_that_flush_at_once_lose_nothing(at):
+    store = SlowStore()
+    processes = [Figures(store, at), Figures(store, at)]
+    for figures in processes:
+        figures.count("slack", f.DUE)
+        figures.took("search", 0.02)
+    await asyncio.gather(*(figures.flush() for figures in processes))
+    day = await read_day(store, NOON.date())
+    assert (day.counts, sum(day.times["search"])) == ({"slack": {f.DUE: 2}}, 2)
 
 
 async def test_what_a_full_disk_kept_out_is_added_later(at):

@@ -18,8 +18,10 @@ from core.digests.subscription import (
     Subscription,
     local_instant,
     newest_due,
+    newest_moment,
     next_due,
 )
+from core.store.candidates import not_due_before
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")
@@ -158,3 +160,22 @@ def test_the_next_time_told_is_the_time_it_becomes_due(zone, wall, now):
     assert upcoming > now
     assert newest_due(subscription, upcoming).at == upcoming
     assert newest_due(subscription, upcoming - timedelta(minutes=1)).at < upcoming
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    wall=st.times(),
+    days=st.sampled_from([(), (2,), WEEKDAYS, DAILY]),
+    ready=st.booleans(),
+    active=st.integers(-40, 40),
+    now=st.datetimes(datetime(2011, 12, 20), datetime(2012, 1, 5))
+    | st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),
+    share=st.floats(0, 1, exclude_max=True),
+)
+def test_until_a_subscription_is_looked_at_again_no_other_date_becomes_due(zone, wall, days, ready, active, now, share):
+    now = now.replace(tzinfo=UTC)
+    start = now + timedelta(hours=active)
+    item = make(timezone=zone, at=wall, days=days, when_ready=ready, active_from=start)
+    later = now + (not_due_before(item, now) - now) * share
+    assert later >= now
+    assert newest_moment(item, later) == newest_moment(item, now)

@@ -1,8 +1,9 @@
 """EDGE. The Store of many machines: tables of one PostgreSQL database (`core/migrations/versions/v0002_store.py`).
 
-Every method is one trip and one transaction, save pruning, which takes many. Each says what happens when it is asked
-twice, since whoever does not hear the answer cannot know whether it was done: the database may have kept it and the
-reply got lost. Locks are held for one trip: one for each place while a subscription gets its number, one for each mark.
+Every method is one trip and one transaction, save pruning, which takes many; what is read in one moment, as all that
+one digest needs, comes together in one trip. Each method says what happens when it is asked twice, since whoever does
+not hear the answer cannot know whether it was done: the database may have kept it and the reply got lost. Locks are
+held for one trip: one for each place while a subscription gets its number, one for each mark.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import Self
 
 from core.clock import Clock, system_clock
-from core.database import Database
+from core.database import WAIT_SECONDS, Database
 from core.store.postgres.deliveries import Deliveries
 from core.store.postgres.notes import Notes
 from core.store.postgres.people import People
@@ -21,18 +22,21 @@ class PostgresStore(Subscriptions, Deliveries, Notes, People):
     """The Store port on PostgreSQL; see the port for what each method promises."""
 
     @classmethod
-    async def open(cls, url: str, *, size: int = 10, clock: Clock = system_clock) -> Self:
+    async def open(
+        cls, url: str, *, size: int = 10, clock: Clock = system_clock, patience: float = WAIT_SECONDS
+    ) -> Self:
         """Connect, and check that the schema is of this version; an empty database is given one.
 
         Args:
             url: of the database.
             size: connections at most.
             clock: dates kept texts.
+            patience: seconds that somebody waits for a connection.
 
         Raises:
             StoreError: it cannot be reached, or its schema is older or newer.
         """
-        return cls(await Database.open(url, size=size), clock)
+        return cls(await Database.open(url, size=size, patience=patience), clock)
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from core.clock import Clock
 from core.database import Database
+from core.errors import StoreError
 
 Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
 Statement: TypeAlias = tuple[str, Values]
 
+MOMENT = 3
+"""Turns of the event loop: some for those who ask several things through tasks of their own."""
 LOCK_PLACE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 LOCK_MARK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    statement: Statement
+    answer: asyncio.Future[list[Row]]
+
+    def settle(self, rows: list[Row]) -> None:
+        if not self.answer.done():
+            self.answer.set_result(rows)
+
+    def fail(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self.answer.cancel()
+        elif not self.answer.done():
+            self.answer.set_exception(error)
 
 
 class Asking:
@@ -27,11 +48,34 @@ class Asking:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._waiting: list[_Question] = []
+        self._trips: set[asyncio.Task[None]] = set()
 
     async def _rows(self, statement: str, values: Values = ()) -> list[Row]:
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(statement, values)
-            return await cursor.fetchall()
+        """Return what a question finds. Questions that are asked in one moment go in one trip."""
+        question = _Question((statement, values), asyncio.get_running_loop().create_future())
+        self._waiting.append(question)
+        if len(self._waiting) == 1:
+            trip = asyncio.create_task(self._ask_waiting())
+            self._trips.add(trip)
+            trip.add_done_callback(self._trips.discard)
+        return await question.answer
+
+    async def _ask_waiting(self) -> None:
+        """Ask what has come together, after all who are about to ask in this moment have asked."""
+        for _ in range(MOMENT):
+            await asyncio.sleep(0)
+        asked, self._waiting = self._waiting, []
+        try:
+            answers = await self._together(*(question.statement for question in asked))
+        except BaseException as error:
+            for question in asked:
+                question.fail(error)
+            if not isinstance(error, StoreError):
+                raise
+        else:
+            for question, rows in zip(asked, answers, strict=True):
+                question.settle(rows)
 
     async def _row(self, statement: str, values: Values = ()) -> Row | None:
         found = await self._rows(statement, values)
@@ -41,6 +85,11 @@ class Asking:
         """Return the first column of the first row, or None."""
         row = await self._row(statement, values)
         return None if row is None else row[0]
+
+    async def _changed(self, statement: str, values: Values = ()) -> list[Row]:
+        """Change something, in a trip of its own; returns the rows that the statement tells."""
+        [rows] = await self._together((statement, values))
+        return rows
 
     async def _change(self, statement: str, values: Values = ()) -> int:
         """Return how many rows were changed."""

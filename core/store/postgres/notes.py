@@ -31,6 +31,8 @@ _SET_FACT = """
 INSERT INTO small_facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value
 """
 _RESEAL = "UPDATE sealed_texts SET text = %s WHERE name = %s AND text = %s"
+_ADD_FACT = "INSERT INTO small_facts (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_REPLACE_FACT = "UPDATE small_facts SET value = %s WHERE name = %s AND value = %s"
 _SEAL = "INSERT INTO sealed_texts (name, text) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET text = EXCLUDED.text"
 _NOTE_LETTER = """
 INSERT INTO letters (key, step, at) VALUES (%s, %s, %s)
@@ -89,6 +91,12 @@ class Notes(Asking):
         """Keep a small named fact; it can be asked twice."""
         await self._change(_SET_FACT, (name, value))
 
+    async def replace_fact(self, name: str, value: str, *, expected: str | None) -> bool:
+        """Keep a fact that is `expected` now; asked twice, the second says no."""
+        if expected is None:
+            return await self._change(_ADD_FACT, (name, value)) == 1
+        return await self._change(_REPLACE_FACT, (value, name, expected)) == 1
+
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a sealed text; it can be asked twice."""
         await self._change(_SEAL, (name, sealed))
@@ -104,8 +112,8 @@ class Notes(Asking):
 
     async def take_sealed(self, name: str) -> str | None:
         """Return a sealed text and forget it; where the answer is lost, the text is too, and nobody else gets it."""
-        found: str | None = await self._value("DELETE FROM sealed_texts WHERE name = %s RETURNING text", (name,))
-        return found
+        found = await self._changed("DELETE FROM sealed_texts WHERE name = %s RETURNING text", (name,))
+        return found[0][0] if found else None
 
     async def sealed_names(self, prefix: str) -> Sequence[str]:
         """Return the names of sealed texts that begin so, in order."""

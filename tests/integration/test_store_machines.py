@@ -1,4 +1,4 @@
-"""Any sequence of writes, reopenings, crashes and full disks leaves what the same writes leave in memory."""
+"""Any sequence of writes leaves in each store what it leaves in memory: reopenings, crashes and full disks included."""
 
 from __future__ import annotations
 
@@ -9,24 +9,29 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from core.delivery.outbox import due_subscriptions
 from core.errors import StoreError
 from core.store import State, Store
 from core.store.embedded import EmbeddedStore
 from core.store.generations import journal_path, list_generations
 from core.store.journal import Disk
+from core.store.postgres import PostgresStore
 from tests.fakes import NOON, TODAY, MemoryStore, make_change, make_delivery, make_mark, make_subscription, read_whole
+from tests.servers.postgres import emptied
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 PLACES = st.sampled_from(["slack:T1/C1", "discord:1"])
 STATES = st.sampled_from(list(State))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9)
 DAYS = st.integers(0, 3).map(lambda days: TODAY + timedelta(days=days))
 
 
@@ -44,25 +49,14 @@ class FullDisk(Disk):
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The embedded store and the one in memory, side by side."""
+    """A store and the one in memory, side by side."""
+
+    crashes = 0
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.root = Path(tempfile.mkdtemp())
-        self.crashes = 0
-        self.disk = FullDisk()
         self.model = MemoryStore()
-
-    @property
-    def folder(self) -> Path:
-        return self.root / str(self.crashes)
-
-    @initialize()
-    def open(self) -> None:
-        # So small a journal begins a new generation with almost every write.
-        self.store = self.loop.run_until_complete(EmbeddedStore.open(self.folder, journal_bound=900, disk=self.disk))
-        assert self.store.notices == ()
 
     def both(self, ask: Callable[[Store], Awaitable[Any]]) -> None:
         """Do the same to both, and compare what they say to it."""
@@ -124,9 +118,36 @@ class StoreMachine(RuleBasedStateMachine):
         mark = make_mark(kind, place=place, paper=paper, at=NOON + timedelta(hours=self.crashes, minutes=minutes))
         self.both(lambda store: store.mark(mark))
 
-    @rule(value=st.text(max_size=9))
+    @rule(value=TEXTS)
     def set_fact(self, value: str) -> None:
         self.both(lambda store: store.set_fact("fact", value))
+
+    @invariant()
+    def holds_the_same(self) -> None:
+        self.both(read_whole)
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.store.close())
+        self.loop.close()
+
+
+class EmbeddedMachine(StoreMachine):
+    """Files, that are opened again after whatever may happen to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp())
+        self.disk = FullDisk()
+
+    @property
+    def folder(self) -> Path:
+        return self.root / str(self.crashes)
+
+    @initialize()
+    def open(self) -> None:
+        # So small a journal begins a new generation with almost every write.
+        self.store = self.loop.run_until_complete(EmbeddedStore.open(self.folder, journal_bound=900, disk=self.disk))
+        assert self.store.notices == ()
 
     @rule()
     def reopen(self) -> None:
@@ -156,22 +177,66 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.told(lambda _, write=write: write(), self.store) is StoreError
         self.disk.room = None
 
-    @invariant()
-    def holds_the_same(self) -> None:
-        self.both(read_whole)
-
     def teardown(self) -> None:
-        self.loop.run_until_complete(self.store.close())
-        self.loop.close()
+        super().teardown()
         shutil.rmtree(self.root)
 
 
-TestStoreMachine = StoreMachine.TestCase
+class PostgresMachine(StoreMachine):
+    """Two processes' stores by turns, on one database that a test has named, while time goes on and clocks jump."""
+
+    url = ""
+
+    @initialize()
+    def open(self) -> None:
+        emptied(self.url)
+        self.now = NOON
+        self.store, self.other = [self.loop.run_until_complete(PostgresStore.open(self.url, size=1)) for _ in range(2)]
+
+    @rule()
+    def let_the_other_go_on(self) -> None:
+        self.store, self.other = self.other, self.store
+
+    @rule(name=NAMES, hour=st.integers(0, 23), days=st.sampled_from([(), (0, 3), tuple(range(7))]), ready=st.booleans())
+    def edit(self, name: str, hour: int, days: tuple[int, ...], ready: bool) -> None:
+        zone = ("UTC", "Asia/Tokyo", "America/New_York")[hour % 3]
+
+        async def edit(store: Store) -> None:
+            kept = await store.subscription(name) or make_subscription(name)
+            changed = replace(kept, at=time(hour), timezone=zone, days=days, when_ready=ready)
+            await store.replace_subscription(changed, make_change("edited"))
+
+        self.both(edit)
+
+    @rule(hours=st.sampled_from([0, 1, 5, 24, 100]), wrong=st.sampled_from([-30, 0, 0, 30]), queued=st.integers(0, 3))
+    def look_what_is_due(self, hours: int, wrong: int, queued: int) -> None:
+        """Compare what is due, by a clock that may be wrong, and queue some of it."""
+        self.now += timedelta(hours=hours)
+        now = self.now + timedelta(hours=wrong)
+        self.both(lambda store: due_subscriptions(store, now))
+        for due in self.told(lambda store: due_subscriptions(store, now), self.model)[:queued]:
+            delivery = make_delivery(due.subscription.id, due.day, due_at=due.at, composed_at=now)
+            self.both(lambda store, delivery=delivery: store.enqueue(delivery))
+
+    def teardown(self) -> None:
+        self.loop.run_until_complete(self.other.close())
+        super().teardown()
+
+
 # Each step syncs files, so making a failure small would take minutes; what is told is the failure as it was found.
-TestStoreMachine.settings = settings(
+QUICKLY = settings(
     max_examples=15,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
+EmbeddedMachine.TestCase.settings = QUICKLY
+PostgresMachine.TestCase.settings = QUICKLY
+TestEmbeddedMachine = EmbeddedMachine.TestCase
+
+
+class TestPostgresMachine(PostgresMachine.TestCase):
+    @pytest.fixture(autouse=True)
+    def database(self, database_url: str) -> None:
+        PostgresMachine.url = database_url
