@@ -21,7 +21,7 @@ from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
 from core.delivery.sending import Sending
-from core.errors import LibraryBroken, LibraryError, StoreUnreachable
+from core.errors import LibraryBroken, LibraryError, PaperboyError, StoreUnreachable
 from core.papers.calendar import Calendar
 from core.papers.library import Library, set_aside
 from core.papers.sources import create_sources
@@ -184,6 +184,18 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         yield make_house(settings, library=library, store=store, clock=clock, http=http)
 
 
+@asynccontextmanager
+async def open_store(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Store]:
+    """Open the store alone, to change it.
+
+    Raises:
+        StoreBusy: another process owns the folder.
+        StoreError: the folder or the database cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        yield await _open_store(settings, stack, owner=not settings.shares_state, clock=clock)
+
+
 async def _open_store(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Store:
     """Open the store where the settings have it; the stack closes it."""
     url = settings.secrets.database_url
@@ -212,7 +224,12 @@ async def _open_library(settings: Settings, stack: AsyncExitStack, *, owner: boo
     from core.papers.shared_library import SharedLibrary  # noqa: PLC0415 - without a database its client is not loaded
     from core.papers.shared_line import Line  # noqa: PLC0415
 
-    shared = await SharedLibrary.join(path, Line(url.get_secret_value()), clock, _tell_copied)
+    try:
+        shared = await SharedLibrary.join(path, Line(url.get_secret_value()), clock, _tell_copied)
+    except LibraryError as error:
+        if owner:
+            raise
+        return await _open_copy(path, stack, error)
     stack.push_async_callback(shared.close)
     if owner:
         following = asyncio.create_task(shared.keep_following())
@@ -229,7 +246,7 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _open_copy(path: Path, stack: AsyncExitStack, error: StoreUnreachable) -> Library:
+async def _open_copy(path: Path, stack: AsyncExitStack, error: PaperboyError) -> Library:
     """Open this machine's replica for reading, as it is.
 
     Raises:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bots.house import House
 from core.errors import StoreError
 from core.store import Store
+
+if TYPE_CHECKING:
+    from core.keys import Keys
 
 log = logging.getLogger(__name__)
 
@@ -32,32 +36,35 @@ class Resealed:
     closed: tuple[str, ...] = ()
 
 
-async def reseal(house: House) -> Resealed:
+async def reseal(store: Store, keys: Callable[[], Keys]) -> Resealed:
     """Seal everything with the secret of now that an older one sealed; safe to repeat, and beside others at work.
+
+    Args:
+        store: where it lies.
+        keys: asked for when something is sealed at all, since the first call may make the secret.
 
     Raises:
         StoreError: the secret or the store cannot be read or written.
     """
     anew, closed = 0, []
     for prefix, purpose in SEALS.items():
-        for name in await house.store.sealed_names(prefix):
-            done = await _reseal_one(house, name, purpose)
+        for name in await store.sealed_names(prefix):
+            done = await _reseal_one(store, keys(), name, purpose)
             anew += done is True
             closed += [name] if done is None else []
     return Resealed(anew, tuple(closed))
 
 
-async def _reseal_one(house: House, name: str, purpose: str) -> bool | None:
+async def _reseal_one(store: Store, keys: Keys, name: str, purpose: str) -> bool | None:
     """Seal one text anew; returns whether that was needed, or None where it cannot be opened."""
     from cryptography.fernet import InvalidToken  # noqa: PLC0415 - where nothing is sealed, no cryptography is loaded
 
-    keys = house.keys()
-    while (sealed := await house.store.sealed(name)) is not None and not keys.is_newest(purpose, sealed):
+    while (sealed := await store.sealed(name)) is not None and not keys.is_newest(purpose, sealed):
         try:
             anew = keys.box(purpose).rotate(sealed).decode()
         except InvalidToken:
             return None
-        if await house.store.replace_sealed(name, anew, expected=sealed):
+        if await store.replace_sealed(name, anew, expected=sealed):
             return True
     return False
 
@@ -65,7 +72,7 @@ async def _reseal_one(house: House, name: str, purpose: str) -> bool | None:
 async def reseal_at_start(house: House) -> None:
     """Seal anew what needs it, and say so; what goes wrong keeps nobody from starting."""
     try:
-        done = await reseal(house)
+        done = await reseal(house.store, house.keys)
     except StoreError as error:
         log.error("what is sealed could not be sealed anew: %s", error)
         return

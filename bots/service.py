@@ -174,7 +174,7 @@ class Service:
             try:
                 await read()
             except PaperboyError as error:
-                log.warning("not ready: %s", error)
+                log.log(min(log_level(error), logging.WARNING), "not ready: %s", error)
                 reasons.append(f"the {name} cannot be read")
         if house.clock() - self._struck_at > LATEST_STRIKE:
             reasons.append(f"the schedule has not run since {self._struck_at:%Y-%m-%d %H:%M} UTC")

@@ -103,13 +103,14 @@ class Database:
         Raises:
             StoreUnreachable: the database cannot be reached. That is told to the log once, and once that it is back.
         """
+        asked_at = time.monotonic()
         try:
             with explained(self.url):
                 async with self._pool.connection() as connection:
                     yield connection
         except StoreUnreachable as error:
             if self._away_since is None:
-                self._away_since = time.monotonic()
+                self._away_since = asked_at
                 log.error("%s All that needs it waits, and goes on by itself when it is back.", error)
             raise
         if self._away_since is not None:

@@ -6,19 +6,21 @@ import asyncio
 import shutil
 import sqlite3
 from argparse import Namespace
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bots.fetching import counted
-from bots.house import LIBRARY_FILE, House, open_house
+from bots.house import LIBRARY_FILE, open_house, open_store
 from bots.resealing import closed_sentence, counted_texts, forget_closed, reseal
 from bots.terminal.reading import write_out
 from core import database
 from core.errors import PaperboyError, UsageError
+from core.keys import Keys, open_keys
 from core.papers import library
 from core.settings import Settings
-from core.store import embedded
+from core.store import Store, embedded
 from core.store.folders import filled, is_free
 
 CARRIED = {".json", ".journal", ".key"}
@@ -29,30 +31,31 @@ async def migrate(arguments: Namespace, settings: Settings) -> int:
     """Bring the data folder, and the database where there is one, to this version; then seal with the secret of now."""
     store = await _migrate_store(settings)
     path = settings.home / LIBRARY_FILE
-    if path.exists():
+    if settings.shares_state:
+        write_out(f"{store}; each machine's copy of its papers follows.")
+    elif path.exists():
         before, after = await asyncio.to_thread(library.migrate, path)
         write_out(f"{store}; the library {_moved(before, after)}.")
     else:
         write_out(f"{store}; there is no library yet.")
-    if path.exists() or settings.shares_state:
-        async with open_house(settings, owner=True) as house:
-            await seal_anew(house, forget=arguments.forget_sealed)
+    async with open_store(settings) as opened:
+        await seal_anew(opened, lambda: open_keys(settings), forget=arguments.forget_sealed)
     return 0
 
 
-async def seal_anew(house: House, *, forget: bool) -> None:
+async def seal_anew(store: Store, keys: Callable[[], Keys], *, forget: bool) -> None:
     """Seal everything with the secret of now.
 
     Raises:
         PaperboyError: something stays closed, and is not to be forgotten.
     """
-    done = await reseal(house)
+    done = await reseal(store, keys)
     if done.anew:
         write_out(f"{counted_texts(done.anew)} sealed anew with the PAPERBOY_SECRET_KEY of now.")
     if done.closed and not forget:
         raise PaperboyError(closed_sentence(done.closed))
     if done.closed:
-        await forget_closed(house.store, done.closed)
+        await forget_closed(store, done.closed)
         write_out(f"Forgot what no secret opens: {', '.join(done.closed)}.")
 
 

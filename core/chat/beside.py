@@ -7,15 +7,18 @@ a channel's digest       the other channels of its workspace, where addresses na
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.digests.subscription import Subscription
 from core.store import Store
 
+FRESH = timedelta(minutes=1)
+
 
 class Beside:
-    """Knows all places, read once for all digests of an instant."""
+    """Knows all places, read once for all digests of a minute."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -25,18 +28,15 @@ class Beside:
         """Return the papers that the places beside a subscription's were shown since then."""
         if not subscription.no_repeats:
             return frozenset()
-        if self._read is None or self._read[0] != now:
+        if self._read is None or not timedelta(0) <= now - self._read[0] < FRESH:
             self._read = (now, _groups(await self._store.subscriptions()))
         groups = self._read[1]
         own, maker = subscription.address, subscription.created_by
         wanted = dict.fromkeys(groups.get(f"by {maker}", ()))
         if own != maker and (workspace := own.rpartition("/")[0]):
             wanted |= dict.fromkeys(groups.get(f"in {workspace}", ()))
-        found: frozenset[str] = frozenset()
-        for address in wanted:
-            if address != own:
-                found |= await self._store.shown_papers(address, since)
-        return found
+        shown = await asyncio.gather(*(self._store.shown_papers(place, since) for place in wanted if place != own))
+        return frozenset[str]().union(*shown)
 
 
 def _groups(subscriptions: Sequence[Subscription]) -> Mapping[str, Sequence[str]]:

@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 
 from core.errors import LibraryError
 from core.papers.paper import Paper, Record
+from core.papers.replicated import REPLICA_OF
 from core.papers.rows import Ingested, ingest_records, read_papers
 from core.papers.schema import apply_steps, check_presence, connect, explained, prepare, reading, transaction
 from core.papers.windows import Candidates, Window, listing_condition, paper_condition
@@ -59,7 +60,21 @@ class Library:
 
     @classmethod
     def _open(cls, path: Path, read_only: bool) -> Self:
-        return cls(path, *open_connections(path, read_only=read_only))
+        opened = cls(path, *open_connections(path, read_only=read_only))
+        if not read_only and opened._is_replica():
+            while opened._connections:
+                opened._connections.pop().close()
+            raise LibraryError(
+                f"{path} is a copy of a database's papers, which only those who know the database may change; "
+                "set DATABASE_URL, or name another folder with PAPERBOY_HOME."
+            )
+        return opened
+
+    def _is_replica(self) -> bool:
+        assert self._writer is not None
+        with explained(self.path):
+            found = self._writer.execute("SELECT 1 FROM facts WHERE name = ?", (REPLICA_OF,)).fetchone()
+        return found is not None
 
     async def close(self) -> None:
         """Wait for what is under way and let go of the file; closing twice is harmless."""

@@ -56,7 +56,7 @@ class SharedLibrary(Library):
     def __init__(
         self,
         path: Path,
-        writer: sqlite3.Connection | None,
+        writer: sqlite3.Connection,
         readers: Sequence[sqlite3.Connection],
         line: Line,
         clock: Clock,
@@ -96,9 +96,7 @@ class SharedLibrary(Library):
     @classmethod
     def _join(cls, path: Path, line: Line, clock: Clock, progress: Progress) -> Self:
         ensure_replica(path, line, clock(), progress)
-        library = cls(path, *open_connections(path), line, clock)
-        library._prepare_writer()
-        return library
+        return cls(path, *_open_replica(path), line, clock)
 
     async def close(self) -> None:
         """Wait for what is under way and let go of the file and the database; closing twice is harmless."""
@@ -234,12 +232,6 @@ class SharedLibrary(Library):
         assert self._writer is not None
         return self._writer
 
-    def _prepare_writer(self) -> None:
-        with explained(self.path):
-            self._own_writer.execute("PRAGMA temp_store = MEMORY")
-            note_changes(self._own_writer)
-            self._own_writer.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-
     def _begin_anew(self) -> None:
         ensure_replica(self.path, self._line, self._clock(), lambda *_: None)
         self._reopen()
@@ -256,16 +248,31 @@ class SharedLibrary(Library):
 
     def _reopen(self) -> None:
         with folder_to_myself(self.path):
-            writer, readers = open_connections(self.path)
+            writer, readers = _open_replica(self.path)
             self._file = self.path.stat().st_ino
         former = [self._own_writer, *(self._readers.get() for _ in readers)]  # each reader ends what it is at
-        self._writer, self._connections = writer, [*([writer] if writer else []), *readers]
+        self._writer, self._connections = writer, [writer, *readers]
         for connection in readers:
             self._readers.put(connection)
-        self._prepare_writer()
         for connection in former:
             connection.close()
         self.renewals += 1
+
+
+def _open_replica(path: Path) -> tuple[sqlite3.Connection, list[sqlite3.Connection]]:
+    """Open the connection that writes, which notes what it changes, and those that read."""
+    writer, readers = open_connections(path)
+    assert writer is not None
+    try:
+        with explained(path):
+            writer.execute("PRAGMA temp_store = MEMORY")
+            writer.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            note_changes(writer)
+    except BaseException:
+        for connection in (writer, *readers):
+            connection.close()
+        raise
+    return writer, readers
 
 
 def _check(own: Head, head: Head, token: str) -> None:

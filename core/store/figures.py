@@ -119,8 +119,8 @@ def _read(kept: str | None) -> Day:
 async def read_days(store: Store, newest: date, count: int) -> Mapping[date, Day]:
     """Return the figures of the days on which something happened, newest first."""
     days = [newest - timedelta(days=back) for back in range(count)]
-    found = {day: await read_day(store, day) for day in days}
-    return {day: figures for day, figures in found.items() if figures.counts or figures.times}
+    found = zip(days, await asyncio.gather(*(read_day(store, day) for day in days)), strict=True)
+    return {day: figures for day, figures in found if figures.counts or figures.times}
 
 
 def quantile(histogram: Sequence[int], share: float) -> float | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
+from tests.servers.postgres import PostgresServer
 from tests.shells import Shell
 
 
@@ -42,6 +44,31 @@ def test_migrate_brings_a_database_to_this_version_and_says_so(shell, postgres):
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"The database {name} at 127.0.0.1 went from version none to ")
     assert f"The database {name} at 127.0.0.1 is at version" in shell.run("migrate", DATABASE_URL=url).out
+
+
+def test_what_is_imported_on_one_machine_is_found_on_another(shell, tmp_path):
+    papers = tmp_path / "papers.jsonl"
+    lines = [{"id": f"x:{n}", "title": f"Grokking {n}", "abstract": "Delayed."} for n in range(3)]
+    papers.write_text("\n".join(map(json.dumps, lines)))
+    done = shell.run("import", str(papers))
+    assert (done.code, done.out) == (0, f"{papers}: 3 papers read, 3 new, 0 changed\n")
+    found = shell.run("search", "grokking", "--json", PAPERBOY_HOME=str(tmp_path / "elsewhere"))
+    assert (found.code, len(found.json["hits"])) == (0, 3)
+
+
+def test_a_search_without_the_database_reads_the_copy_and_says_so(shell, tmp_path):
+    papers = tmp_path / "papers.jsonl"
+    papers.write_text(json.dumps({"id": "x:1", "title": "Grokking", "abstract": ""}))
+    with PostgresServer() as server:
+        url = server.new_database()
+        assert shell.run("import", str(papers), DATABASE_URL=url).code == 0
+    found, listed = (
+        shell.run(*words, DATABASE_URL=url) for words in (["search", "grokking"], ["subscriptions", "list"])
+    )
+    assert found.code == 0
+    assert "Grokking" in found.out
+    assert "Papers are read from this machine's copy" in found.err
+    assert (listed.code, "cannot be reached" in listed.err.splitlines()[-1]) == (1, True)
 
 
 def test_a_database_of_another_version_is_refused_in_one_sentence(shell, postgres, database_url):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from argparse import Namespace
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.email.names import KEPT_AS, Names, fitting_key
+from bots.house import open_store
 from bots.resealing import SEALS, Resealed, reseal, reseal_at_start
-from bots.terminal.upkeep import seal_anew
+from bots.terminal.upkeep import migrate, seal_anew
 from core.delivery.optin import block, name_of
 from core.errors import PaperboyError, StoreError
 from core.keys import KEPT_IN, Keys, open_keys
-from core.settings import read_settings
+from core.settings import Settings, read_settings
 from core.store.correspondents import Correspondent
 from tests.fakes import MemoryStore
 from tests.mailrooms import BASE, PLACE, READER, open_mailroom, path_in
@@ -113,8 +115,8 @@ async def test_what_is_sealed_is_sealed_anew_once_and_then_needs_no_secret_from_
     await store.keep_sealed("slack:T1", Keys(FIRST).box("slack tokens").encrypt(b"xoxb-1").decode())
     await Names(Keys(FIRST), store).of(PLACE)
     async with house_with(tmp_path, store, SECOND, FIRST) as house:
-        assert await reseal(house) == Resealed(2)
-        assert await reseal(house) == Resealed()
+        assert await reseal(house.store, house.keys) == Resealed(2)
+        assert await reseal(house.store, house.keys) == Resealed()
     opened = Keys(SECOND).box("slack tokens").decrypt((await store.sealed("slack:T1")).encode())
     assert opened == b"xoxb-1"
     with pytest.raises(InvalidToken):
@@ -133,7 +135,7 @@ async def test_a_token_that_is_renewed_while_it_is_sealed_anew_is_not_overwritte
     renewed = Keys(FIRST).box("slack tokens").encrypt(b"xoxb-renewed").decode()
     await store.keep_sealed("slack:T1", stale)
     async with house_with(tmp_path, store, SECOND, FIRST) as house:
-        assert await reseal(house) == Resealed(1)
+        assert await reseal(house.store, house.keys) == Resealed(1)
     assert Keys(SECOND).box("slack tokens").decrypt((await store.sealed("slack:T1")).encode()) == b"xoxb-renewed"
 
 
@@ -145,16 +147,32 @@ async def test_without_the_old_secret_nothing_is_touched_and_it_is_said(tmp_path
         await reseal_at_start(house)
         assert "No secret opens what is sealed as slack:T1" in caplog.text
         with pytest.raises(PaperboyError, match="No secret opens"):
-            await seal_anew(house, forget=False)
+            await seal_anew(house.store, house.keys, forget=False)
         assert await store.sealed("slack:T1") == sealed
-        await seal_anew(house, forget=True)
+        await seal_anew(house.store, house.keys, forget=True)
     assert "Forgot what no secret opens: slack:T1." in capsys.readouterr().out
     assert await store.sealed("slack:T1") is None
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["data folder", "database"])
+async def test_migrate_seals_anew_wherever_the_state_lies(tmp_path, capsys, shared, request):
+    place = {"database_url": request.getfixturevalue("database_url")} if shared else {}
+
+    def settings(*given):
+        return Settings.model_validate({"home": tmp_path, "secrets": {**secrets(*given), **place}})
+
+    async with open_store(settings(FIRST)) as store:
+        await store.keep_sealed("slack:T1", Keys(FIRST).box("slack tokens").encrypt(b"xoxb-1").decode())
+    for told in ("1 text was sealed anew", ""):
+        assert await migrate(Namespace(forget_sealed=False), settings(SECOND, FIRST)) == 0
+        assert ("sealed anew" in capsys.readouterr().out) == bool(told)
+    async with open_store(settings(SECOND)) as store:
+        assert await reseal(store, lambda: Keys(SECOND)) == Resealed()
+
+
 async def test_where_nothing_is_sealed_no_secret_is_made(tmp_path):
     async with open_world(tmp_path, home=tmp_path) as world:
-        assert await reseal(world.house) == Resealed()
+        assert await reseal(world.house.store, world.house.keys) == Resealed()
     assert not (tmp_path / KEPT_IN).exists()
 
 

@@ -72,3 +72,25 @@ async def test_without_its_database_a_machine_reads_its_copy_and_says_so(tmp_pat
         with pytest.raises(StoreError, match="cannot be reached"):
             async with house(tmp_path, url):
                 pass
+
+
+async def test_a_command_that_may_not_write_the_folder_reads_its_copy(tmp_path, database_url, caplog):
+    async with house(tmp_path / "a", database_url) as opened:
+        await opened.library.ingest([make_record()], now=NOON)
+    lock = tmp_path / "a" / f"{LIBRARY_FILE}.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # as a folder that takes no files would refuse it
+    async with house(tmp_path / "a", database_url, owner=False) as reader:
+        assert await reader.library.count() == 1
+    assert "Papers are read from this machine's copy" in caplog.text
+
+
+async def test_a_copy_is_not_changed_by_whoever_does_not_know_the_database(tmp_path, database_url):
+    async with house(tmp_path, database_url) as opened:
+        await opened.library.ingest([make_record()], now=NOON)
+    alone = read_settings({"PAPERBOY_HOME": str(tmp_path), "PAPERBOY_MODEL__ENABLED": "false"})
+    with pytest.raises(LibraryError, match=r"is a copy of a database's papers.* set DATABASE_URL"):
+        async with open_house(alone, owner=True):
+            pass
+    async with open_house(alone, owner=False) as reader:
+        assert await reader.library.count() == 1

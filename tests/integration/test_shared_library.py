@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import sqlite3
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import date, timedelta
 from textwrap import dedent
 
@@ -356,6 +358,85 @@ async def test_a_question_that_is_never_answered_ends_and_keeps_nothing(pair, tm
             await far.close()
 
 
+@pytest.mark.parametrize("said", [b"FROM library_papers", b"FROM library_listings", b"FROM library_removed"])
+async def test_following_that_breaks_midway_takes_in_nothing_and_then_everything(
+    pair, tmp_path, postgres, database_url, said
+):
+    first, _ = pair
+    await first.ingest(day_of_papers("x"), now=NOON)
+    async with Relay(postgres.port) as relay:
+        line = Line(relay.url(database_url), patience=1)
+        far = await SharedLibrary.join(tmp_path / "c" / "library.sqlite", line, lambda: NOON)
+        try:
+            before = await state(far)
+            await first.ingest(day_of_papers("y"), now=NOON)
+            relay.cut_after = said
+            with pytest.raises(LibraryError, match="cannot be reached"):
+                await far.follow()
+            assert await state(far) == before
+            relay.cut_after, relay.swallows = None, False
+            await far.follow()
+            assert await state(far) == await state(first)
+        finally:
+            await far.close()
+
+
+async def test_a_first_copy_that_breaks_leaves_nothing_and_is_made_the_next_time(
+    pair, tmp_path, postgres, database_url
+):
+    first, _ = pair
+    await first.ingest(day_of_papers("x"), now=NOON)
+    path = tmp_path / "c" / "library.sqlite"
+    async with Relay(postgres.port) as relay:
+        relay.cut_after = b"FROM library_records"
+        with pytest.raises(LibraryError, match="cannot be reached"):
+            await SharedLibrary.join(path, Line(relay.url(database_url), patience=1), lambda: NOON)
+    assert not path.exists()
+    async with join_library(path.parent, database_url) as library:
+        assert await state(library) == await state(first)
+
+
+async def insist(work):
+    """Try until it works, as whoever fetches does."""
+    while True:
+        try:
+            return await work()
+        except LibraryError:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_connections_that_break_again_and_again_lose_nothing_and_double_nothing(
+    tmp_path, postgres, database_url, seed
+):
+    dice = random.Random(seed)
+    async with Relay(postgres.port) as relay, AsyncExitStack() as stack:
+        url = relay.url(database_url)
+        machines = [await stack.enter_async_context(join_library(tmp_path / name, url)) for name in "abc"]
+        done = asyncio.Event()
+
+        async def break_often():
+            while not done.is_set():
+                await asyncio.sleep(dice.uniform(0.01, 0.08))
+                relay.break_all()
+
+        async def fill(library, name):
+            for number in range(6):
+                papers = day_of_papers(f"{name}{number}", count=3)
+                await insist(lambda papers=papers: library.ingest(papers, now=NOON))
+
+        breaking = asyncio.create_task(break_often())
+        await asyncio.gather(*(fill(library, name) for library, name in zip(machines, "abc", strict=True)))
+        done.set()
+        await breaking
+        for library in machines:
+            await insist(library.follow)
+        first, *others = [await state(library) for library in machines]
+        assert [other == first for other in others] == [True, True]
+        assert await machines[0].count() == 3 * 6 * 3
+        assert len(first["listings"]) == 3 * 6 * 3
+
+
 WRITER = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -476,6 +557,20 @@ async def test_a_replica_that_cannot_follow_is_made_anew(tmp_path, database_url,
     async with join_library(tmp_path, database_url) as library:
         assert await library.count() == 6
     assert words in caplog.text
+
+
+async def test_a_copy_of_another_version_gives_way_to_a_new_one(tmp_path, database_url, caplog):
+    caplog.set_level("INFO")
+    async with join_library(tmp_path, database_url, day_of_papers("x")) as library:
+        path = library.path
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("UPDATE papers SET title = 'of another version'")
+        connection.commit()
+    async with join_library(tmp_path, database_url) as library:
+        assert (await library.paper("x:1")).title == "Title 1 of x"
+    assert "is a copy of another version; a new copy of the database's takes its place" in caplog.text
+    assert list(tmp_path.glob("*.before-*")) == []
 
 
 def set_identity(url):

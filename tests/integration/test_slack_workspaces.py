@@ -322,7 +322,7 @@ async def test_a_workspace_is_served_on_through_a_change_of_the_secret_and_after
     async with again(**both) as changed:
         assert (await changed.slack.deliver(PLACE, HELLO, key="before it is sealed anew")).parts
     async with open_world(tmp_path, store=room.store, secrets=both) as world:
-        assert await reseal(world.house) == Resealed(1)
+        assert await reseal(world.house.store, world.house.keys) == Resealed(1)
     async with again(paperboy_secret_key=new) as later:
         assert (await later.slack.deliver(PLACE, HELLO, key="and after")).parts
     async with again(paperboy_secret_key=SECRET_KEY) as former:
