@@ -8,7 +8,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from core.chat.desk import Desk, Took
 from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
-from core.clock import Clock, system_clock
+from core.clock import Clock, SteeredClock, system_clock
 from core.delivery.sending import Sending
 from core.errors import LibraryBroken, LibraryError, PaperboyError, StoreUnreachable
 from core.papers.calendar import Calendar
@@ -38,6 +38,7 @@ from core.store.figures import Count, ignore
 from core.store.folder import FolderLock
 
 if TYPE_CHECKING:
+    from core.database import Database
     from core.http import Http
     from core.keys import Keys
     from core.search.shared_vectors import SharedVectors
@@ -56,6 +57,7 @@ class House:
         meaning: the way to what is known by meaning; None where that is switched off.
         http: shared by fetching and by searches that go outside; None where none does.
         outside: asks outside for searches; None where that is not allowed, or another process owns the folder.
+        database: what processes share; None where there is one process.
         vectors: exchanges them with other machines; None where there are none, and where that is switched off.
     """
 
@@ -70,6 +72,7 @@ class House:
     http: Http | None = None
     outside: Outside | None = None
     vectors: SharedVectors | None = None
+    database: Database | None = None
 
     @asynccontextmanager
     async def turn_to_read(self) -> AsyncIterator[bool]:
@@ -164,6 +167,8 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         StoreBusy: another process owns the folder.
         StoreError, LibraryError: the folder or the database cannot be used.
     """
+    if settings.secrets.database_url is not None and clock is system_clock:
+        clock = SteeredClock()
     async with AsyncExitStack() as stack:
         try:
             store = await _open_store(settings, stack, owner=owner, clock=clock)
@@ -181,7 +186,8 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
 
             http = Http(settings, library, clock=clock, random=random.SystemRandom().random)
             stack.push_async_callback(http.close)
-        yield make_house(settings, library=library, store=store, clock=clock, http=http)
+        house = make_house(settings, library=library, store=store, clock=clock, http=http)
+        yield replace(house, database=getattr(store, "database", None))
 
 
 @asynccontextmanager
@@ -211,6 +217,8 @@ async def _open_store(settings: Settings, stack: AsyncExitStack, *, owner: bool,
         stack.callback(FolderLock(settings.home).release)
     store = await PostgresStore.open(url.get_secret_value(), size=settings.database.connections, clock=clock)
     stack.push_async_callback(store.close)
+    if isinstance(clock, SteeredClock):
+        await clock.follow(store.database.now)
     return store
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import date, timedelta
 from importlib import import_module
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
@@ -19,10 +19,12 @@ from starlette.types import ASGIApp
 
 from bots import PLATFORMS
 from bots.embedding import Keeper
+from bots.engines import Engine, OneMachine, Rounds
 from bots.fetching import current_failures, odd_lines, outcome_line
 from bots.house import House, open_house
 from bots.reading_room import ReadingRoom
 from bots.resealing import reseal_at_start
+from bots.roles import ROLES, Duty, check_role, describe, hears
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
 from bots.web.app import create_app
@@ -32,35 +34,29 @@ from bots.web.server import serve
 from bots.web.site import Site
 from core.chat.message import Kind, Message, text
 from core.delivery.amending import amend_deliveries
-from core.delivery.courier import Courier
-from core.delivery.outbox import due_soon, fill_outbox
+from core.delivery.outbox import due_soon
 from core.delivery.platform import Platform
 from core.delivery.recovery import Recovery
-from core.delivery.schedule import make_schedule
-from core.errors import DeliveryError, PaperboyError, SettingsError, log_level
+from core.errors import DeliveryError, PaperboyError, SettingsError, StoreError, log_level
 from core.settings import Settings
-from core.store.figures import Day, read_days
+from core.store.figures import DUE, Day, read_days
 
 log = logging.getLogger(__name__)
 
-DRAIN_EVERY = 15.0
 REACHABLE_WITHIN = 2.0
 SWITCH_EVERY = 0.0005
 CATCH_UP_WITHIN = 180.0
-LATEST_STRIKE = timedelta(minutes=3)
+FIGURES_EVERY = 60.0
 FETCH_BEFORE = timedelta(minutes=3)
 FETCH_AGAIN = timedelta(minutes=15)
 WEB = "web"
+READ = "read to see whether it can be"
 STATS_DAYS = 14
 
 
 async def run(arguments: Namespace, settings: Settings) -> int:
     """Run the service until it is told to stop; returns 0 then."""
-    if arguments.role != "all":
-        raise SettingsError(
-            f"--role {arguments.role}: roles need a store that several machines share, which this version lacks; "
-            "leave it out, and one process does everything."
-        )
+    check_role(arguments.role, settings)
     wanted = chosen_names(arguments.only)
     # Reading papers in the background must not make a search wait: by default a thread keeps the interpreter for 5 ms.
     sys.setswitchinterval(SWITCH_EVERY)
@@ -71,7 +67,7 @@ async def run(arguments: Namespace, settings: Settings) -> int:
         house = await stack.enter_async_context(open_house(settings, owner=True))
         await reseal_at_start(house)
         platforms = make_platforms(house, wanted)
-        service = Service(house, platforms)
+        service = Service(house, platforms, role=arguments.role)
         await service.run(stop, with_page=settings.web.enabled and (wanted is None or WEB in wanted))
     log.info("stopped")
     return 0
@@ -107,9 +103,11 @@ def make_platforms(house: House, wanted: frozenset[str] | None) -> Mapping[str, 
 class Service:
     """The running whole: a few loops, each of which survives the failures of the others."""
 
-    def __init__(self, house: House, platforms: Mapping[str, Platform]) -> None:
+    def __init__(self, house: House, platforms: Mapping[str, Platform], *, role: str = "all") -> None:
         self._house = house
         self._platforms = platforms
+        self._role = role
+        self._duties = ROLES[role]
         self._fetcher = house.fetcher()
         self._room = ReadingRoom(house, tried=self._has_tried, edition=lambda: self._fetcher.runs)
         self._fetching = asyncio.Lock()
@@ -117,40 +115,32 @@ class Service:
         self._struck_at = house.clock()
         self._recovery = Recovery(store=house.store, newsroom=house.newsroom, platforms=platforms)
         self._figures = Meters(house.store, house.clock)
-        self._courier = Courier(
-            store=house.store,
-            platforms=platforms,
-            clock=house.clock,
-            jitter=random.SystemRandom().random,
-            count=self._figures.count,
-        )
+        self._engine = self._make_engine()
+
+    def _make_engine(self) -> Engine:
+        house, count = self._house, self._figures.count
+        rounds = Rounds(self.tick, self.care, self.fetch, self.complete, self.tidy)
+        if house.database is None:
+
+            def lately_fetched() -> bool:
+                return not self._fetcher.is_older_than(FETCH_AGAIN)
+
+            return OneMachine(house, self._platforms, rounds, count=count, lately_fetched=lately_fetched)
+        from bots.many_machines import ManyMachines  # noqa: PLC0415 - one machine loads no job queue
+
+        return ManyMachines(house, house.database, self._platforms, rounds, duties=self._duties, count=count)
 
     async def run(self, stop: asyncio.Event, *, with_page: bool) -> None:
         """Run until `stop` is set, then end everything in order."""
-        schedule = make_schedule(
-            tick=self.tick,
-            care=self.care,
-            fetch=self.fetch,
-            tidy=self.tidy,
-            fetch_every_minutes=self._house.settings.fetch.every_minutes,
-        )
-        answer = self._house.desk(self.reachable, self._figures.took, self._figures.count).answer
-        loops = [self._courier.run(every=DRAIN_EVERY), self._first_round(), Keeper(self._house).run()]
-        loops += [self._listen(platform, answer) for platform in self._platforms.values()]
-        if with_page:
-            loops.append(self._serve_page())
-        elif self._house.settings.web.enabled and (routes := self._routes()):
-            # `--only` leaves the page out, not what calls us.
-            loops.append(self._serve(Starlette(routes=routes), "what platforms call is"))
-        if self._house.settings.metrics.enabled:
-            loops.append(self._serve_metrics())
-        schedule.start()
+        loops = [*self._engine.loops(), self._first_round(), Keeper(self._house).run(), self._keep_figures()]
+        loops += self._listening()
+        loops += self._serving(with_page=with_page)
+        log.info("role %s: %s", self._role, describe(self._role))
         tasks = [asyncio.create_task(loop) for loop in loops]
         stopped = asyncio.create_task(stop.wait())
         try:
             await self._watch(stopped, tasks)
         finally:
-            schedule.shutdown(wait=False)
             for task in [stopped, *tasks]:
                 task.cancel()
             await asyncio.gather(stopped, *tasks, return_exceptions=True)
@@ -158,6 +148,30 @@ class Service:
             for platform in self._platforms.values():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(platform.close(), 5)
+
+    def _listening(self) -> list[Coroutine[Any, Any, None]]:
+        answer = self._house.desk(self.reachable, self._figures.took, self._queued).answer
+        heard = [self._listen(one, answer) for one in self._platforms.values() if hears(one, self._duties)]
+        if Duty.DELIVER in self._duties:
+            heard += [self._stand_by(one) for one in self._platforms.values() if not hears(one, self._duties)]
+        return heard
+
+    def _serving(self, *, with_page: bool) -> list[Coroutine[Any, Any, None]]:
+        served = []
+        if Duty.PAGE in self._duties and with_page:
+            served.append(self._serve_page())
+        elif Duty.PAGE in self._duties and self._house.settings.web.enabled and (routes := self._routes()):
+            # `--only` leaves the page out, not what calls us.
+            served.append(self._serve(Starlette(routes=routes), "what platforms call is"))
+        if self._house.settings.metrics.enabled:
+            served.append(self._serve_metrics())
+        return served
+
+    def _queued(self, platform: str, what: str) -> None:
+        """Count what somebody asked for, and have it delivered now."""
+        self._figures.count(platform, what)
+        if what == DUE:
+            self._engine.wake()
 
     async def _watch(self, stopped: asyncio.Task[bool], tasks: list[asyncio.Task[None]]) -> None:
         """Wait for the end; a loop that fails for good ends the service with its sentence."""
@@ -170,14 +184,14 @@ class Service:
     async def unready(self) -> Sequence[str]:
         """Return what cannot be used right now, a line each without details, which the log has."""
         house, reasons = self._house, []
-        for name, read in (("library", house.library.count), ("store", house.store.open_deliveries)):
+        for name, read in (("library", house.library.count), ("store", lambda: house.store.fact(READ))):
             try:
                 await read()
             except PaperboyError as error:
                 log.log(min(log_level(error), logging.WARNING), "not ready: %s", error)
                 reasons.append(f"the {name} cannot be read")
-        if house.clock() - self._struck_at > LATEST_STRIKE:
-            reasons.append(f"the schedule has not run since {self._struck_at:%Y-%m-%d %H:%M} UTC")
+        if problem := self._engine.problem(self._struck_at, house.clock()):
+            reasons.append(problem)
         return reasons
 
     async def tick(self) -> None:
@@ -185,27 +199,21 @@ class Service:
         self._struck_at = self._house.clock()
         if not self._caught_up.is_set():
             return
-
-        def queued(platform: str, what: str) -> None:
-            self._figures.count(platform, what)
-            self._courier.wake()
-
         try:
-            await fill_outbox(self._house.newsroom, self._house.store, self._house.clock(), queued)
+            await self._engine.queue_due(self._house.clock())
             self._figures.struck(self._house.clock())
         except PaperboyError as error:
             log.log(log_level(error), "digests could not be queued: %s", error)
 
     async def care(self) -> None:
-        """Look after places that could not be posted to, keep the figures, and fetch when digests are due soon."""
+        """Look after places that could not be posted to, and fetch when digests are due soon."""
         house = self._house
         now = house.clock()
         try:
-            await self._figures.flush()
             await self._recovery.round(now)
-            self._courier.wake()
-            if await due_soon(house.store, now, within=FETCH_BEFORE) and self._fetcher.is_older_than(FETCH_AGAIN):
-                await self.fetch()
+            self._engine.wake()
+            if await due_soon(house.store, now, within=FETCH_BEFORE):
+                await self._engine.want_fetch(now)
         except PaperboyError as error:
             log.log(log_level(error), "this minute's care could not be taken: %s", error)
 
@@ -215,8 +223,7 @@ class Service:
         async with self._fetching:
             try:
                 outcomes = await self._fetcher.fetch()
-                await amend_deliveries(house.newsroom, house.store, self._platforms, house.clock())
-                await self.tick()  # a place whose message was being completed was passed over
+                await self._engine.fetched()
             except PaperboyError as error:
                 log.log(log_level(error), "fetching failed: %s", error)
                 return
@@ -226,6 +233,23 @@ class Service:
         for outcome in outcomes:
             for line in (*odd_lines(outcome), outcome_line(outcome, house.settings)):
                 log.log(level, "%s", line)
+
+    async def complete(self) -> None:
+        """Complete digests that lacked a source which answers again."""
+        house = self._house
+        try:
+            await amend_deliveries(house.newsroom, house.store, self._platforms, house.clock())
+        except PaperboyError as error:
+            log.error("digests could not be completed: %s", error)
+
+    async def _keep_figures(self) -> None:
+        """Add this process's figures to the day's, each minute and in the end."""
+        while True:
+            await asyncio.sleep(FIGURES_EVERY)
+            try:
+                await self._figures.flush()
+            except StoreError as error:
+                log.error("the figures of this minute are kept later: %s", error)
 
     async def tidy(self) -> None:
         """Forget deliveries that are older than what is promised to be kept; warn when the calendar has ended."""
@@ -254,21 +278,29 @@ class Service:
             # One platform with a bad token must not silence the others; doctor and the log say which.
             log.error("%s is not served: %s", platform.name, error)
 
+    async def _stand_by(self, platform: Platform) -> None:
+        try:
+            await platform.stand_by()
+        except DeliveryError as error:
+            log.error("%s is not served: %s", platform.name, error)
+
     async def _first_round(self) -> None:
         """Fetch, then catch up with what was due, and show the digest where nobody else will.
 
         A digest that was missed while paperboy was not running would be composed of old papers before the first fetch
         has ended; so it waits for that, but not for ever.
         """
+        if Duty.DELIVER not in self._duties:
+            return  # others do
         if await self._fetcher.is_stale():
-            fetching = asyncio.create_task(self.fetch())
+            fetching = asyncio.create_task(self._engine.first_fetch(self._fetcher.is_stale))
             await asyncio.wait([fetching], timeout=CATCH_UP_WITHIN)
             self._caught_up.set()
             await self.tick()
             await fetching
         self._caught_up.set()
         await self.tick()
-        if not self._platforms:
+        if not self._platforms and self._role == "all":
             message = await self.page()
             if message.sample:
                 print(no_source(await self._failing()), flush=True)

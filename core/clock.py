@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -15,6 +15,25 @@ Clock: TypeAlias = Callable[[], datetime]
 def system_clock() -> datetime:
     """Return the current instant, aware, in UTC."""
     return datetime.now(UTC)
+
+
+class SteeredClock:
+    """The system's clock, corrected by another: where machines share a database, all go by its clock."""
+
+    def __init__(self, system: Clock = system_clock) -> None:
+        self._system = system
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        """Return the current instant, aware, in UTC."""
+        return self._system() + self._ahead
+
+    async def follow(self, ask: Callable[[], Awaitable[datetime]]) -> timedelta:
+        """Go by another clock from now on; returns by how much it is ahead of the system's."""
+        before = self._system()
+        told = await ask()
+        self._ahead = told - (before + (self._system() - before) / 2)
+        return self._ahead
 
 
 @cache

@@ -10,15 +10,16 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from select import select
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 import psycopg
 import psycopg.errors
 from psycopg import AsyncConnection
 from psycopg.abc import Buffer
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import ConnStatus
 from psycopg.types.string import StrDumperUnknown
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -29,9 +30,11 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "paperboy_version"
-NEWEST = "0003"
+NEWEST = "0004"
 """The version of the schema that this program needs: the last file's in `migrations/versions`."""
 
+NAME = "paperboy"
+"""How its connections are called in the database; a role stands behind it."""
 CONNECT_SECONDS = 10
 PATIENCE: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
@@ -88,13 +91,18 @@ class Database:
 
             pool = AsyncConnectionPool(
                 url, min_size=1, max_size=size, open=False, timeout=patience, configure=_configure, check=check,
-                kwargs={"autocommit": True, "application_name": "paperboy", **PATIENCE},
+                kwargs={"application_name": NAME, **PATIENCE},
                 reconnect_timeout=RECONNECT_SECONDS, max_idle=300, name="paperboy",
             )  # fmt: skip
             # What its attempts come to is told once, below.
             logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
             await pool.open(wait=True, timeout=WAIT_SECONDS)
         return cls(url, pool)
+
+    @property
+    def pool(self) -> AsyncConnectionPool[Connection]:
+        """The connections, for libraries that use them in their own way."""
+        return self._pool
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -128,6 +136,14 @@ class Database:
         """Do as `hold` does."""
         async with hold(self.url, name) as held:
             yield held
+
+    async def now(self) -> datetime:
+        """Return what the database's clock says (aware, UTC)."""
+        async with self.connection() as connection:
+            cursor = await connection.execute("SELECT clock_timestamp()")
+            row = await cursor.fetchone()
+        assert row is not None
+        return cast("datetime", row[0])
 
     async def close(self) -> None:
         """Let go of all connections; closing twice is harmless."""
@@ -202,9 +218,22 @@ def _is_closed(connection: Connection) -> bool:
 
 
 async def _configure(connection: Connection) -> None:
+    # Not as an argument of connecting: the job queue, which makes connections of the pool's arguments, gives its own.
+    await connection.set_autocommit(True)
     connection.adapters.register_dumper(str, _TextDumper)
     # As settings of the session, since a pooler in between may refuse them as parameters of the start.
     await connection.execute(f"SET timezone = 'UTC'; SET statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
+async def connect(url: str) -> Connection:
+    """Open a connection for oneself, like those of the pool.
+
+    Raises:
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    connection = await AsyncConnection.connect(make_conninfo(url, application_name=NAME, **PATIENCE))
+    await _configure(connection)
+    return connection
 
 
 async def read_version(url: str) -> str | None:

@@ -238,6 +238,13 @@ class Database(_Table):
     connections: Annotated[Whole, Field(ge=2, le=200)] = 10
 
 
+class Queue(_Table):
+    """The work that processes share, where DATABASE_URL names a database."""
+
+    at_once: Annotated[Whole, Field(ge=1, le=100)] = 8
+    gone_after: Annotated[Whole, Field(ge=6, le=300)] = 30
+
+
 class Secrets(_Table):
     """Tokens, from the environment alone; never printed."""
 
@@ -274,6 +281,7 @@ class Settings(_Table):
     keep: Keep = Keep()
     log: Log = Log()
     database: Database = Database()
+    queue: Queue = Queue()
     secrets: Secrets = Field(default=Secrets(), exclude=True, repr=False)
     home: Path = Path("data")
 

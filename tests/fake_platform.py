@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.chat.message import Message
-from core.delivery.platform import Answer, PartSent, Payload, Receipt
+from core.delivery.platform import Answer, Ear, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure
 
 
@@ -36,6 +37,7 @@ class FakePlatform:
 
     name: str = "fake"
     can_edit: bool = True
+    ear: Ear = Ear.CONNECTION
     posts: list[Post] = field(default_factory=list)
     failures: list[DeliveryError | None] = field(default_factory=list)
     find_failures: list[DeliveryError] = field(default_factory=list)
@@ -53,6 +55,9 @@ class FakePlatform:
 
     async def listen(self, answer: Answer) -> None:
         raise AssertionError("nobody talks to this platform")
+
+    async def stand_by(self) -> None:
+        await asyncio.Event().wait()
 
     async def ready(self) -> None:
         return None

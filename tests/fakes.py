@@ -14,6 +14,7 @@ from core.errors import StoreError
 from core.store import OPEN, Change, Delivery, Mark, Shown, State, Store, covers
 from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
+from core.store.turns import Names, Turns
 
 NOON = datetime(2026, 10, 1, 12, 0, tzinfo=UTC)
 TODAY = NOON.date()
@@ -87,6 +88,8 @@ class MemoryStore:
         self._sealed: dict[str, str] = {}
         self._correspondents: dict[str, Correspondent] = {}
         self._letters: dict[str, tuple[str, datetime]] = {}
+        self._names = Names()
+        self.alone = Turns().alone
 
     async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
         found = [s for s in self._subscriptions.values() if address in (None, s.address)]
@@ -153,8 +156,9 @@ class MemoryStore:
         self._deliveries[delivery.subscription, delivery.day] = _without_sent_message(delivery)
         return True
 
-    async def open_deliveries(self) -> Sequence[Delivery]:
-        found = [delivery for delivery in self._deliveries.values() if delivery.state in OPEN]
+    async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
+        known = self._deliveries.values()
+        found = [one for one in known if one.state in OPEN and subscription in (None, one.subscription)]
         return sorted(found, key=lambda d: (d.due_at, d.subscription, d.day))
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
@@ -310,6 +314,9 @@ class MemoryStore:
     async def letter(self, key: str) -> str | None:
         step, _ = self._letters.get(key, (None, None))
         return step
+
+    async def is_first(self, name: str, at: datetime) -> bool:
+        return self._names.is_first(name, at)
 
     async def close(self) -> None:
         """There is nothing to let go of."""

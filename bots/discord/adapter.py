@@ -6,6 +6,7 @@ Addresses are `discord:CHANNEL_ID` and, for a person's direct messages, `discord
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -41,7 +42,7 @@ from bots.refusals import Refusals
 from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock, system_clock
-from core.delivery.platform import Answer, PartSent, Payload, Receipt
+from core.delivery.platform import Answer, Ear, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
 from core.store import Store
@@ -73,6 +74,7 @@ class Discord:
 
     name = "discord"
     can_edit = True
+    ear = Ear.CONNECTION
 
     def __init__(  # noqa: PLR0913 - each has its default, and `from_settings` is what most call
         self,
@@ -217,6 +219,27 @@ class Discord:
             log.error("Discord: the commands could not be registered: %s", error)
         else:
             log.info("Discord: commands registered")
+
+    async def stand_by(self) -> None:
+        """Make sure of the token, then deliver over REST alone.
+
+        Raises:
+            DeliveryError: REVOKED when the token is not accepted.
+        """
+        pauses = itertools.count()
+        while True:
+            try:
+                await self._rest.call("GET", "/applications/@me")
+            except DeliveryError as error:
+                if error.kind is DeliveryFailure.REVOKED:
+                    raise
+                pause = min(self._first_pause * 2 ** next(pauses), _LONGEST_PAUSE)
+                log.warning("Discord: %s Trying again in %.0f s.", error, pause)
+                await asyncio.sleep(pause)
+            else:
+                break
+        self._connected.set()
+        await asyncio.Event().wait()
 
     async def ready(self) -> None:
         """Return once the gateway was connected."""

@@ -19,9 +19,10 @@ from bots.email.links import Signer
 from bots.email.postman import Postman
 from bots.email.server import Line, Server
 from bots.house import House
+from core.chat.commands import Request
 from core.chat.message import Kind, Message
 from core.clock import Clock
-from core.delivery.platform import Answer, PartSent, Payload, Receipt
+from core.delivery.platform import Answer, Ear, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure, UsageError
 from core.keys import open_keys
 from core.settings import Settings
@@ -46,6 +47,7 @@ class Email:
 
     name = "email"
     can_edit = False
+    ear = Ear.NONE
 
     def __post_init__(self) -> None:
         email = self.settings.email
@@ -99,6 +101,10 @@ class Email:
             # It is away; deliveries find out when it is back.
         self._ready.set()
         await self.postman.run()
+
+    async def stand_by(self) -> None:
+        """Do as `listen` does, which listens to nobody."""
+        await self.listen(_silent)
 
     async def ready(self) -> None:
         """Return once it is known that our login is not refused."""
@@ -196,6 +202,10 @@ class Email:
     async def close(self) -> None:
         """Say goodbye to the mail server."""
         await self.line.close()
+
+
+async def _silent(_request: Request) -> Message:
+    return Message(Kind.ANSWER)
 
 
 def _recipient(address: str) -> str:

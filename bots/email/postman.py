@@ -66,7 +66,11 @@ class Postman:
                 self._wake.clear()
 
     async def round(self) -> None:
-        """Send what waits to be sent, and once an hour forget what is to be forgotten."""
+        """Send what waits to be sent, and once an hour forget what is to be forgotten; one process at a time."""
+        async with self._store.alone("mails that ask to confirm"):
+            await self._round()
+
+    async def _round(self) -> None:
         now = self._clock()
         if self._tidied_at is None or now - self._tidied_at >= TIDY_EVERY:
             self._tidied_at = now

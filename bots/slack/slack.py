@@ -43,7 +43,7 @@ from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock
 from core.combinations import slack_problem
-from core.delivery.platform import Answer, PartSent, Payload, Receipt
+from core.delivery.platform import Answer, Ear, PartSent, Payload, Receipt
 from core.errors import DeliveryError, DeliveryFailure, PaperboyError, SettingsError, log_level
 from core.keys import open_keys
 from core.settings import Settings
@@ -106,6 +106,7 @@ class Slack:
         told = self._acknowledgements.append
         self._door = Door(access.signing_secret, lambda: clock().timestamp(), told, self._tasks, turns)
         self._ready = asyncio.Event()
+        self._stands_by = False
         self._refusals = Refusals(lambda: clock().timestamp())
         self._stewards = Stewards(self._workspaces, clock)
         self._parts = self._make_parts(settings, store)
@@ -167,6 +168,11 @@ class Slack:
         """Learn at once that a workspace is there; its first call shows whether its token works."""
         log.info("Slack: %s can be served now", installation.team_id)
 
+    @property
+    def ear(self) -> Ear:
+        """Socket Mode is a connection of ours; else Slack calls the web address."""
+        return Ear.CONNECTION if self._access.has_socket else Ear.PAGE
+
     def payload(self, message: Message) -> Sequence[Payload]:
         """Render a message as arguments of chat.postMessage; the first is the post, the others go to its thread."""
         return render(message)
@@ -217,9 +223,18 @@ class Slack:
                 log.log(log_level(error), "Slack: workspaces could not be looked after: %s", error)
             await asyncio.sleep(CARE_EVERY)
 
+    async def stand_by(self) -> None:
+        """Make sure that the token of the settings works, where there is one; then deliver without a socket."""
+        self._stands_by = True
+        if self._many is None:
+            await self._connection.until_identified()
+        self._ready.set()
+        await asyncio.Event().wait()
+
     async def ready(self) -> None:
-        """Return once the socket is open, or what comes over HTTP is taken."""
-        await (self._connection.ready if self._access.has_socket else self._ready).wait()
+        """Return once the socket is open, or what comes over HTTP is taken, or others see to that."""
+        by_socket = self._access.has_socket and not self._stands_by
+        await (self._connection.ready if by_socket else self._ready).wait()
 
     async def close(self) -> None:
         """Give answers under way a moment, then drop them."""

@@ -60,7 +60,7 @@ def _add_service(commands: Commands) -> None:
         "--role",
         default="all",
         choices=["all", "bot", "worker", "fetch", "web"],
-        help="what this process does: all; the others need a store that machines share, which this version lacks",
+        help="what this process does; all but `all` need a database that processes share (DATABASE_URL)",
     )
 
 

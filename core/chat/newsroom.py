@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -93,12 +93,18 @@ class Newsroom:
         everyone = settings.chat.everyone_may_subscribe
         self.tastes = Tastes(store=store, library=library, everyone_may_reset=everyone)
 
-    def alone(self, address: str) -> asyncio.Lock:
-        """Return what is held while something is composed for a place and until the store knows its papers.
+    @asynccontextmanager
+    async def alone(self, address: str) -> AsyncIterator[None]:
+        """Hold a place while something is composed for it and until the store knows its papers.
 
         Two that compose for one place at the same moment would both choose what neither has shown yet.
         """
-        return self._alone.setdefault(address, asyncio.Lock())
+        async with self._alone.setdefault(address, asyncio.Lock()), self._store.alone(f"place {address}"):
+            yield
+
+    def is_busy(self, address: str) -> bool:
+        """Whether this process holds a place."""
+        return address in self._alone and self._alone[address].locked()
 
     async def begin(self) -> Moment:
         """Return what the digests of this moment will share."""

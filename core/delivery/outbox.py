@@ -87,20 +87,31 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue
-        place = newsroom.alone(due.subscription.address)
-        if place.locked():
+        if newsroom.is_busy(due.subscription.address):
             continue  # a message there is being completed, which may take a while; the next look takes it
-        async with place:
-            with about_delivery(f"{due.subscription.id}/{due.day.isoformat()}"):
-                delivery = await _queue(
-                    due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment
-                )
+        with about_delivery(f"{due.subscription.id}/{due.day.isoformat()}"):
+            async with newsroom.alone(due.subscription.address):
+                waits = waiting.get(due.subscription.id, ())
+                delivery = await _queue(due, waits, changed, newsroom, store, now, moment)
         if delivery is not None:
             queued += 1
             count(delivery.address.partition(":")[0], DUE)
             if delivery.state is State.SENT:
                 count(delivery.address.partition(":")[0], SILENT)
     return queued
+
+
+async def compose_and_keep(
+    due: Due, newsroom: Newsroom, store: Store, now: datetime, moment: Moment | None = None
+) -> Delivery | None:
+    """Compose and keep the delivery of one due subscription; None when its date has one already.
+
+    The caller is alone with the place.
+    """
+    waiting = await waiting_deliveries(store, due.subscription.id)
+    is_late = not due.subscription.when_ready and now - due.at > LATE_AFTER
+    changed = await _times_of_changes(store, due.at, due.subscription.address) if is_late else {}
+    return await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment)
 
 
 async def _queue(
@@ -110,7 +121,7 @@ async def _queue(
     newsroom: Newsroom,
     store: Store,
     now: datetime,
-    moment: Moment,
+    moment: Moment | None,
 ) -> Delivery | None:
     """Compose and keep one delivery, in the place of those that wait; None when its date has one already."""
     for older in waiting:
@@ -134,10 +145,12 @@ async def is_ready(due: Due, newsroom: Newsroom, now: datetime) -> bool:
     return await newsroom.batch_is_in(subscription, due.day)
 
 
-async def _times_of_changes(store: Store, since: datetime) -> dict[tuple[str, int], datetime]:
+async def _times_of_changes(
+    store: Store, since: datetime, address: str | None = None
+) -> dict[tuple[str, int], datetime]:
     """Return when subscriptions, by place and number, were last changed or resumed since: it was not due before."""
     found: dict[tuple[str, int], datetime] = {}
-    for change in await store.changes():
+    for change in await store.changes(address):
         if change.at < since:
             break
         if known := CHANGED.match(change.what):
@@ -179,10 +192,10 @@ def delivery_of(due: Due, edition: Edition, now: datetime) -> Delivery:
     )
 
 
-async def waiting_deliveries(store: Store) -> dict[str, list[Delivery]]:
+async def waiting_deliveries(store: Store, subscription: str | None = None) -> dict[str, list[Delivery]]:
     """Return what waits to be begun, by subscription. What was begun goes on, since its papers were shown."""
     found: dict[str, list[Delivery]] = {}
-    for delivery in await store.open_deliveries():
+    for delivery in await store.open_deliveries(subscription):
         if delivery.state is State.PENDING and not delivery.parts:
             found.setdefault(delivery.subscription, []).append(delivery)
     return found

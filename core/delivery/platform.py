@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from core.chat.commands import Request
@@ -31,6 +32,17 @@ class Receipt:
     url: str = ""
 
 
+class Ear(StrEnum):
+    """How what people do reaches a platform."""
+
+    CONNECTION = "connection"
+    """It connects to the service, which tells it."""
+    PAGE = "page"
+    """The service calls the web address."""
+    NONE = "none"
+    """Not at all; `listen` does what sending needs."""
+
+
 PartSent: TypeAlias = Callable[[str], Awaitable[None]]
 """Called with a part's name right after it arrived, before the next one is sent."""
 
@@ -39,11 +51,16 @@ class Platform(Protocol):
     """Slack, Discord, a mailbox...: where people already are.
 
     `name` is the word before the colon in its addresses. `can_edit` tells whether a delivery can be changed where it
-    arrived; where it cannot, a source that comes back late is for the next digest.
+    arrived; where it cannot, a source that comes back late is for the next digest. `ear` tells where `listen` belongs:
+    where work is shared, only some processes listen.
     """
 
     name: str
     can_edit: bool
+
+    @property
+    def ear(self) -> Ear:
+        """How what people do reaches it."""
 
     @classmethod
     def is_configured(cls, settings: Settings) -> bool:
@@ -59,8 +76,15 @@ class Platform(Protocol):
             DeliveryError: of kind REVOKED when the platform does not accept our token.
         """
 
+    async def stand_by(self) -> None:
+        """Get ready to deliver, in place of `listen`, where another process listens; until cancelled.
+
+        Raises:
+            DeliveryError: of kind REVOKED when the platform does not accept our token.
+        """
+
     async def ready(self) -> None:
-        """Return once the platform is connected and takes deliveries."""
+        """Return once the platform takes deliveries: `listen` is connected, or `stand_by` made sure of our token."""
 
     async def deliver(
         self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None

@@ -17,6 +17,7 @@ so is one that somebody asks for.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -204,8 +205,8 @@ class Store(Protocol):
     async def move(self, delivery: Delivery, *, expected: State) -> bool:
         """Replace the delivery with the same key if it stands in `expected`; False, and nothing done, otherwise."""
 
-    async def open_deliveries(self) -> Sequence[Delivery]:
-        """Return deliveries that are pending, sending or unknown, oldest due first."""
+    async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
+        """Return deliveries that are pending, sending or unknown, oldest due first: all, or those of one."""
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
         """Return the delivery with the newest day of each subscription that has one (whatever its state)."""
@@ -294,6 +295,19 @@ class Store(Protocol):
 
     async def letter(self, key: str) -> str | None:
         """Return what was noted last of a delivery; None when nothing was, or its notes are pruned (see `prune`)."""
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Return what only one of all that use this store, in whatever process, can hold at a time; others wait.
+
+        Whoever holds it and dies lets go. It guards against doing work twice; what must not happen twice is guarded
+        by the states of what is kept.
+        """
+
+    async def is_first(self, name: str, at: datetime) -> bool:
+        """Whether nobody has asked this about a name before; of several who ask at a time, one is the first.
+
+        Names are forgotten after a day, and may be when nobody uses the store for a moment.
+        """
 
     async def close(self) -> None:
         """Let go of files and locks; the store is not used afterwards."""

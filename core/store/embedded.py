@@ -32,6 +32,7 @@ from core.store.folder import FolderLock
 from core.store.generations import FORMAT
 from core.store.journal import JOURNAL_BOUND, Disk, JournalStorage
 from core.store.outbox_db import Outbox
+from core.store.turns import Names, Turns
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
@@ -117,6 +118,8 @@ class EmbeddedStore:
     def __init__(self, files: _Files, thread: ThreadPoolExecutor) -> None:
         self._files, self._thread, self._closed = files, thread, False
         self.notices: tuple[str, ...] = files.notices
+        self._names = Names()
+        self.alone = Turns().alone
 
     @classmethod
     async def open(
@@ -201,9 +204,9 @@ class EmbeddedStore:
         """Replace a delivery that stands in `expected`; False otherwise."""
         return await self._run(lambda: self._files.changing_outbox().move(delivery, expected))
 
-    async def open_deliveries(self) -> Sequence[Delivery]:
-        """Return deliveries that are not settled, oldest due first."""
-        return await self._run(lambda: self._files.outbox().open_deliveries())
+    async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
+        """Return deliveries that are not settled, oldest due first: all, or those of one subscription."""
+        return await self._run(lambda: self._files.outbox().open_deliveries(subscription))
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
         """Return the delivery with the newest day of each subscription that has one."""
@@ -312,6 +315,10 @@ class EmbeddedStore:
     async def letter(self, key: str) -> str | None:
         """Return what was noted last of a delivery."""
         return await self._run(self._files.documents.letter, key)
+
+    async def is_first(self, name: str, at: datetime) -> bool:
+        """Whether a name comes up for the first time; it is forgotten when this process ends."""
+        return self._names.is_first(name, at)
 
     async def close(self) -> None:
         """Let go of files and lock, after what was begun has ended."""

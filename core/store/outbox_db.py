@@ -110,9 +110,12 @@ class Outbox:
             )
         return cursor.rowcount
 
-    def open_deliveries(self) -> list[Delivery]:
-        """Return what is not settled, oldest due first."""
-        return self._select(f"WHERE d.state IN ({_OPEN_STATES}) ORDER BY d.due_at, d.subscription, d.day")
+    def open_deliveries(self, subscription: str | None = None) -> list[Delivery]:
+        """Return what is not settled, oldest due first: all, or that of one subscription."""
+        order = f"d.state IN ({_OPEN_STATES}) ORDER BY d.due_at, d.subscription, d.day"
+        if subscription is not None:
+            return self._select(f"WHERE d.subscription = ? AND {order}", subscription)
+        return self._select(f"WHERE {order}")
 
     def latest_deliveries(self, subscriptions: Collection[str]) -> dict[str, Delivery]:
         """Return the delivery with the newest day of each subscription."""

@@ -203,14 +203,38 @@ async def test_a_revoked_token_is_told_as_that(town):
     assert caught.value.kind is DeliveryFailure.REVOKED
 
 
-@asynccontextmanager
-async def listening(platform):
+async def test_where_others_listen_it_delivers_and_finds_without_a_connection_of_its_own(town):
+    async with standing_by(town.platform):
+        receipt = await town.platform.deliver(town.place, digest(2), key="s1/2026-11-23")
+        found = await town.platform.find(town.place, "s1/2026-11-23", NOW.replace(year=2020))
+        assert list(found) == list(receipt.parts)
+        assert town.listeners() == 0
+
+
+async def test_standing_by_with_a_token_that_is_revoked_is_told_as_that(town):
+    town.revoke()
+    with pytest.raises(DeliveryError) as caught:
+        await asyncio.wait_for(town.platform.stand_by(), 30)
+    assert caught.value.kind is DeliveryFailure.REVOKED
+
+
+def listening(platform):
     """Be connected, as the service is."""
 
     async def answer(request):
         raise AssertionError(f"nobody asked for {request}")
 
-    task = asyncio.create_task(platform.listen(answer))
+    return going_on(platform, platform.listen(answer))
+
+
+def standing_by(platform):
+    """Be ready to deliver, as a worker is."""
+    return going_on(platform, platform.stand_by())
+
+
+@asynccontextmanager
+async def going_on(platform, work):
+    task = asyncio.create_task(work)
     try:
         await asyncio.wait_for(platform.ready(), 30)
         yield
@@ -241,6 +265,9 @@ class SlackTown:
     def count(self):
         return len(self._server.posts)
 
+    def listeners(self):
+        return int(self._server.connected)
+
     def revoke(self):
         self._server.refused_tokens = dict.fromkeys((slack_parts.BOT_TOKEN, slack_parts.APP_TOKEN), "token_revoked")
 
@@ -267,6 +294,9 @@ class DiscordTown:
     def count(self):
         return len(self._server.messages.get(discord_parts.CHANNEL, []))
 
+    def listeners(self):
+        return int(self._server.is_connected)
+
     def revoke(self):
         self._server.valid_token = "another"
 
@@ -291,6 +321,9 @@ class MailTown:
 
     def count(self):
         return len(self._server.letters)
+
+    def listeners(self):
+        return 0
 
     def revoke(self):
         self._server.password = "another"

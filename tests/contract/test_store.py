@@ -236,6 +236,69 @@ async def test_open_deliveries_come_oldest_due_first(store: Store) -> None:
     assert [d.subscription for d in await store.open_deliveries()] == ["s4", "s2", "s0"]
 
 
+async def test_open_deliveries_of_one_subscription_are_asked_for_by_its_id(store: Store) -> None:
+    for day, state in enumerate([State.PENDING, State.SENT, State.UNKNOWN]):
+        await store.enqueue(make_delivery("s1", DAY - timedelta(days=day), state=state, due_at=NOON))
+    await store.enqueue(make_delivery("s2", DAY))
+    found = await store.open_deliveries("s1")
+    assert {(d.subscription, d.day) for d in found} == {("s1", DAY), ("s1", DAY - timedelta(days=2))}
+
+
+async def test_one_at_a_time_is_alone_with_a_name_and_others_wait_only_for_that_name(store: Store) -> None:
+    log: list[str] = []
+
+    async def hold(name: str, letter: str, entered: asyncio.Event, leave: asyncio.Event) -> None:
+        async with store.alone(name):
+            log.append(f"{letter} in")
+            entered.set()
+            await leave.wait()
+            log.append(f"{letter} out")
+
+    entered, leave, at_once = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    at_once.set()
+    first = asyncio.create_task(hold("place a", "1", entered, leave))
+    await entered.wait()
+    second = asyncio.create_task(hold("place a", "2", asyncio.Event(), at_once))
+    await hold("place b", "3", asyncio.Event(), at_once)
+    assert log == ["1 in", "3 in", "3 out"]
+    leave.set()
+    await asyncio.gather(first, second)
+    assert log[3:] == ["1 out", "2 in", "2 out"]
+
+
+async def test_whoever_fails_or_is_cancelled_while_alone_lets_go(store: Store) -> None:
+    async def fail() -> None:
+        async with store.alone("place"):
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    held = asyncio.Event()
+
+    async def wait_for_ever() -> None:
+        async with store.alone("place"):
+            held.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait_for_ever())
+    await held.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with asyncio.timeout(20), store.alone("place"):
+        pass
+
+
+async def test_a_name_is_first_once_and_again_a_day_later(store: Store) -> None:
+    assert await store.is_first("event Ev1", NOON) is True
+    assert await store.is_first("event Ev1", NOON) is False
+    assert await store.is_first("event Ev2", NOON) is True
+    assert await store.is_first("event Ev1", NOON + timedelta(days=1)) is True
+
+
+async def test_of_many_who_ask_about_a_name_at_a_time_one_is_the_first(store: Store) -> None:
+    assert sum(await asyncio.gather(*(store.is_first("event Ev1", NOON) for _ in range(20)))) == 1
+
+
 async def test_the_latest_delivery_is_that_of_the_newest_day_whatever_its_state(store: Store) -> None:
     await store.enqueue(make_delivery("s1", DAY, state=State.DEAD))
     await store.enqueue(make_delivery("s1", DAY - timedelta(days=1), composed_at=NOON + timedelta(days=1)))

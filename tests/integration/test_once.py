@@ -11,7 +11,8 @@ import pytest
 from bots.house import make_house
 from bots.service import Service
 from core.chat.message import Kind, Message
-from core.delivery.courier import GIVE_UP_AFTER, Courier
+from core.delivery.carrying import GIVE_UP_AFTER
+from core.delivery.courier import Courier
 from core.delivery.outbox import write_message
 from core.errors import DeliveryError, DeliveryFailure, StoreError
 from core.settings import Settings
@@ -218,9 +219,9 @@ async def test_draining_a_long_outbox_does_not_read_it_anew_for_each_delivery(wo
     class Counting(MemoryStore):
         reads = 0
 
-        async def open_deliveries(self):
+        async def open_deliveries(self, subscription=None):
             self.reads += 1
-            return await super().open_deliveries()
+            return await super().open_deliveries(subscription)
 
     store = Counting()
     for number in range(40):

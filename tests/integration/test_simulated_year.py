@@ -218,7 +218,7 @@ class YearStore(MemoryStore):
     async def last_sent(self, subscription, before):
         return next((one for one in reversed(self.sent.get(subscription, ())) if one.day < before), None)
 
-    async def open_deliveries(self):
+    async def open_deliveries(self, subscription=None):
         return sorted(self.open.values(), key=lambda one: one.due_at)
 
     async def shown_papers(self, address, since):

@@ -547,6 +547,10 @@ class DiscordServer:
         assert gateway is not None
         await gateway.close(code=code)
 
+    @property
+    def is_connected(self) -> bool:
+        return self._connected.is_set()
+
     async def connected(self) -> None:
         await asyncio.wait_for(self._connected.wait(), 20)
 

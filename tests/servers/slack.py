@@ -393,7 +393,7 @@ class SlackServer:
         envelope = {"envelope_id": name, "type": kind, "payload": payload, "accepts_response_payload": True}
         if retry:
             envelope |= {"retry_attempt": retry, "retry_reason": "timeout"}
-        await self._sockets[-1].send_json(envelope)
+        await self._newest_socket().send_json(envelope)
         async with asyncio.timeout(ACK_SECONDS):
             self.acknowledged = (await self._acks[name]).get("payload") or {}
         return time.monotonic() - began
@@ -419,6 +419,10 @@ class SlackServer:
     async def refresh_socket(self) -> None:
         """Ask for a fresh connection, as Slack does every few hours."""
         await self._sockets[-1].send_json({"type": "disconnect", "reason": "refresh_requested"})
+
+    def _newest_socket(self) -> web.WebSocketResponse:
+        """Return one connection of those that are open: each event goes to one."""
+        return next(socket for socket in reversed(self._sockets) if not (socket.closed or is_broken(socket)))
 
     @property
     def connected(self) -> bool:
@@ -687,11 +691,19 @@ class SlackServer:
         self._sockets.append(socket)
         self._requests.append(request)
         self.opened += 1
-        await socket.send_json({"type": "hello", "num_connections": 1})
-        async for message in socket:
-            if message.type is WSMsgType.TEXT and (ack := json.loads(message.data)):
-                waiting = self._acks.get(ack.get("envelope_id", ""))
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(ack)
-        self._sockets.remove(socket)
+        try:
+            await socket.send_json({"type": "hello", "num_connections": len(self._sockets)})
+            async for message in socket:
+                if message.type is WSMsgType.TEXT and (ack := json.loads(message.data)):
+                    waiting = self._acks.get(ack.get("envelope_id", ""))
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(ack)
+        finally:
+            self._sockets.remove(socket)
         return socket
+
+
+def is_broken(socket: web.WebSocketResponse) -> bool:
+    """Whether whoever was connected has gone without a word."""
+    transport = socket.get_extra_info("socket")
+    return transport is None or transport.fileno() < 0

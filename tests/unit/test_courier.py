@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.chat.message import Card, Kind, Message
-from core.delivery.courier import GIVE_UP_AFTER, Courier
+from core.delivery.carrying import GIVE_UP_AFTER
+from core.delivery.courier import Courier
 from core.delivery.outbox import read_message, retry_delay, write_message
 from core.errors import DeliveryError, DeliveryFailure
 from core.store import Delivery, State

@@ -16,10 +16,21 @@ from core.store.postgres.deliveries import Deliveries
 from core.store.postgres.notes import Notes
 from core.store.postgres.people import People
 from core.store.postgres.subscriptions import Subscriptions
+from core.store.postgres.turns import Turns
 
 
 class PostgresStore(Subscriptions, Deliveries, Notes, People):
-    """The Store port on PostgreSQL; see the port for what each method promises."""
+    """The Store port on PostgreSQL; see the port for what each method promises.
+
+    Attributes:
+        database: its pool, which the job queue uses as well.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        super().__init__(database, clock)
+        self.database = database
+        self._turns = Turns(database.url)
+        self.alone = self._turns.alone
 
     @classmethod
     async def open(
@@ -40,4 +51,5 @@ class PostgresStore(Subscriptions, Deliveries, Notes, People):
 
     async def close(self) -> None:
         """Let go of the connections."""
+        await self._turns.close()
         await self._database.close()

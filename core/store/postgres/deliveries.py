@@ -9,6 +9,7 @@ from typing import Any
 from core.store import Delivery, Shown, State
 from core.store.postgres.asking import Asking, Row
 from core.store.texts import oldest_use
+from core.store.turns import KEPT_FOR
 
 CHANGES_KEPT = 1_000_000
 FORGOTTEN_AT_ONCE = 10_000
@@ -57,8 +58,10 @@ class Deliveries(Asking):
         """
         return await self._change(_MOVE, {**_values(delivery), "expected": expected.value}) == 1
 
-    async def open_deliveries(self) -> Sequence[Delivery]:
-        """Return what is not settled, oldest due first."""
+    async def open_deliveries(self, subscription: str | None = None) -> Sequence[Delivery]:
+        """Return what is not settled, oldest due first: all, or that of one subscription."""
+        if subscription is not None:
+            return await self._found(f"WHERE subscription = %s AND {_OPEN} ORDER BY due_at, day", subscription)
         return await self._found(f"WHERE {_OPEN} ORDER BY due_at, subscription, day")
 
     async def latest_deliveries(self, subscriptions: Collection[str]) -> Mapping[str, Delivery]:
@@ -104,6 +107,7 @@ class Deliveries(Asking):
         """
         await self._change("DELETE FROM letters WHERE at < %s", (before,))
         await self._change("DELETE FROM kept_texts WHERE used < %s", (oldest_use(self._clock().date()),))
+        await self._change("DELETE FROM noted_names WHERE at < %s", (self._clock() - KEPT_FOR,))
         await self._change(_PRUNE_CHANGES)
         count = 0
         while step := await self._change(_PRUNE, (before,)):

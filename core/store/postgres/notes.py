@@ -8,6 +8,7 @@ from datetime import datetime
 from core.store import Mark
 from core.store.postgres.asking import LOCK_MARK, Asking
 from core.store.texts import oldest_use, text_token
+from core.store.turns import KEPT_FOR
 
 VOTES = frozenset({"up", "down"})
 
@@ -37,6 +38,10 @@ _SEAL = "INSERT INTO sealed_texts (name, text) VALUES (%s, %s) ON CONFLICT (name
 _NOTE_LETTER = """
 INSERT INTO letters (key, step, at) VALUES (%s, %s, %s)
 ON CONFLICT (key) DO UPDATE SET step = EXCLUDED.step, at = EXCLUDED.at
+"""
+_FIRST = """
+INSERT INTO noted_names (name, at) VALUES (%(name)s, %(at)s)
+ON CONFLICT (name) DO UPDATE SET at = EXCLUDED.at WHERE noted_names.at <= EXCLUDED.at - %(kept)s
 """
 
 
@@ -128,3 +133,7 @@ class Notes(Asking):
         """Return what was noted last of a delivery."""
         found: str | None = await self._value("SELECT step FROM letters WHERE key = %s", (key,))
         return found
+
+    async def is_first(self, name: str, at: datetime) -> bool:
+        """Note a name, and tell whether it is new; asked twice, the second is told that it is not."""
+        return await self._change(_FIRST, {"name": name, "at": at, "kept": KEPT_FOR}) == 1
