@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bots.fetching import Fetcher, load_sample
+from bots.state import open_state
 from bots.topics import read_topics
 from core.chat.desk import Desk, Took
 from core.chat.inquiries import Inquiries
@@ -33,9 +34,7 @@ from core.search.outside import Outside
 from core.settings import Settings, config_file
 from core.store import Store
 from core.store.away import away_store
-from core.store.embedded import EmbeddedStore
 from core.store.figures import Count, ignore
-from core.store.folder import FolderLock
 
 if TYPE_CHECKING:
     from core.database import Database
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIBRARY_FILE = "library.sqlite3"
+EXCHANGED_WITHIN = 15.0  # seconds without progress; whoever ends the service waits for it
 ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -171,7 +171,7 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         clock = SteeredClock()
     async with AsyncExitStack() as stack:
         try:
-            store = await _open_store(settings, stack, owner=owner, clock=clock)
+            store = await open_state(settings, stack, owner=owner, clock=clock)
             library = await _open_library(settings, stack, owner=owner, clock=clock)
         except StoreUnreachable as error:
             if owner:
@@ -188,38 +188,6 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
             stack.push_async_callback(http.close)
         house = make_house(settings, library=library, store=store, clock=clock, http=http)
         yield replace(house, database=getattr(store, "database", None))
-
-
-@asynccontextmanager
-async def open_store(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Store]:
-    """Open the store alone, to change it.
-
-    Raises:
-        StoreBusy: another process owns the folder.
-        StoreError: the folder or the database cannot be used.
-    """
-    async with AsyncExitStack() as stack:
-        yield await _open_store(settings, stack, owner=not settings.shares_state, clock=clock)
-
-
-async def _open_store(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Store:
-    """Open the store where the settings have it; the stack closes it."""
-    url = settings.secrets.database_url
-    if url is None:
-        embedded = await EmbeddedStore.open(settings.home, read_only=not owner)
-        stack.push_async_callback(embedded.close)
-        for notice in embedded.notices:
-            log.warning("%s", notice)
-        return embedded
-    from core.store.postgres import PostgresStore  # noqa: PLC0415 - without a database its client is not loaded
-
-    if owner:  # of what lies in the folder still
-        stack.callback(FolderLock(settings.home).release)
-    store = await PostgresStore.open(url.get_secret_value(), size=settings.database.connections, clock=clock)
-    stack.push_async_callback(store.close)
-    if isinstance(clock, SteeredClock):
-        await clock.follow(store.database.now)
-    return store
 
 
 async def _open_library(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Library:
@@ -316,7 +284,8 @@ def _share_vectors(settings: Settings, library: Library) -> SharedVectors | None
     from core.papers.shared_line import Line  # noqa: PLC0415 - without a database its client is not loaded
     from core.search.shared_vectors import SharedVectors  # noqa: PLC0415
 
-    return SharedVectors(library, Line(url.get_secret_value()), CachedModels(settings))
+    line = Line(url.get_secret_value(), patience=EXCHANGED_WITHIN)
+    return SharedVectors(library, line, CachedModels(settings))
 
 
 def read_calendar() -> Calendar:

@@ -63,6 +63,7 @@ class Database:
         self.url = url
         self._pool = pool
         self._away_since: float | None = None
+        self._closed = False
 
     @classmethod
     async def open(cls, url: str, *, size: int = 10, upgrade: bool = False, patience: float = WAIT_SECONDS) -> Self:
@@ -117,7 +118,7 @@ class Database:
                 async with self._pool.connection() as connection:
                     yield connection
         except StoreUnreachable as error:
-            if self._away_since is None:
+            if self._away_since is None and not self._closed:
                 self._away_since = asked_at
                 log.error("%s All that needs it waits, and goes on by itself when it is back.", error)
             raise
@@ -147,6 +148,7 @@ class Database:
 
     async def close(self) -> None:
         """Let go of all connections; closing twice is harmless."""
+        self._closed = True
         await self._pool.close()
 
 

@@ -59,6 +59,14 @@ class FakeModel:
     def description(self) -> str:
         return f"fake {self.embedder.key}"
 
+    @property
+    def dimensions(self) -> int:
+        return self.embedder.dimensions
+
+    @property
+    def least_cosine(self) -> float:
+        return self.embedder.least_cosine
+
     def open(self, *, threads: int) -> FakeEmbedder:
         if self.broken:
             raise ModelError("The fake model is broken.")

@@ -12,7 +12,7 @@ from bots.discord.slash import Interaction
 from bots.discord.suggestions import LONGEST, MOST
 from core.chat.cards import shorten
 from core.chat.commands import Suggest
-from core.chat.render import when_words
+from core.chat.times import when_words
 from core.delivery.platform import Answer
 from core.errors import StoreError
 from core.store import Store

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bots.fetching import counted
 from bots.house import LIBRARY_FILE, open_house
+from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
-from bots.terminal.reading import write_out
 from bots.terminal.upkeep import refuse_database
 from core.clock import system_clock
 from core.errors import LibraryError

@@ -12,6 +12,7 @@ from bots.fetching import counted
 from bots.house import House, open_house
 from bots.service import make_platforms
 from bots.terminal.checks import Check
+from bots.terminal.output import write_out
 from bots.terminal.premises import (
     check_backup,
     check_clock,
@@ -21,7 +22,6 @@ from bots.terminal.premises import (
     check_rights,
     checks_of_figures,
 )
-from bots.terminal.reading import write_out
 from core.clock import system_clock
 from core.digests.silence import failures, source_label
 from core.errors import ModelError, PaperboyError, SourceError, StoreBusy, StoreError

@@ -8,8 +8,8 @@ from argparse import Namespace
 from bots.fetching import counted, odd_lines, outcome_line
 from bots.house import open_house
 from bots.terminal.catching_up import catch_up
+from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
-from bots.terminal.reading import write_out
 from core.papers.bulk import identify, import_file
 from core.settings import Settings
 

@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "why": "bots.terminal.reading:why",
     "fetch": "bots.terminal.loading:fetch",
     "import": "bots.terminal.loading:load",
-    "subscriptions": "bots.terminal.subscriptions:subscriptions",
+    "subscriptions": "bots.terminal.listed:subscriptions",
     "doctor": "bots.terminal.doctor:doctor",
     "stats": "bots.terminal.stats:stats",
     "backup": "bots.terminal.backup:backup",
@@ -49,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     # Interests, addresses and marks are nobody else's on this machine to read.
     os.umask(0o077)
+    # Our products of matrices are small: more threads than one wait for each other longer than they reckon, on a busy
+    # machine many times as long. Read when numpy is loaded, which is later.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         settings = read_settings(os.environ)
         start_logging(settings, quiet=arguments.command != "run")

@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bots.embedding import count_read
 from bots.fetching import counted, current_failures
 from bots.house import House, open_house, open_sample
 from bots.terminal.catching_up import catch_up
+from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
 from bots.terminal.render import render, terminal_width, to_json
 from bots.topics import read_topics
@@ -26,6 +27,7 @@ from core.chat.message import Card, Kind, Message, text
 from core.chat.render import join_names
 from core.digests.subscription import Subscription
 from core.errors import StoreBusy, UsageError
+from core.papers.library import Library
 from core.papers.paper import paper_id
 from core.papers.sources import SOURCES
 from core.search.engine import Found
@@ -41,9 +43,13 @@ async def digest(arguments: Namespace, settings: Settings) -> int:
     """Print one digest; fetches first when nothing newer is stored and no service does it."""
     arguments.interests = read_topics().expand(arguments.interests)
     parse(arguments.interests)
-    if arguments.subscription:
+    if arguments.subscription or arguments.date:
         async with open_house(settings, owner=False) as house:
-            await _chosen(house, arguments.subscription)
+            if arguments.subscription:
+                await _chosen(house, arguments.subscription)
+            if arguments.date and await _is_over(house.library, arguments.date):
+                write_out(_formatted(await _digest_message(house, arguments), arguments.format))
+                return 0
     await _fetch_if_stale(settings)
     async with open_house(settings, owner=False) as house:
         failing = await current_failures(house.library, settings)
@@ -58,6 +64,13 @@ async def digest(arguments: Namespace, settings: Settings) -> int:
         async with open_house(settings, owner=True) as house:
             await catch_up(house, obtain=False)
     return 0
+
+
+async def _is_over(library: Library, day: date) -> bool:
+    """Whether a later day than this is stored too: what came with the day itself is here, and need not be fetched."""
+    query = "SELECT max(day) > ? AND EXISTS (SELECT 1 FROM listings WHERE day = ?) FROM listings"
+    asked = (day.isoformat(), day.isoformat())
+    return bool(await library.read(lambda connection: connection.execute(query, asked).fetchone()[0]))
 
 
 async def _fetch_if_stale(settings: Settings) -> None:
@@ -252,9 +265,3 @@ async def why(arguments: Namespace, settings: Settings) -> int:
 
 def _print_message(message: Message) -> None:
     write_out(render(message, width=terminal_width(), color=sys.stdout.isatty()))
-
-
-def write_out(words: str) -> None:
-    """Print to stdout; what its encoding lacks becomes a question mark rather than an error."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(words.encode(encoding, "replace").decode(encoding).rstrip("\n"), flush=True)

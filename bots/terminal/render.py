@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text as Line
 
+from bots.terminal.output import clean
 from core.chat.cards import is_web_address
 from core.chat.message import Card, Kind, Message, Span, Text, plain
 
@@ -21,7 +21,6 @@ WIDEST = 100
 SAMPLE_NOTE = "SAMPLE: these papers come with paperboy; they are not today's."
 
 # Bidirectional controls can make a line read as something else; joiners between letters and emoji stay.
-_INVISIBLE = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
 _BOLD, _DIM, _ITALIC = Style(bold=True), Style(dim=True), Style(italic=True)
 _WHY, _SAMPLE, _CODE, _ERROR = (Style(color=color) for color in ("green", "yellow", "cyan", "red"))
 
@@ -65,17 +64,6 @@ def to_json(message: Message) -> str:
         "closing": [clean(plain(line)) for line in message.closing],
     }
     return json.dumps(document, ensure_ascii=False, indent=2)
-
-
-def clean(text: str, *, keep_newlines: bool = False) -> str:
-    """Drop what commands a terminal instead of being read: control characters, bidirectional overrides, surrogates."""
-    kept: list[str] = []
-    for character in text:
-        if character.isspace():
-            kept.append("\n" if keep_newlines and character == "\n" else " ")
-        elif character not in _INVISIBLE and unicodedata.category(character) not in {"Cc", "Cs"}:
-            kept.append(character)
-    return "".join(kept)
 
 
 def _paper_of(card: Card) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from bots.house import open_house
 from bots.terminal.exported import check_address
-from bots.terminal.reading import write_out
+from bots.terminal.output import write_out
 from core.chat.saved import SavedList, export_all
 from core.settings import Settings
 

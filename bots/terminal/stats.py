@@ -9,7 +9,7 @@ from datetime import date
 from math import isinf
 
 from bots.house import open_house
-from bots.terminal.reading import write_out
+from bots.terminal.output import write_out
 from core.settings import Settings
 from core.store import figures as f
 from core.store.figures import Day

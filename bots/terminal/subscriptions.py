@@ -1,4 +1,4 @@
-"""`subscriptions list|add|remove|export|import`."""
+"""`subscriptions add|remove|import`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
-
 from bots.email.addresses import PREFIX
 from bots.email.people import admit, note_vouched
 from bots.house import House, open_house
 from bots.terminal.exported import check_address, read_export
-from bots.terminal.reading import write_out
-from bots.terminal.render import clean
+from bots.terminal.output import write_out
 from core.chat import commands as c
 from core.chat.message import plain
 from core.chat.parsing import split_options
-from core.chat.render import when_words
-from core.digests.subscription import Subscription, next_due
-from core.errors import PaperboyError, UsageError
+from core.digests.subscription import Subscription
+from core.errors import UsageError
 from core.settings import Settings
 from core.store import Change
 
@@ -27,35 +23,8 @@ SHELL = "shell"
 
 
 async def subscriptions(arguments: Namespace, settings: Settings) -> int:
-    """Run one of the actions."""
+    """Run one of the actions that change something."""
     return await ACTIONS[arguments.action](arguments, settings)
-
-
-async def _list(arguments: Namespace, settings: Settings) -> int:
-    async with open_house(settings, owner=False) as house:
-        found = await house.store.subscriptions(arguments.address)
-        if arguments.json:
-            write_out(msgspec.json.encode([_described(item, house) for item in found]).decode())
-        elif not found:
-            write_out("No subscriptions yet.")
-        else:
-            write_out("\n".join(clean(_line(item, house)) for item in found))
-    return 0
-
-
-def _described(subscription: Subscription, house: House) -> Mapping[str, object]:
-    fields: dict[str, object] = msgspec.to_builtins(subscription)
-    return {**fields, "next": next_due(subscription, house.clock())}
-
-
-def _line(subscription: Subscription, house: House) -> str:
-    upcoming = next_due(subscription, house.clock())
-    state = f"paused: {subscription.pause.reason}" if subscription.pause else f"next {upcoming:%Y-%m-%d %H:%M} UTC"
-    interests = subscription.interests or "everything"
-    return (
-        f"{subscription.id}  {subscription.address} #{subscription.number}  {interests}"
-        f"  ({when_words(subscription)}; {state})"
-    )
 
 
 async def _add(arguments: Namespace, settings: Settings) -> int:
@@ -93,21 +62,6 @@ async def _remove(arguments: Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _export(arguments: Namespace, settings: Settings) -> int:
-    async with open_house(settings, owner=False) as house:
-        found = await house.store.subscriptions()
-    lines = "".join(msgspec.json.encode(item).decode() + "\n" for item in found)
-    if arguments.file is None:
-        sys.stdout.write(lines)
-        return 0
-    try:
-        arguments.file.write_text(lines, encoding="utf-8")
-    except OSError as error:
-        raise PaperboyError(f"{arguments.file} cannot be written ({error.strerror}).") from error
-    write_out(f"Wrote {len(found)} to {arguments.file}.")
-    return 0
-
-
 async def _import(arguments: Namespace, settings: Settings) -> int:
     wanted, problems = read_export(arguments.file)
     async with open_house(settings, owner=not settings.shares_state) as house:
@@ -136,9 +90,7 @@ async def _take_in(item: Subscription, house: House) -> str | None:
 
 
 ACTIONS: Mapping[str, Callable[[Namespace, Settings], Awaitable[int]]] = {
-    "list": _list,
     "add": _add,
     "remove": _remove,
-    "export": _export,
     "import": _import,
 }

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 
 from bots.house import open_house
-from bots.terminal.reading import write_out
+from bots.terminal.output import write_out
 from bots.terminal.render import render, terminal_width
 from bots.topics import read_topics
 from core.chat.message import Kind, Message

@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bots.fetching import counted
-from bots.house import LIBRARY_FILE, open_house, open_store
+from bots.house import LIBRARY_FILE, open_house
 from bots.resealing import closed_sentence, counted_texts, forget_closed, reseal
-from bots.terminal.reading import write_out
+from bots.state import open_store
+from bots.terminal.output import write_out
 from core import database
 from core.errors import PaperboyError, UsageError
 from core.keys import Keys, open_keys

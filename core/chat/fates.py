@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from core.chat.message import Span, Text, text
 from core.chat.newsroom import Newsroom
-from core.chat.render import next_words
+from core.chat.times import next_words
 from core.clock import zone_of
 from core.digests.digest import Chosen
 from core.digests.subscription import Subscription, next_due

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 MEANINGS: Mapping[str, str] = {
     "search": "the best papers, to you alone",
     "today": "today's digest for this channel",
-    "subscribe": "a digest here, day by day",
+    "subscribe": "a digest here, day by day; no repeats at its end leaves out what channels beside it showed",
     "list": "what comes here, and when next",
     "unsubscribe": "end one of these, or all",
     "pause": "hold one back",

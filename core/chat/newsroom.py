@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -25,7 +25,7 @@ from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
 from core.digests.slate import Slates
 from core.digests.subscription import Subscription
-from core.digests.taste import NOTHING, Taste
+from core.digests.taste import NOTHING, Taste, is_vote
 from core.digests.topics import Topics
 from core.errors import QueryError
 from core.papers.batches import batch_is_in
@@ -106,12 +106,17 @@ class Newsroom:
         """Whether this process holds a place."""
         return address in self._alone and self._alone[address].locked()
 
-    async def begin(self) -> Moment:
-        """Return what the digests of this moment will share."""
+    async def begin(self, places: Iterable[str] = ()) -> Moment:
+        """Return what the digests of this moment will share.
+
+        Args:
+            places: their addresses, in the order they come, as far as that is known.
+        """
         marks: dict[str, list[Mark]] = {}
         for mark in await self._store.marks():
             marks.setdefault(mark.place, []).append(mark)
-        return Moment(Slates(), marks)
+        votes = (mark for place in places for mark in marks.get(place, ()) if is_vote(mark))
+        return Moment(Slates(tuple(mark.paper for mark in votes)), marks)
 
     async def edition_for(
         self, subscription: Subscription, day: date, now: datetime, moment: Moment | None = None

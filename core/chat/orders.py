@@ -11,7 +11,8 @@ from core.chat.message import Kind, Message, Text, text
 from core.chat.namesakes import people_lines
 from core.chat.newsroom import Newsroom
 from core.chat.parsing import parse_days
-from core.chat.render import next_words, subject, subscription_line, when_words
+from core.chat.render import subject, subscription_line
+from core.chat.times import next_words, when_words
 from core.chat.trials import trial_lines
 from core.digests.subscription import Pause, Subscription, next_due
 from core.digests.topics import Topics

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
 from core.chat.cards import WHY_LENGTH, card_of, page_address, shorten, trend_words, why_line
 from core.chat.latex import to_unicode
 from core.chat.message import Button, Card, Kind, Message, Span, Text, plain, text
-from core.chat.parsing import days_text
+from core.chat.times import next_words, when_words
 from core.digests.digest import Chosen, Digest
 from core.digests.silence import source_label
 from core.digests.subscription import Subscription
@@ -177,20 +176,6 @@ def error_message(error: PaperboyError) -> Message:
     return Message(Kind.ERROR, lines=tuple(lines))
 
 
-def when_words(subscription: Subscription) -> str:
-    """Return when a subscription is due: `at 08:00 in UTC, weekdays, top 5`."""
-    days = days_text(subscription.days, weekly=subscription.weekly)
-    quiet = (", quiet" if subscription.quiet else "") + (", no repeats" if subscription.no_repeats else "")
-    return f"{_at_words(subscription)} in {subscription.timezone}, {days}, top {subscription.top}{quiet}"
-
-
-def _at_words(subscription: Subscription) -> str:
-    at: time | None = subscription.at
-    if subscription.when_ready:
-        return f"when ready by {at:%H:%M}" if at else "when ready"
-    return f"at {at or time(8):%H:%M}"
-
-
 def subscription_line(subscription: Subscription, next_at: datetime | None) -> Text:
     """Render one line of a list: number, interests, when, next delivery or why there is none."""
     line = text(Span(f"#{subscription.number} ", bold=True), *subject(subscription.interests))
@@ -200,12 +185,6 @@ def subscription_line(subscription: Subscription, next_at: datetime | None) -> T
     if subscription.when_ready:
         return (*line, Span(" · next when its batch is in"))
     return (*line, Span(f" · next {next_words(next_at, subscription.timezone)}")) if next_at else line
-
-
-def next_words(moment: datetime, timezone: str) -> str:
-    """Return a local instant in short: `Tue 24 Nov 08:00`."""
-    local = moment.astimezone(ZoneInfo(timezone))
-    return f"{local:%a} {local.day} {local:%b %H:%M}"
 
 
 def title_span(paper: Paper) -> Span:

@@ -8,6 +8,7 @@ Whoever runs an errand is alone with its place: the queue gives no two of one pl
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from core.chat.newsroom import Moment, Newsroom
 from core.clock import Clock
 from core.delivery.carrying import Carrier
 from core.delivery.outbox import compose_and_keep, due_subscriptions, is_ready
-from core.digests.subscription import newest_due
+from core.digests.subscription import Subscription, newest_due
 from core.store import OPEN, Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
 from core.traces import about_delivery
@@ -85,16 +86,17 @@ class Errands:
             return await self._run(errand)
 
     async def _run(self, errand: Errand) -> Delivery | None:
-        delivery = await self._store.delivery(errand.subscription, errand.day)
+        delivery, subscription = await asyncio.gather(
+            self._store.delivery(errand.subscription, errand.day), self._store.subscription(errand.subscription)
+        )
         if delivery is None:
-            delivery = await self._compose(errand)
+            delivery = await self._compose(errand, subscription)
         if delivery is None or delivery.state not in OPEN or not self._carrier.knows(delivery.address):
             return None
         left = await self._carrier.carry(delivery)
         return left if left is not None and left.state in OPEN else None
 
-    async def _compose(self, errand: Errand) -> Delivery | None:
-        subscription = await self._store.subscription(errand.subscription)
+    async def _compose(self, errand: Errand, subscription: Subscription | None) -> Delivery | None:
         due = None if subscription is None else newest_due(subscription, self._clock())
         if due is None or due.day != errand.day:
             return None  # it was unsubscribed, paused or changed meanwhile, or its day is over

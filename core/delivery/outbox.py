@@ -13,7 +13,7 @@ import msgspec
 from core.chat.editions import Edition
 from core.chat.message import Message, plain, text
 from core.chat.newsroom import Moment, Newsroom
-from core.chat.render import next_words
+from core.chat.times import next_words
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
 from core.store import Delivery, State, Store
@@ -83,7 +83,7 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     waiting = await waiting_deliveries(store)
     late = [due.at for due in found if not due.subscription.when_ready and now - due.at > LATE_AFTER]
     changed = await _times_of_changes(store, min(late)) if late else {}
-    moment = await newsroom.begin()
+    moment = await newsroom.begin([due.subscription.address for due in found])
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from core.digests.variety import LOOKED_AT, vary
 from core.errors import QueryError
 from core.papers.library import Library
 from core.papers.windows import Window
-from core.search.engine import Engine, resolve_likes
+from core.search.engine import Engine
 from core.search.interests import Fit, fit_interest
 from core.search.pool import Mask
 from core.search.query import Query
@@ -124,9 +124,9 @@ async def compose(order: Order, *, engine: Engine, library: Library, slates: Sla
 
 def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates: Slates) -> Digest:
     """Choose the papers of a digest out of one state of the library; see `compose`."""
-    near = resolve_likes(connection, order.query)
     slate = slates.get(connection, order.window, lambda: engine.pool(connection, order.window))
-    fit = fit_interest(connection, order.query, near, slate.pool, engine.ask(order.query))
+    near = slate.near(connection, order.query)
+    fit = fit_interest(connection, order.query, near, slate.pool, engine.ask(order.query, slate.pool.known))
     wanted = np.flatnonzero(fit.wanted)
     fresh = wanted
     if order.leave_out:
@@ -137,6 +137,7 @@ def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates:
     papers = slate.papers(connection, [place for place, _ in ordered])
     also = _suiting_others(connection, order, engine, slate)
     taste = dict(zip(choice.places.tolist(), choice.taste.tolist(), strict=True))
+    liked = _liked(connection, order, slate, [place for place, _ in ordered if taste[place] > PLEASING])
 
     def chosen(place: int, score: float) -> Chosen:
         parts = (float(fit.relevance[place]), float(slate.trend[place]), taste[place])
@@ -145,7 +146,7 @@ def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates:
             fit.told(place),
             tuple(number for number, suits in also if suits[place]),
             near=bool(fit.near[place]),
-            liked=_liked(connection, order, slate, place) if taste[place] > PLEASING else 0,
+            liked=liked.get(place, 0),
             own_taste=order.taste.own,
         )
 
@@ -165,12 +166,15 @@ def _score(connection: sqlite3.Connection, order: Order, slate: Slate, fit: Fit,
     if taught and len(places):
         likeness = slate.likeness(connection)
         likeness.learn(connection, [*order.taste.liked, *order.taste.disliked])
-        marked = likeness.places_of([*order.taste.liked, *order.taste.disliked])
-        # What was marked is most like itself: it would make all others look the same.
-        others = np.array([slate.pool.ids[place] not in marked for place in places.tolist()], np.bool_)
-        taste = standing(taste_scores(order.taste, likeness)[places], others)
+        taste = standing(taste_scores(order.taste, likeness, places.tolist()), _unmarked(order, slate, places))
     scores = mix(fit.relevance[places], slate.trend[places], taste, taught=taught, by_words=fit.tells)
     return _Choice(places, scores, taste)
+
+
+def _unmarked(order: Order, slate: Slate, places: NDArray[np.int64]) -> Mask | None:
+    """Return which papers were not marked: what was is most like itself, and would make all others look the same."""
+    marked = slate.pool.places_of([*order.taste.liked, *order.taste.disliked])
+    return ~np.isin(places, marked) if marked else None
 
 
 def _ordered(connection: sqlite3.Connection, order: Order, slate: Slate, choice: _Choice) -> list[tuple[int, float]]:
@@ -199,8 +203,11 @@ def _ranks_of_kept(order: Order, slate: Slate, places: NDArray[np.int64]) -> tup
     return ranks, int((ranks < len(kept)).sum())
 
 
-def _liked(connection: sqlite3.Connection, order: Order, slate: Slate, place: int) -> int:
-    return liked_like(order.taste, slate.likeness(connection), place) if order.taste.taught else 0
+def _liked(connection: sqlite3.Connection, order: Order, slate: Slate, places: Sequence[int]) -> dict[int, int]:
+    """Return to how many liked papers those at some places are like, by place."""
+    if not places or not order.taste.taught:
+        return {}
+    return dict(zip(places, liked_like(order.taste, slate.likeness(connection), places), strict=True))
 
 
 def _suiting_others(
@@ -209,6 +216,8 @@ def _suiting_others(
     found: list[tuple[int, Mask]] = []
     for number, query in order.others:
         with suppress(QueryError):  # `like:` of a paper that is not held; its own digest tells
-            near = resolve_likes(connection, query)
-            found.append((number, fit_interest(connection, query, near, slate.pool, engine.ask(query)).wanted))
+            near = slate.near(connection, query)
+            found.append(
+                (number, fit_interest(connection, query, near, slate.pool, engine.ask(query, slate.pool.known)).wanted)
+            )
     return found

@@ -2,9 +2,9 @@
 
     likeness(a, b) = (1 · cosine of their vectors + 2 · cosine of their words) / 3      both measured from their means
 
-Words are the stems of title and abstract, each weighed (1 + ln count) · ln((n + 2) / (papers with it + 1)) of the n in
-the window. Without vectors the words are all there is. Shrinkage r is 3 % of the window's variance; both it and the
-share of the words were chosen on simulated readers of two weeks in April (docs/ranking.md).
+Words are the stems of title and abstract (`wording.py`); without vectors they are all there is. Shrinkage r is 3 % of
+the window's variance; both it and the share of the words were chosen on simulated readers of two weeks in April
+(docs/ranking.md).
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ import json
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.digests.wording import Wording
 from core.papers.tokens import tokens
 from core.search.pool import Pool
 from core.search.stems import STOP_WORDS, stem
@@ -33,9 +35,9 @@ FEW_SHRINK = 10
 """At least ten times what one direction has on average: a handful of papers do not tell how papers vary."""
 MOST_COMPARED = 1_000
 """The variance of a larger window is reckoned from so many of its papers, evenly picked."""
-BLOCK = 2_048
-OFTEN = 32
-"""A word is frequent that one paper of so many holds."""
+AT_ONCE = 128
+"""So many marked papers are looked at together where others are expected to be asked for: one product of matrices for
+all of them costs a fraction of as many small ones."""
 MOST_CELLS = 15_000_000
 """Marked papers times papers of the window that are kept, 120 MB; beyond, marked papers are looked at again."""
 
@@ -44,32 +46,44 @@ class Likeness:
     """The papers of a pool against those that were marked; each marked paper is looked at once.
 
     Call `learn` with the ids of marked papers first; those that the library does not hold stay unknown.
+
+    Args:
+        connection: a state of the library.
+        pool: the papers.
+        ahead: ids of marked papers that will be asked for, about in that order.
     """
 
-    def __init__(self, connection: sqlite3.Connection, pool: Pool) -> None:
+    def __init__(self, connection: sqlite3.Connection, pool: Pool, ahead: Iterable[str] = ()) -> None:
         self._pool = pool
         self.ids: Sequence[str] = pool.ids
         texts = _texts(connection, pool.numbers.tolist())
-        self._words = _Words([texts[number] for number in pool.numbers.tolist()])
+        self._words = Wording([texts[number] for number in pool.numbers.tolist()])
         self._centre = pool.vectors[pool.is_placed].mean(axis=0) if pool.has_vectors else None
         self._vectors = directions_of(pool) if pool.has_vectors else None
+        self._ahead = iter(ahead)
         self._at: dict[str, int] = {}
-        self._plain = np.zeros((0, len(pool)), np.float32)
-        self._keen = np.zeros((0, len(pool)), np.float32)
+        self._plain = np.empty((0, len(pool)), np.float32)
+        self._keen = np.empty((0, len(pool)), np.float32)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def learn(self, connection: sqlite3.Connection, papers: Sequence[str]) -> None:
-        """Look at marked papers that were not seen before."""
+        """Look at marked papers that were not seen before, and at some that will be asked for next."""
         fresh = [paper for paper in dict.fromkeys(papers) if paper not in self._at]
         if not fresh or not len(self):
             return
-        if (len(self._at) + len(fresh)) * len(self) > MOST_CELLS:
+        if (len(self._at) + max(len(fresh), AT_ONCE)) * len(self) > MOST_CELLS:
             self._forget()
             fresh = list(dict.fromkeys(papers))
+        room = max(AT_ONCE - len(fresh), 0)
+        fresh += islice((paper for paper in self._ahead if paper not in self._at), room)
         asked = "SELECT number, id FROM papers WHERE id IN (SELECT value FROM json_each(?))"
         numbers = dict(connection.execute(asked, (json.dumps(fresh),)))
+        if numbers:
+            self._take_in(connection, numbers)
+
+    def _take_in(self, connection: sqlite3.Connection, numbers: Mapping[int, str]) -> None:
         rows = self._look_at(connection, list(numbers))
         start = len(self._at)
         self._make_room(start + len(rows))
@@ -81,14 +95,14 @@ class Likeness:
         """Return the rows of those marked papers that are known, by id."""
         return {paper: self._at[paper] for paper in papers if paper in self._at}
 
-    def plain(self, rows: Sequence[int], place: int) -> Vectors:
-        """Return how like marked papers, by their rows, the paper at a place of the pool is."""
-        found: Vectors = self._plain[list(rows), place]
+    def plain(self, rows: Sequence[int], places: Sequence[int]) -> Vectors:
+        """Return how like marked papers, by their rows, the papers at some places of the pool are, (rows, places)."""
+        found: Vectors = self._plain[np.array(rows, np.int64)[:, None], places]
         return found
 
-    def discerning(self, rows: Sequence[int], weights: Sequence[float]) -> Vectors:
-        """Return the weighted sum of rows with what all papers of the pool share taken out of them."""
-        found: Vectors = np.array(weights, np.float32) @ self._keen[list(rows)]
+    def discerning(self, rows: Sequence[int], weights: Sequence[float], places: Sequence[int]) -> Vectors:
+        """Return the weighted sum of rows, at some places, with what all papers of the pool share taken out of them."""
+        found: Vectors = np.array(weights, np.float32) @ self._keen[np.array(rows, np.int64)[:, None], places]
         return found
 
     def _forget(self) -> None:
@@ -96,7 +110,8 @@ class Likeness:
 
     def _make_room(self, count: int) -> None:
         if count > len(self._plain):
-            more = np.zeros((max(count, 2 * len(self._plain)) - len(self._plain), len(self)), np.float32)
+            most = MOST_CELLS // len(self)
+            more = np.empty((max(count, min(2 * len(self._plain), most)) - len(self._plain), len(self)), np.float32)
             self._plain = np.concatenate([self._plain, more])
             self._keen = np.concatenate([self._keen, more])
 
@@ -104,13 +119,12 @@ class Likeness:
         """Return the likeness of papers of the library, by number, with those of the pool, (numbers, pool)."""
         texts = _texts(connection, numbers)
         rows = self._words.likeness([texts[number] for number in numbers])
-        vectors = [self._pool.vector(number) for number in numbers]
-        there = [place for place, vector in enumerate(vectors) if vector is not None]
-        if self._vectors is not None and self._centre is not None and there:
-            known = np.array([vectors[place] for place in there], np.float32) - self._centre
+        if self._vectors is not None and self._centre is not None:
+            vectors, there = self._pool.vectors_of(numbers)
+            known = vectors[there] - self._centre
             known /= np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-9)
             rows[there] = WORDS_SHARE * rows[there] + (1 - WORDS_SHARE) * (known @ self._vectors.T)
-        return rows.reshape(-1, len(self))
+        return rows
 
     def _discern(self, rows: Vectors) -> Vectors:
         """Return (C + r·I)^-1 between marked papers and those of the pool, up to a factor.
@@ -147,81 +161,6 @@ class Likeness:
         kernel = kernel - kernel[picked].mean(axis=0)
         centred: Vectors = kernel - kernel.mean(axis=1, keepdims=True)
         return centred
-
-
-class _Words:
-    """The words of the pool's papers, weighed; each paper's weights have length 1.
-
-    Kept word after word, the most frequent first (compressed sparse rows): `_places` and `_held` have the papers of
-    word w and their weights from `_starts[w]` to `_starts[w + 1]`. A few frequent words make most of all products;
-    these stand in `_often` too, (frequent words, papers), since a product of matrices is much faster there.
-    """
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        counted = [_count(text) for text in texts]
-        self._size = len(texts)
-        frequency = Counter(word for words in counted for word in words)
-        self._rarest = math.log(self._size + 2)
-        self._word = {word: number for number, (word, _) in enumerate(frequency.most_common())}
-        papers = np.array([frequency[word] for word in self._word], np.int64)
-        self._rarity = np.log((self._size + 2) / (papers + 1))
-        self._starts = np.concatenate([[0], np.cumsum(papers)])
-        words = np.array([self._word[word] for words in counted for word in words], np.int64)
-        counts = np.array([count for words in counted for count in words.values()], np.float64)
-        places = np.repeat(np.arange(self._size), [len(words) for words in counted])
-        raw = (1 + np.log(counts)) * self._rarity[words]
-        length = np.sqrt(np.bincount(places, raw * raw, self._size))
-        order = np.argsort(words, kind="stable")
-        self._places = places[order]
-        self._held = (raw / np.maximum(length, 1e-9)[places])[order].astype(np.float32)
-        self._often = self._rows(np.arange((papers * OFTEN > self._size).sum()))
-
-    def likeness(self, texts: Sequence[str]) -> Vectors:
-        """Return the cosines of the words of some texts with those of each paper of the pool, (texts, pool)."""
-        counted = [_count(text) for text in texts]
-        unknown = len(self._word)
-        rows = np.repeat(np.arange(len(texts)), [len(words) for words in counted])
-        words = np.array([self._word.get(word, unknown) for held in counted for word in held], np.int64)
-        counts = np.array([count for held in counted for count in held.values()], np.float64)
-        weights = (1 + np.log(counts)) * np.append(self._rarity, self._rarest)[words]
-        length = np.sqrt(np.bincount(rows, weights * weights, len(texts)))
-        weights /= np.maximum(length, 1e-9)[rows]
-        often = words < len(self._often)
-        frequent = np.zeros((len(texts), len(self._often)), np.float32)
-        frequent[rows[often], words[often]] = weights[often]
-        rare = ~often & (words < unknown)
-        at, sizes = self._entries(words[rare])
-        cells = np.repeat(rows[rare] * self._size, sizes) + self._places[at]
-        products = np.repeat(weights[rare], sizes) * self._held[at]
-        found: Vectors = frequent @ self._often
-        found += np.bincount(cells, products, found.size).reshape(found.shape)
-        return found
-
-    def _entries(self, words: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return where the papers of some words stand, one word after the other, and how many each word has."""
-        sizes = self._starts[words + 1] - self._starts[words]
-        ends = np.cumsum(sizes)
-        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self._starts[words] - (ends - sizes), sizes)
-        return at, sizes
-
-    def between(self, places: Sequence[int], others: Sequence[int]) -> Vectors:
-        """Return the cosines of the words of some papers with those of others, (places, others).
-
-        Words that only one paper of the pool holds are left out: they make no two papers alike.
-        """
-        product = np.zeros((len(places), len(others)), np.float32)
-        shared = np.flatnonzero(np.diff(self._starts) > 1)
-        for start in range(0, len(shared), BLOCK):
-            block = self._rows(shared[start : start + BLOCK])
-            product += block[:, list(places)].T @ block[:, list(others)]
-        return product
-
-    def _rows(self, words: NDArray[np.int64]) -> Vectors:
-        """Return each paper's weights of some words, (words, papers)."""
-        at, sizes = self._entries(words)
-        rows: Vectors = np.zeros((len(words), self._size), np.float32)
-        rows[np.repeat(np.arange(len(words)), sizes), self._places[at]] = self._held[at]
-        return rows
 
 
 def directions_of(pool: Pool) -> Vectors:

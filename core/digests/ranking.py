@@ -60,7 +60,8 @@ def standing(scores: Vectors, compared: Mask | None = None) -> Vectors:
     spread = float(others.std()) if len(others) else 0.0
     if spread < 1e-9:
         return np.full(len(scores), 0.5, np.float32)
-    found: Vectors = 1 / (1 + np.exp(-np.clip((scores - others.mean()) / spread, -50, 50)))
+    distance = (scores - others.mean()) / spread
+    found: Vectors = 1 / (1 + np.exp(-np.minimum(np.maximum(distance, -50), 50)))
     return found
 
 

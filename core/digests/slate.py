@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +17,11 @@ from core.digests.trend import UNKNOWN, trends
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.windows import Window
+from core.search.engine import resolve_likes
+from core.search.lexical import Near, register_functions
 from core.search.pool import Pool
+from core.search.query import Query
+from core.search.tree import Author, all_leaves
 
 if TYPE_CHECKING:
     from core.search.matrix import Vectors
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_SLATES = 3
 """Most subscriptions ask for the same window; those that do not shall not fill the memory."""
+MOST_NEAR = 1_000
+"""So many named papers and authors are remembered; one takes up to 15 kB."""
 
 
 class Slate:
@@ -33,16 +39,38 @@ class Slate:
     Args:
         connection: a state of the library.
         pool: the papers.
+        ahead: ids of marked papers that will be asked for.
     """
 
-    def __init__(self, connection: sqlite3.Connection, pool: Pool) -> None:
+    def __init__(self, connection: sqlite3.Connection, pool: Pool, ahead: Sequence[str] = ()) -> None:
         self.pool = pool
+        self._ahead = ahead
         self._likeness: Likeness | None = None
         self._papers: dict[int, Paper] = {}
         self._words: dict[int, frozenset[str]] = {}
+        self._near: dict[tuple[tuple[str, ...], tuple[str, ...]], Mapping[str, Near]] = {}
         followed = _followed(connection, pool)
         found = trends(read_papers(connection, followed).values()) if followed else {}
         self.trend: Vectors = np.array([found.get(paper, UNKNOWN) for paper in pool.ids], np.float32)
+
+    def near(self, connection: sqlite3.Connection, query: Query) -> Mapping[str, Near]:
+        """Return what is near to the papers of a query's `like:`, and the works of its authors told apart by a paper.
+
+        What several interests name alike is looked up once.
+
+        Raises:
+            QueryError: the library does not hold one of them.
+        """
+        people = (leaf.key for leaf in all_leaves(query.tree) if isinstance(leaf, Author) and leaf.of)
+        named = (query.likes, tuple(people))
+        if not any(named):
+            return resolve_likes(connection, query)
+        if named not in self._near:
+            if len(self._near) >= MOST_NEAR:
+                self._near.clear()
+            self._near[named] = resolve_likes(connection, query)
+        register_functions(connection)
+        return self._near[named]
 
     def papers(self, connection: sqlite3.Connection, places: Sequence[int]) -> dict[int, Paper]:
         """Return the papers at some places of the pool, by place; each is read once."""
@@ -57,7 +85,7 @@ class Slate:
     def likeness(self, connection: sqlite3.Connection) -> Likeness:
         """Return how alike the papers are; made with the first call, which reads all their texts."""
         if self._likeness is None:
-            self._likeness = Likeness(connection, self.pool)
+            self._likeness = Likeness(connection, self.pool, self._ahead)
         return self._likeness
 
     def alike(self, connection: sqlite3.Connection, places: Sequence[int]) -> Vectors:
@@ -96,13 +124,18 @@ def _followed(connection: sqlite3.Connection, pool: Pool) -> list[str]:
 
 @dataclass(slots=True)
 class Slates:
-    """Slates that several digests of one moment share; not to be kept, since the library goes on."""
+    """Slates that several digests of one moment share; not to be kept, since the library goes on.
 
+    Attributes:
+        ahead: ids of the papers that were marked where digests are made for, in the order of these digests.
+    """
+
+    ahead: Sequence[str] = ()
     _made: dict[Window, Slate] = field(default_factory=dict)
 
     def get(self, connection: sqlite3.Connection, window: Window, make: Callable[[], Pool]) -> Slate:
         """Return the slate of a window; the first who asks has it made."""
-        slate = self._made.pop(window, None) or Slate(connection, make())
+        slate = self._made.pop(window, None) or Slate(connection, make(), self.ahead)
         self._made[window] = slate  # the one that was used last stands last
         while len(self._made) > MOST_SLATES:
             del self._made[next(iter(self._made))]

@@ -13,7 +13,7 @@ once, and one that was taken back is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -72,6 +72,12 @@ class Taste:
 
 
 NOTHING = Taste()
+VOTES = frozenset({"up", "down"})
+
+
+def is_vote(mark: Vote) -> bool:
+    """Whether a mark says what is thought of a paper."""
+    return mark.kind in VOTES
 
 
 def pool_votes(votes: Iterable[Vote], since: datetime | None = None) -> Taste:
@@ -84,7 +90,7 @@ def pool_votes(votes: Iterable[Vote], since: datetime | None = None) -> Taste:
     voices: dict[str, dict[str, int]] = {}
     own = True
     for vote in votes:
-        if vote.kind in {"up", "down"} and (since is None or vote.at > since):
+        if is_vote(vote) and (since is None or vote.at > since):
             voices.setdefault(vote.paper, {})[vote.person] = 1 if vote.kind == "up" else -1
             own = own and vote.person == vote.place
     sums = {paper: sum(said.values()) for paper, said in voices.items()}
@@ -93,8 +99,8 @@ def pool_votes(votes: Iterable[Vote], since: datetime | None = None) -> Taste:
     return Taste(liked, disliked, own=own and bool(voices))
 
 
-def taste_scores(taste: Taste, likeness: Likeness) -> Vectors:
-    """Return how much each paper of a pool is to a place's taste; any scale, more is better."""
+def taste_scores(taste: Taste, likeness: Likeness, places: Sequence[int]) -> Vectors:
+    """Return how much the papers at some places of a pool are to a place's taste; any scale, more is better."""
     rows: list[int] = []
     weights: list[float] = []
     for share, marked in ((1.0, taste.liked), (-DISLIKES_COUNT, taste.disliked)):
@@ -102,11 +108,16 @@ def taste_scores(taste: Taste, likeness: Likeness) -> Vectors:
         total = sum(marked[paper] for paper in known)
         rows += known.values()
         weights += [share * marked[paper] / total for paper in known]
-    return likeness.discerning(rows, weights)
+    return likeness.discerning(rows, weights, places)
 
 
-def liked_like(taste: Taste, likeness: Likeness, place: int) -> int:
-    """Return to how many liked papers the paper at a place of the pool is like, itself left out."""
+def liked_like(taste: Taste, likeness: Likeness, places: Sequence[int]) -> list[int]:
+    """Return to how many liked papers each paper at some places of a pool is like, itself left out."""
     known = likeness.places_of(taste.liked)
-    known.pop(likeness.ids[place], None)
-    return int((likeness.plain(list(known.values()), place) >= LIKENESS_TOLD).sum())
+    alike = likeness.plain(list(known.values()), places) >= LIKENESS_TOLD
+    number = {paper: row for row, paper in enumerate(known)}
+    for column, place in enumerate(places):
+        if likeness.ids[place] in number:
+            alike[number[likeness.ids[place]], column] = False
+    counts: list[int] = alike.sum(axis=0).tolist()
+    return counts

@@ -59,21 +59,30 @@ def ensure_replica(path: Path, line: Line, now: datetime, progress: Progress) ->
     """
     with folder_to_myself(path):
         _check_layout(line)
-        if path.exists():
-            reason = _unfit(path, line)
-            if not reason:
-                return False
-            _forget_indexes(path.parent)
-            aside = _set_aside(path, now)
-            if reason == OUTDATED:  # the database has all that it holds
-                _remove(aside)
-                log.info("%s %s; a new copy of the database's takes its place.", path, reason)
-            else:
-                log.warning(
-                    "%s %s; it is kept as %s, and a copy of the database's takes its place.", path, reason, aside.name
-                )
-        copy_library(path, line, progress)
+        reason = _unfit(path, line) if path.exists() else ""
+        if path.exists() and not reason:
+            return False
+        draft = _copy_beside(path, line, progress)
+        with explained(path):
+            _make_way(path, reason, now)
+            draft.replace(path)
     return True
+
+
+def _make_way(path: Path, reason: str, now: datetime) -> None:
+    """Keep what lies in the place under another name, unless the database has all that it holds."""
+    aside = path.with_name(f"{path.name}.before-{now:%Y%m%dT%H%M%SZ}")
+    for suffix in ("-wal", "-shm", ""):  # also without the file itself: its log would be taken for the new one's
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    if not reason or reason == OUTDATED:
+        for file in path.parent.glob(f"{aside.name}*"):
+            file.unlink()
+    if reason == OUTDATED:
+        log.info("%s %s; a new copy of the database's takes its place.", path, reason)
+    elif reason:
+        log.warning("%s %s; it is kept as %s, and a copy of the database's takes its place.", path, reason, aside.name)
+        _forget_indexes(path.parent)
 
 
 def differs(own: Head, head: Head, token: str) -> str:
@@ -119,20 +128,6 @@ def _read_own(path: Path) -> Head | None:
         return read_own_head(connection)
 
 
-def _set_aside(path: Path, now: datetime) -> Path:
-    aside = path.with_name(f"{path.name}.before-{now:%Y%m%dT%H%M%SZ}")
-    with explained(path):
-        for suffix in ("-wal", "-shm", ""):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-    return aside
-
-
-def _remove(path: Path) -> None:
-    for suffix in ("-wal", "-shm", ""):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
 def _forget_indexes(folder: Path) -> None:
     for pattern in FORGOTTEN:
         for found in folder.glob(pattern):
@@ -142,13 +137,8 @@ def _forget_indexes(folder: Path) -> None:
                 found.unlink(missing_ok=True)
 
 
-def copy_library(path: Path, line: Line, progress: Progress) -> None:
-    """Copy all papers from one state of the database into a new file, and put it in its place.
-
-    Raises:
-        StoreError: the database cannot be reached.
-        LibraryError: the file cannot be written, or the database holds papers of another version.
-    """
+def _copy_beside(path: Path, line: Line, progress: Progress) -> Path:
+    """Copy all papers from one state of the database into a new file beside the place; returns where it lies."""
     draft = path.with_name(f"{path.name}.tmp-copy")
     with explained(path):
         for file in path.parent.glob(f"{draft.name}*"):
@@ -165,7 +155,7 @@ def copy_library(path: Path, line: Line, progress: Progress) -> None:
                 _gather_words(connection, _WORDS)
         with draft.open("rb") as written:
             os.fsync(written.fileno())
-        draft.replace(path)
+    return draft
 
 
 def _gather_words(connection: sqlite3.Connection, size: int) -> None:

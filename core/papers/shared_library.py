@@ -43,6 +43,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 4.0  # seconds between two looks at the database, where no notification comes
+GRACE = 5.0  # seconds
 BUSY_MS = 120_000  # another process of this machine may be putting in many papers
 
 
@@ -99,8 +100,14 @@ class SharedLibrary(Library):
         return cls(path, *_open_replica(path), line, clock)
 
     async def close(self) -> None:
-        """Wait for what is under way and let go of the file and the database; closing twice is harmless."""
-        await super().close()
+        """Wait for what is under way and let go of the file and the database; closing twice is harmless.
+
+        What waits for an answer of the database for longer than `GRACE` is given up.
+        """
+        closing = asyncio.ensure_future(super().close())
+        if not (await asyncio.wait([closing], timeout=GRACE))[0]:
+            self._line.end()
+        await closing
         await asyncio.to_thread(self._line.close)
 
     async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:

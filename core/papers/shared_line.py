@@ -42,6 +42,7 @@ class Line:
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         self.url = url
         self._connection: Shared | None = None
+        self._ended = False
         self._watch = _Watch(patience, self._cut)
 
     def close(self) -> None:
@@ -50,6 +51,11 @@ class Line:
             with suppress(psycopg.Error):
                 self._connection.close()
             self._connection = None
+
+    def end(self) -> None:
+        """Break the connection, from any thread, and make no other."""
+        self._ended = True
+        self._cut()
 
     def renew(self) -> None:
         """Note that there is progress."""
@@ -71,15 +77,15 @@ class Line:
             shared = self._begun(begin)
             try:
                 yield shared
-                self._end(shared, "COMMIT")
+                self._finish(shared, "COMMIT")
             except BaseException:
                 try:
-                    self._end(shared, "ROLLBACK")
+                    self._finish(shared, "ROLLBACK")
                 except psycopg.Error:  # it broke, or is in the midst of rows that nobody wants any more
                     self.close()
                 raise
 
-    def _end(self, shared: Shared, statement: str) -> None:
+    def _finish(self, shared: Shared, statement: str) -> None:
         if shared.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             shared.execute(statement)
 
@@ -99,6 +105,8 @@ class Line:
         return shared
 
     def _open(self) -> Shared:
+        if self._ended:
+            raise psycopg.OperationalError("it is being closed")
         if self._connection is None:
             self._connection = psycopg.connect(
                 self.url, autocommit=True, application_name="paperboy papers", **NETWORK_PATIENCE

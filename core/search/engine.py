@@ -22,6 +22,7 @@ from core.papers.rows import read_papers
 from core.papers.schema import gathered
 from core.papers.tokens import tokens
 from core.papers.windows import These, Window
+from core.search.asking import Asking
 from core.search.authors import Person, find_people, person_of
 from core.search.hybrid import (
     Ranked,
@@ -43,9 +44,9 @@ from core.search.interests import (
     match_pool,
     nearest_in_pool,
 )
+from core.search.kept_interests import KeptInterests
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
-from core.search.nearness import least_nearness
 from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
@@ -62,10 +63,6 @@ POOL = 50
 SPARE = 20
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 FEW = 5
-MUCH_NEW = 1_000
-"""After so many new papers an interest is read again, since the nearest may be others now."""
-QUERIES_KEPT = 20_000
-"""So many standing interests need not be read again for each digest; one takes 1.5 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class Engine:
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
-        self._asked: dict[tuple[str, str, int], Asked] = {}
+        self._asking = Asking(KeptInterests(library.path.parent))
         self._last_pool: tuple[object, Pool] | None = None
 
     async def search(self, query: Query, *, limit: int, offset: int = 0) -> Found:
@@ -228,7 +225,7 @@ class Engine:
         def ask(connection: sqlite3.Connection) -> Matches:
             near = resolve_likes(connection, query)
             pool = self.pool(connection, window)
-            return Matches(len(pool), pool.upto, match_pool(connection, query, near, pool, self.ask(query)))
+            return Matches(len(pool), pool.upto, match_pool(connection, query, near, pool, self.ask(query, pool.known)))
 
         return await self._library.read(ask)
 
@@ -238,30 +235,20 @@ class Engine:
         The last one is kept while nothing changes, since a backtest or a digest with its reasons asks several times.
         """
         register_functions(connection)
-        known = self._meaning.open() if self._meaning else None
+        known = self._meaning.look() if self._meaning else None
         (change,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
         state = (window, change, newest_listing(connection), known and (known.embedder.key, len(known.matrix)))
         if self._last_pool is None or self._last_pool[0] != state:
             self._last_pool = (state, Pool(connection, window, known))
         return self._last_pool[1]
 
-    def ask(self, query: Query) -> Asked | None:
-        """Return what an interest is about, as the model reads it; None where it has no words, or there is no model.
+    def close(self) -> None:
+        """Wait until what was learned of interests is kept; a process that ends without loses nothing of it either."""
+        self._asking.close()
 
-        For use in a thread. Interests stand for long, so that each is read once.
-        """
-        text = asked_text(query)
-        known = self._known(query, text, ())
-        if known is None or not tokens(text):
-            return None
-        key = (known.embedder.key, text, len(known.matrix) // MUCH_NEW)
-        if key not in self._asked:
-            if len(self._asked) >= QUERIES_KEPT:
-                self._asked.clear()
-            vector = known.embedder.embed_query(text)
-            least = least_nearness(vector, known.matrix, known.subjects)
-            self._asked[key] = Asked(vector, least, known.embedder.least_cosine)
-        return self._asked[key]
+    def ask(self, query: Query, known: Known | None) -> Asked | None:
+        """Return what an interest is about, as the model reads it; see `asking.py`. For use in a thread."""
+        return self._asking.ask(query, known)
 
     async def nearest(self, query: Query, window: Window) -> Match | None:
         """Return the paper of a window that comes nearest to an interest without being wanted; None where none does.
@@ -273,7 +260,9 @@ class Engine:
 
         def ask(connection: sqlite3.Connection) -> Match | None:
             pool = self.pool(connection, window)
-            return nearest_in_pool(connection, query, resolve_likes(connection, query), pool, self.ask(query))
+            return nearest_in_pool(
+                connection, query, resolve_likes(connection, query), pool, self.ask(query, pool.known)
+            )
 
         return await self._library.read(ask)
 
@@ -288,7 +277,7 @@ class Engine:
         def ask(connection: sqlite3.Connection) -> Verdict:
             near = resolve_likes(connection, query)
             pool = self.pool(connection, These((paper_id,)))
-            return explain_paper(connection, query, near, (pool, paper_id), self.ask(query))
+            return explain_paper(connection, query, near, (pool, paper_id), self.ask(query, pool.known))
 
         return await self._library.read(ask)
 
@@ -331,7 +320,7 @@ class Engine:
 
     def _similar(self, connection: sqlite3.Connection, paper_id: str, limit: int) -> Near | None:
         """Return what is near to a paper in meaning; None where that is not known."""
-        known = self._meaning.open() if self._meaning else None
+        known = self._meaning.look() if self._meaning else None
         numbers = paper_numbers(connection, [paper_id]) if known else []
         liked = liked_vectors(known, numbers) if known and numbers else None
         if known is None or liked is None:

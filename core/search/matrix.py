@@ -110,6 +110,17 @@ class Matrix:
         vector: Vectors = segment.rows[place] * segment.scales[place] + self.centre
         return vector
 
+    def vectors(self, numbers: Numbers) -> tuple[Vectors, NDArray[np.bool_]]:
+        """Return the vectors of some papers, (n, dimensions), and which of them there are; zeros for the others."""
+        inside = (numbers >= 0) & (numbers < len(self._row_of))
+        rows = np.where(inside, self._row_of[np.where(inside, numbers, 0)], -1)
+        found: Vectors = np.zeros((len(numbers), len(self.centre)), np.float32)
+        for index in np.unique(rows[rows >= 0] // SEGMENT):
+            here = (rows >= 0) & (rows // SEGMENT == index)
+            segment, places = self._segments[index], rows[here] % SEGMENT
+            found[here] = segment.rows[places] * segment.scales[places, None] + self.centre
+        return found, rows >= 0
+
     def nearest(
         self, query: Vectors, count: int, *, among: Numbers | None = None, besides: Sequence[int] = ()
     ) -> Mapping[int, float]:

@@ -1,19 +1,22 @@
 """EDGE. What of the library is known by meaning: a model and the vectors that it made, which belong together.
 
-Opened with the first search that can use it; whoever does without pays nothing. While a changed model makes its vectors
+Opened with the first search that can use it; whoever does without pays nothing, and whoever needs the vectors alone
+(`look`) does not open the model. While a changed model makes its vectors
 (`embedding.py`), those of the old one serve, as long as that model is still on this machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from core.errors import LibraryError, ModelError
-from core.search.model import THREADS, Embedder, Model, Models
+from core.errors import LibraryError, ModelError, PaperboyError
+from core.search.model import THREADS, Model, Models, Sleeper
 
 if TYPE_CHECKING:
     from core.search.matrix import Matrix, Numbers, Vectors
@@ -26,15 +29,21 @@ NO_VECTORS = "the papers have not been read for meaning yet"
 
 
 class Known:
-    """An opened model with its vectors in memory."""
+    """A model with its vectors in memory; it is opened with the first text, or with `Meaning.open`."""
 
-    def __init__(self, embedder: Embedder, file: VectorFile, matrix: Matrix) -> None:
+    def __init__(self, embedder: Sleeper, file: VectorFile, matrix: Matrix) -> None:
         self.embedder = embedder
         self.file = file
         self.matrix = matrix
         self._place = 0
         self._following = Lock()
         self._subjects: Vectors | None = None
+
+    @cached_property
+    def name(self) -> bytes:
+        """A key that tells this model's reading of this library from any other."""
+        told = f"{self.embedder.description} {self.file.fact('library')!r}"
+        return hashlib.sha256(told.encode()).digest()
 
     @property
     def subjects(self) -> Vectors:
@@ -88,8 +97,8 @@ class Meaning:
         self._broken: dict[str, str] = {}
         self.missing = ""
 
-    def open(self) -> Known | None:
-        """Return what is known, up to date; None where nothing is, and then `missing` says why."""
+    def look(self) -> Known | None:
+        """Return the vectors, up to date, of a model that may not be opened yet; None where nothing is known."""
         known = self._known
         if known is None:
             with self._lock:
@@ -102,10 +111,27 @@ class Meaning:
             log.warning("the vectors are not followed: %s", error)
         return known
 
+    def open(self) -> Known | None:
+        """Return what is known, up to date and its model open; None where nothing is, and then `missing` says why."""
+        known = self.look()
+        if known is None or self._is_sound(known):
+            return known
+        with self._lock:
+            known = self._known = self._choose(woken=True)
+        return known
+
+    def _is_sound(self, known: Known) -> bool:
+        try:
+            known.embedder.wake()
+        except ModelError as error:
+            self._note(known.embedder.key, error)
+            return False
+        return True
+
     def renew(self) -> None:
         """Look again which vectors serve best, as when a changed model has finished; searches go on meanwhile."""
         with self._lock:
-            found = self._choose()
+            found = self._choose(woken=True)
             if found is not None:
                 found.follow()
                 self._known = found
@@ -115,21 +141,23 @@ class Meaning:
         with self._lock:
             self._known = None
 
-    def _choose(self) -> Known | None:
+    def _choose(self, *, woken: bool = False) -> Known | None:
         wanted = self._models.wanted()
         # Without vectors there is nothing to open, and nothing to load for it.
-        known = self._open_best(wanted) if any(self.folder.glob("vectors-*")) else None
+        known = self._open_best(wanted, woken=woken) if any(self.folder.glob("vectors-*")) else None
         self.missing = "" if known else self._broken_words(wanted) or (NO_VECTORS if wanted else NO_MODEL)
         return known
 
     def _broken_words(self, wanted: Model | None) -> str:
         return self._broken.get(wanted.key, "") if wanted else ""
 
-    def _open_best(self, wanted: Model | None) -> Known | None:
+    def _open_best(self, wanted: Model | None, *, woken: bool) -> Known | None:
         """Open the wanted model's vectors, or those of a former one while the wanted one's are not complete."""
         partial: Known | None = None
         for model, path in self._candidates(wanted):
             known = self._open(model, path)
+            if known is not None and woken and not self._is_sound(known):
+                continue
             if known is not None and known.is_whole:
                 return known
             partial = partial or known
@@ -160,19 +188,21 @@ class Meaning:
             return self._known
         try:
             return open_known(model, path)
-        except (LibraryError, ModelError) as error:
-            if model.key not in self._broken:
-                log.warning("search goes on by words: %s", error)
-            self._broken[model.key] = "the model or its vectors are damaged"
+        except LibraryError as error:
+            self._note(model.key, error)
             return None
+
+    def _note(self, key: str, error: PaperboyError) -> None:
+        if key not in self._broken:
+            log.warning("search goes on by words: %s", error)
+        self._broken[key] = "the model or its vectors are damaged"
 
 
 def open_known(model: Model, path: Path) -> Known:
-    """Open a model and its vectors.
+    """Open the vectors of a model.
 
     Raises:
-        ModelError: the model cannot be used.
-        LibraryError: the vectors cannot.
+        LibraryError: they cannot be used.
     """
     import numpy as np  # noqa: PLC0415 - see the module
 
@@ -182,8 +212,8 @@ def open_known(model: Model, path: Path) -> Known:
     file = VectorFile.open(path)
     try:
         centre = file.fact("centre")
-        embedder = model.open(threads=THREADS)
-        known = Known(embedder, file, Matrix(np.frombuffer(centre if isinstance(centre, bytes) else b"", np.float32)))
+        middle = np.frombuffer(centre if isinstance(centre, bytes) else b"", np.float32)
+        known = Known(Sleeper(model, threads=THREADS), file, Matrix(middle))
         known.follow()
     except ValueError as error:
         file.close()

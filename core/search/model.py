@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from core.errors import ModelError
@@ -62,6 +63,14 @@ class Model(Protocol):
     @property
     def description(self) -> str:
         """By what it can be found again when another one is wanted."""
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in a vector."""
+
+    @property
+    def least_cosine(self) -> float:
+        """Below this a paper has nothing to do with a query."""
 
     def open(self, *, threads: int) -> Embedder:
         """Open it; ModelError when it is not what it should be."""
@@ -120,6 +129,40 @@ class ModelFiles:
     def open(self, *, threads: int) -> Embedder:
         """Open the model."""
         return OnnxEmbedder(self, threads=threads)
+
+
+class Sleeper:
+    """An embedder that opens its model with the first text: whoever needs only vectors that are known pays nothing.
+
+    Args:
+        model: which one.
+        threads: of the runtime.
+
+    Every method that embeds raises ModelError when the model is not what it should be.
+    """
+
+    def __init__(self, model: Model, *, threads: int = THREADS) -> None:
+        self.key, self.dimensions, self.least_cosine = model.key, model.dimensions, model.least_cosine
+        self.description = model.description
+        self._model = model
+        self._threads = threads
+        self._opened: Embedder | None = None
+        self._lock = Lock()
+
+    def wake(self) -> Embedder:
+        """Open the model, unless it is."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._model.open(threads=self._threads)
+            return self._opened
+
+    def embed_query(self, text: str) -> Vectors:
+        """Return the vector of what somebody looks for."""
+        return self.wake().embed_query(text)
+
+    def embed_papers(self, texts: Sequence[str]) -> Vectors:
+        """Return a vector for each paper's text."""
+        return self.wake().embed_papers(texts)
 
 
 def paper_text(title: str, abstract: str) -> str:

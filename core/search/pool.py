@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.papers.library import newest_listing
+from core.papers.schema import gathered
 from core.papers.tokens import tokens
 from core.papers.windows import Window, paper_condition
 from core.search.lexical import SUBJECT, Near, Sql, condition
 from core.search.nearness import subject_level
 from core.search.ranking import weigh_words
 from core.search.reasons import held_leaves
-from core.search.tree import Leaf, Node, Word
+from core.search.tree import Leaf, Node, Not, Word
 
 if TYPE_CHECKING:
     from core.search.matrix import Vectors
@@ -42,6 +43,7 @@ class Pool:
         ids: their ids.
         published: when each was submitted, as ISO text; the empty day of arXiv's beginning where that is not known.
         upto: the newest number of the listing log.
+        known: what is known by meaning; None without.
     """
 
     def __init__(self, connection: sqlite3.Connection, window: Window, known: Known | None = None) -> None:
@@ -53,7 +55,7 @@ class Pool:
         self.ids: Sequence[str] = [row[1] for row in rows]
         self.published: Sequence[str] = [row[2] for row in rows]
         self.upto = newest_listing(connection)
-        self._known = known
+        self.known = known
         self._listed = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(self.numbers.tolist()),))
         self._degrees: dict[Leaf, Degrees] = {}
         self._masks: dict[Node, Mask] = {}
@@ -61,6 +63,14 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def _place(self) -> Mapping[str, int]:
+        return {paper: place for place, paper in enumerate(self.ids)}
+
+    def places_of(self, papers: Iterable[str]) -> list[int]:
+        """Return the places of those of some papers, by id, that are here."""
+        return [self._place[paper] for paper in papers if paper in self._place]
 
     def degrees(self, connection: sqlite3.Connection, leaf: Leaf, near: Mapping[str, Near]) -> Degrees:
         """Return how each paper holds a leaf: 0 not, 1 somewhere, 2 in the title."""
@@ -81,22 +91,22 @@ class Pool:
         if not len(self):
             return np.zeros(0, np.int64)
         ends = (int(self.numbers[0]), int(self.numbers[-1]))
-        rows = connection.execute(
-            "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?", (expression, *ends)
-        )
-        held = np.fromiter((row for (row,) in rows), np.int64)
+        sql = "SELECT json_group_array(rowid) FROM words WHERE words MATCH ? AND rowid BETWEEN ? AND ?"
+        held = np.array(gathered(connection, sql, (expression, *ends)), np.int64)
         places = np.searchsorted(self.numbers, held)
         found: NDArray[np.int64] = places[self.numbers[places] == held]
         return found
 
     def meets(self, connection: sqlite3.Connection, node: Node, near: Mapping[str, Near]) -> Mask:
         """Return which papers meet a part of a query strictly."""
+        if isinstance(node, Not):  # a condition holds or does not: SQL's third answer is ruled out in `lexical.py`
+            return ~self.meets(connection, node.child, near)
         if node not in self._masks:
             holds = condition(node, near)
-            sql = f"SELECT p.number FROM papers p WHERE {self._listed.text} AND {holds.text}"  # noqa: S608 - compiled
-            rows = connection.execute(sql, (*self._listed.values, *holds.values))
-            met = np.fromiter((number for (number,) in rows), np.int64)
-            self._masks[node] = np.isin(self.numbers, met, assume_unique=True)
+            where = f"{self._listed.text} AND {holds.text}"
+            sql = f"SELECT json_group_array(p.number) FROM papers p WHERE {where}"  # noqa: S608 - compiled
+            met = gathered(connection, sql, (*self._listed.values, *holds.values))
+            self._masks[node] = np.isin(self.numbers, np.array(met, np.int64), assume_unique=True)
         return self._masks[node]
 
     def weigh(self, connection: sqlite3.Connection, words: Sequence[str]) -> list[float]:
@@ -109,19 +119,14 @@ class Pool:
     @cached_property
     def _placed(self) -> tuple[Vectors, Mask, Vectors]:
         """Where each paper lies (n, dimensions), which of them are known to, and what its subject accounts for."""
-        assert self._known is not None
-        found = [self._known.matrix.vector(number) for number in self.numbers.tolist()]
-        there: Mask = np.array([vector is not None for vector in found], np.bool_)
-        vectors: Vectors = np.zeros((len(found), self._known.embedder.dimensions), np.float32)
-        if there.any():
-            vectors[there] = [vector for vector in found if vector is not None]
-            vectors[there] /= np.maximum(np.linalg.norm(vectors[there], axis=1, keepdims=True), 1e-9)
-        return vectors, there, subject_level(vectors, self._known.subjects)
+        assert self.known is not None
+        vectors, there = self.vectors_of(self.numbers.tolist())
+        return vectors, there, subject_level(vectors, self.known.subjects)
 
     @property
     def has_vectors(self) -> bool:
         """Whether the meaning of any of the papers is known."""
-        return self._known is not None and bool(self._placed[1].any())
+        return self.known is not None and bool(self._placed[1].any())
 
     @property
     def vectors(self) -> Vectors:
@@ -133,10 +138,12 @@ class Pool:
         """Which papers' vectors are known."""
         return self._placed[1]
 
-    def vector(self, number: int) -> Vectors | None:
-        """Return the vector of any paper of the library by its number, of length 1; None where it is not known."""
-        found = self._known.matrix.vector(number) if self._known is not None else None
-        return None if found is None else found / max(float(np.linalg.norm(found)), 1e-9)
+    def vectors_of(self, numbers: Sequence[int]) -> tuple[Vectors, Mask]:
+        """Return the vectors of any papers of the library, of length 1, and which of them are known; zeros are not."""
+        assert self.known is not None
+        vectors, there = self.known.matrix.vectors(np.array(numbers, np.int64))
+        vectors[there] /= np.maximum(np.linalg.norm(vectors[there], axis=1, keepdims=True), 1e-9)
+        return vectors, there
 
     def nearness(self, asked: Vectors) -> tuple[Vectors, Vectors]:
         """Return each paper's cosine to what is asked, a vector of length 1, and its nearness (`nearness.py`)."""

@@ -12,10 +12,12 @@ from datetime import timedelta
 import pytest
 
 from bots.house import LIBRARY_FILE
+from core.clock import system_clock
 from core.papers.library import Library
 from core.papers.plan import keep_state, source_states
 from tests.servers.sources import WORKS, Refusal
 from tests.shells import PAPERBOY, ROOT
+from tests.worlds import make_record
 
 GROKKING = ["Grokking in Small Transformers", "A Survey of Grokking"]
 LATEX = "Bounds in ℓ₂ for Sparse Attention"
@@ -40,6 +42,19 @@ def grow_stale(shell):
     asyncio.run(age())
 
 
+def add_paper(shell, day):
+    """Put in a paper that arXiv listed on a day."""
+
+    async def add():
+        library = await Library.open(shell.home / LIBRARY_FILE)
+        try:
+            await library.ingest([make_record("2611.00099", "Of the Next Day", day=day)], now=system_clock())
+        finally:
+            await library.close()
+
+    asyncio.run(add())
+
+
 def test_the_first_digest_fetches_and_the_next_one_does_not(shell, sources):
     first = shell.run("digest")
     assert (first.code, first.err) == (0, "")
@@ -58,6 +73,18 @@ def test_a_stale_library_is_filled_before_the_digest(stocked, sources):
     grow_stale(stocked)
     sources.works = (*WORKS, replace(WORKS[0], id="2611.00077", title="Hot off the Press"))
     assert "Hot off the Press" in stocked.run("digest", **sources.environment).out
+
+
+def test_a_day_that_is_over_is_shown_without_asking_anybody(stocked, sources):
+    grow_stale(stocked)
+    later = sources.day + timedelta(days=1)
+    add_paper(stocked, later)
+    before = len(sources.asked)
+    over = stocked.run("digest", "--date", str(sources.day), "--format", "json", **sources.environment)
+    assert len(titles(over.json)) == len(WORKS)
+    assert len(sources.asked) == before
+    stocked.run("digest", "--date", str(later), **sources.environment)
+    assert len(sources.asked) > before
 
 
 def test_stored_papers_are_shown_when_nobody_answers_and_the_digest_says_who_did_not(stocked):

@@ -62,6 +62,14 @@ class MixedModel:
     def description(self) -> str:
         return self.files.description
 
+    @property
+    def dimensions(self) -> int:
+        return self.files.dimensions
+
+    @property
+    def least_cosine(self) -> float:
+        return self.files.least_cosine
+
     def open(self, *, threads: int) -> MixedEmbedder:
         return MixedEmbedder(self.files.open(threads=threads), self.vectors)
 
@@ -275,6 +283,14 @@ class Opened:
     @property
     def description(self) -> str:
         return self.files.description
+
+    @property
+    def dimensions(self) -> int:
+        return self.files.dimensions
+
+    @property
+    def least_cosine(self) -> float:
+        return self.files.least_cosine
 
     def open(self, *, threads: int) -> Embedder:
         del threads

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.chat.message import Kind
+from core.digests.digest import Order, choose
+from core.digests.slate import Slates
+from core.papers.windows import OnDay
 from core.search.authors import Work, person_of, tell_apart
-from tests.worlds import MONDAY, make_record, open_world, titles, words
+from core.search.engine import Engine
+from core.search.query import parse
+from tests.shelves import open_library
+from tests.worlds import MONDAY, MONDAY_DATE, make_record, open_world, titles, words
 
 
 def paper(number, *authors, categories=("cs.CV",), **fields):
@@ -187,3 +193,23 @@ def test_every_work_is_somebodys_and_nobody_has_contradicting_names(shapes):
         spellings = {one.spelling for one in person.works}
         assert not ({"Wei Wang", "Wang, Wei"} & spellings and "Wenjia Wang" in spellings)
         assert person_of(people, person.works[0].paper) is person
+
+
+async def test_digests_of_one_moment_look_an_author_up_once(tmp_path):
+    asked = []
+    async with open_library(tmp_path) as library:
+        await library.ingest([*VISION, *GENES, *OTHERS], now=MONDAY)
+        engine, slates = Engine(library), Slates()
+
+        def choose_each(connection):
+            connection.set_trace_callback(asked.append)
+            found = []
+            for interests in ('au:"Wei Wang@2611.00001"', 'au:"Wei Wang@2611.00001" -survey') * 3:
+                order = Order(parse(interests), OnDay(MONDAY_DATE), 9)
+                found.append([one.ranked.paper.id[-1] for one in choose(connection, order, engine, slates).chosen])
+            connection.set_trace_callback(None)
+            return found
+
+        found = await library.read(choose_each)
+    assert [sorted(one) for one in found] == [["1", "2", "3"]] * 6
+    assert sum("ORDER BY p.number DESC" in statement and "holds_author" in statement for statement in asked) == 1

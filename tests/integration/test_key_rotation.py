@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bots.email.names import KEPT_AS, Names, fitting_key
-from bots.house import open_store
 from bots.resealing import SEALS, Resealed, reseal, reseal_at_start
+from bots.state import open_store
 from bots.terminal.upkeep import migrate, seal_anew
 from core.delivery.optin import block, name_of
 from core.errors import PaperboyError, StoreError

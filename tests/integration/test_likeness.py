@@ -9,7 +9,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.digests.likeness import OFTEN, Likeness
+from core.digests.likeness import Likeness
+from core.digests.wording import OFTEN
 from core.papers.windows import OnDay
 from core.search.engine import Engine
 from tests.shelves import open_library
@@ -57,7 +58,30 @@ async def test_words_that_few_hold_and_words_that_many_hold_count_as_the_formula
 
         likeness, rows = await library.read(learn)
     for paper, asked in ((records[0].id, texts[0]), (past.id, outside), (records[-1].id, texts[-1])):
-        found = [float(likeness.plain([rows[paper]], place)[0]) for place in range(len(likeness))]
+        found = likeness.plain([rows[paper]], range(len(likeness)))[0]
         assert np.allclose(found, cosine_with(texts, asked), atol=1e-5)
     alike = likeness.between(range(count))
     assert np.allclose(alike, alike.T, atol=1e-6)
+
+
+async def test_papers_that_will_be_asked_for_are_looked_at_with_the_first(tmp_path):
+    records = [make_record(f"2611.{n:05}", "X", abstract=text) for n, text in enumerate(texts_of(6), start=1)]
+    marked = [make_record(f"2610.{n:05}", "X", abstract=text, day=None) for n, text in enumerate(texts_of(4), start=1)]
+    ids = [record.id for record in marked]
+    async with open_library(tmp_path) as library:
+        await library.ingest([*records, *marked], now=MONDAY)
+
+        def learn(connection):
+            pool = Engine(library).pool(connection, OnDay(MONDAY_DATE))
+            ahead, alone = Likeness(connection, pool, [*ids[:3], "2501.99999"]), Likeness(connection, pool)
+            ahead.learn(connection, ids[:1])
+            seen = set(ahead.places_of(ids))
+            ahead.learn(connection, ids[3:])
+            alone.learn(connection, ids)
+            places = range(len(pool))
+            found = [likeness.plain([*likeness.places_of(ids).values()], places) for likeness in (ahead, alone)]
+            return seen, found
+
+        seen, (ahead, alone) = await library.read(learn)
+    assert seen == set(ids[:3])
+    assert np.allclose(ahead, alone, atol=1e-6)

@@ -13,9 +13,15 @@ from procrastinate.psycopg_connector import PsycopgConnector
 
 from core.database import NEWEST, migrate
 from core.errors import StoreError
+from core.papers.shared_line import Line
+from core.search.embedding import Reader
+from core.search.shared_vectors import SharedVectors
 from core.store import State
 from core.store.postgres import PostgresStore
+from tests.fake_models import FakeModels
 from tests.fakes import NOON, make_change, make_delivery, make_mark, make_subscription
+from tests.servers.sources import SourcesServer
+from tests.shells import Shell
 from tests.shelves import join_library, listed, make_record
 
 ROLES = (Path(__file__).parents[2] / "config" / "deploy" / "postgres" / "roles.sql").read_text(encoding="utf-8")
@@ -71,6 +77,37 @@ async def test_the_app_can_do_everything_that_papers_need(addresses, tmp_path):
         await first.ingest([make_record("2611.00001", listings=listed(date(2026, 10, 8)))], now=NOON)
         await second.follow()
         assert await second.count() == 1
+
+
+async def test_papers_and_vectors_are_shared_with_the_apps_role(addresses, postgres, tmp_path):
+    postgres.run("CREATE DATABASE others TEMPLATE paperboy")
+    url, models, paper = postgres.url("others", "paperboy_app"), FakeModels(), make_record("x:1")
+    async with join_library(tmp_path / "a", url, [paper]) as first, join_library(tmp_path / "b", url) as second:
+        await first.set_fact("gone", "1")
+        await first.write(lambda connection: connection.execute("DELETE FROM facts WHERE name = 'gone'"))
+        await second.follow()
+        assert await second.paper("x:1") == await first.paper("x:1")
+        for library in (first, second):
+            vectors = SharedVectors(library, Line(url), models)
+            async with vectors.turn() as mine:
+                if mine:
+                    reader = Reader(library, models)
+                    await reader.read_missing()
+                    await reader.close()
+            assert vectors.settled
+    postgres.run("DROP DATABASE others WITH (FORCE)")
+
+
+def test_papers_are_fetched_and_the_service_runs_with_the_apps_role(addresses, tmp_path):
+    with SourcesServer() as sources:
+        shell = Shell(tmp_path, {**sources.environment, "DATABASE_URL": addresses["app"]})
+        with shell.start("run") as service:
+            service.page()
+            service.fetched()
+            ended = service.end()
+        assert ended.code == 0
+        assert '"ERROR"' not in ended.err
+        assert "grokking" in shell.run("search", "grokking").out.lower()
 
 
 async def test_the_app_can_queue_and_take_jobs(addresses):

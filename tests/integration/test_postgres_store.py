@@ -98,3 +98,16 @@ async def test_pruning_goes_on_until_nothing_old_is_left(stores, database_url, p
     )
     assert await stores[0].prune(NOON - timedelta(days=90)) == 10_501
     assert [found.subscription for found in await stores[1].deliveries_of_paper(PAPER)] == ["new"]
+
+
+@pytest.mark.parametrize("turns", [1, 4])
+async def test_whoever_waits_for_an_answer_when_the_store_is_closed_waits_no_longer(database_url, caplog, turns):
+    store = await PostgresStore.open(database_url, size=1)
+    reading = [asyncio.create_task(store.fact(f"{number}")) for number in range(3)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await store.close()
+    async with asyncio.timeout(20):
+        found = await asyncio.gather(*reading, return_exceptions=True)
+    assert {str(one) for one in found} == {"The store is closed."}
+    assert [record.getMessage() for record in caplog.records] == []

@@ -358,6 +358,45 @@ async def test_a_question_that_is_never_answered_ends_and_keeps_nothing(pair, tm
             await far.close()
 
 
+async def test_closing_does_not_wait_for_an_answer_that_never_comes(tmp_path, postgres, database_url):
+    async with Relay(postgres.port) as relay:
+        line = Line(relay.url(database_url), patience=3600)
+        far = await SharedLibrary.join(tmp_path / "c" / "library.sqlite", line, lambda: NOON)
+        relay.cut_after = b"pg_advisory_xact_lock"
+        writing = asyncio.create_task(far.ingest(day_of_papers("x"), now=NOON))
+        while not relay.swallows:
+            await asyncio.sleep(0.01)
+        await far.close()
+        with pytest.raises(LibraryError, match="cannot be reached"):
+            await writing
+    async with join_library(tmp_path / "c", database_url) as again:
+        assert await again.count() == 0
+
+
+async def test_what_lies_in_the_place_stays_until_the_copy_is_whole(tmp_path, postgres, database_url):
+    async with open_library(tmp_path, [make_record("own:1")]) as library:
+        path = library.path
+    async with Relay(postgres.port) as relay:
+        relay.cut_after = b"FROM library_records"
+        with pytest.raises(LibraryError, match="cannot be reached"):
+            await SharedLibrary.join(path, Line(relay.url(database_url), patience=1), lambda: NOON)
+    async with open_library(tmp_path) as library:
+        assert await library.count() == 1
+
+
+async def test_the_log_of_a_file_that_was_removed_is_not_taken_for_the_copys(tmp_path, database_url):
+    async with join_library(tmp_path, database_url, day_of_papers("x")) as library:
+        log = library.path.with_name(f"{library.path.name}-wal")
+        assert log.stat().st_size
+        kept = log.read_bytes()
+        path = library.path
+    path.unlink()
+    log.write_bytes(kept)
+    async with join_library(tmp_path, database_url) as library:
+        assert (await library.count(), (await state(library))["listings"][0][0]) == (6, 1)
+        assert await library.read(lambda connection: connection.execute("PRAGMA integrity_check").fetchone()) == ("ok",)
+
+
 @pytest.mark.parametrize("said", [b"FROM library_papers", b"FROM library_listings", b"FROM library_removed"])
 async def test_following_that_breaks_midway_takes_in_nothing_and_then_everything(
     pair, tmp_path, postgres, database_url, said

@@ -103,6 +103,15 @@ def test_a_vector_comes_back_nearly_as_it_was():
     assert matrix.vector(10**9) is None
 
 
+def test_vectors_of_several_papers_come_as_those_of_each_and_zeros_for_those_that_there_are_not():
+    matrix = fill(make_vectors(40))
+    numbers = np.array([7, 10**9, 40, -1, 41, 7])
+    found, there = matrix.vectors(numbers)
+    assert there.tolist() == [True, False, True, False, False, True]
+    for number, vector, known in zip(numbers.tolist(), found, there.tolist(), strict=True):
+        assert vector.tolist() == (matrix.vector(number) if known else np.zeros(len(vector))).tolist()
+
+
 def test_taking_off_the_centre_makes_the_bytes_several_times_as_exact():
     vectors, query = make_vectors(2_000), make_vectors(1, seed=3)[0]
     exact = vectors @ query

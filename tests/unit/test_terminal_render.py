@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bots.terminal.render import SAMPLE_NOTE, clean, render, terminal_width, to_json
+from bots.terminal.output import clean
+from bots.terminal.render import SAMPLE_NOTE, render, terminal_width, to_json
 from core.chat.message import Button, Card, Kind, Link, Message, Span, text
 
 CARD = Card(

@@ -52,4 +52,4 @@ class PostgresStore(Subscriptions, Deliveries, Notes, People):
     async def close(self) -> None:
         """Let go of the connections."""
         await self._turns.close()
-        await self._database.close()
+        await super().close()

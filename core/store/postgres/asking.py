@@ -30,10 +30,8 @@ class _Question:
         if not self.answer.done():
             self.answer.set_result(rows)
 
-    def fail(self, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            self.answer.cancel()
-        elif not self.answer.done():
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
             self.answer.set_exception(error)
 
 
@@ -68,14 +66,24 @@ class Asking:
         asked, self._waiting = self._waiting, []
         try:
             answers = await self._together(*(question.statement for question in asked))
-        except BaseException as error:
+        except asyncio.CancelledError:
+            _refuse(asked)
+            raise
+        except Exception as error:  # noqa: BLE001 - it is theirs who asked, whatever it is
             for question in asked:
                 question.fail(error)
-            if not isinstance(error, StoreError):
-                raise
         else:
             for question, rows in zip(asked, answers, strict=True):
                 question.settle(rows)
+
+    async def close(self) -> None:
+        """Let go of the connections; whoever still waits for an answer waits no longer."""
+        trips = list(self._trips)
+        _refuse(self._waiting)
+        for trip in trips:
+            trip.cancel()
+        await asyncio.gather(*trips, return_exceptions=True)
+        await self._database.close()
 
     async def _row(self, statement: str, values: Values = ()) -> Row | None:
         found = await self._rows(statement, values)
@@ -106,6 +114,11 @@ class Asking:
             async with connection.pipeline():
                 cursors = [await connection.execute(statement, values) for statement, values in statements]
             return [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+
+def _refuse(questions: Sequence[_Question]) -> None:
+    for question in questions:
+        question.fail(StoreError("The store is closed."))
 
 
 def about(column: str, address: str) -> str:

@@ -1,0 +1,47 @@
+"""The store alone: what lists or exports subscriptions needs no papers, and does not wait for what they need."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from core.clock import Clock, SteeredClock, system_clock
+from core.settings import Settings
+from core.store import Store
+from core.store.embedded import EmbeddedStore
+from core.store.folder import FolderLock
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """Open the store alone, to change it, and close it in the end.
+
+    Raises:
+        StoreBusy: another process owns the folder.
+        StoreError: the folder or the database cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        yield await open_state(settings, stack, owner=not settings.shares_state, clock=system_clock)
+
+
+async def open_state(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Store:
+    """Open the store where the settings have it; the stack closes it."""
+    url = settings.secrets.database_url
+    if url is None:
+        embedded = await EmbeddedStore.open(settings.home, read_only=not owner)
+        stack.push_async_callback(embedded.close)
+        for notice in embedded.notices:
+            log.warning("%s", notice)
+        return embedded
+    from core.store.postgres import PostgresStore  # noqa: PLC0415 - without a database its client is not loaded
+
+    if owner:  # of what lies in the folder still
+        stack.callback(FolderLock(settings.home).release)
+    store = await PostgresStore.open(url.get_secret_value(), size=settings.database.connections, clock=clock)
+    stack.push_async_callback(store.close)
+    if isinstance(clock, SteeredClock):
+        await clock.follow(store.database.now)
+    return store
