@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import closing, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from bots.house import House
 from core.errors import LibraryError, PaperboyError
+from core.search.embedding import identify
 from core.search.obtain import find_model, obtain_model
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0  # seconds between two looks at the library's change log
+LONGEST_PAUSE = 300.0  # seconds, where it fails again and again
 TRY_AGAIN = timedelta(hours=1)
 PROBLEM = "model problem"
 """Name of the library's fact that says why the model could not be had the last time."""
@@ -24,10 +26,10 @@ class Keeper:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._reader = house.reader(background=True)
-        self._change = -1
+        self._reader = house.reader_apart()
+        self._read: tuple[int, str] | None = None  # up to which change, by which model
         self._renewals = 0
-        self._next_try: datetime | None = None
+        self._pause = LOOK_EVERY
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -40,12 +42,11 @@ class Keeper:
                 await self._follow()
                 with suppress(TimeoutError):
                     # `wait_for` may lose a cancellation that comes with the wake: python/cpython#86296.
-                    async with asyncio.timeout(LOOK_EVERY):
+                    async with asyncio.timeout(self._pause):
                         await self._wake.wait()
         finally:
             getting.cancel()
             await asyncio.gather(getting, return_exceptions=True)
-            await self._reader.close()
 
     async def _open(self) -> None:
         """Open model and vectors before anybody searches."""
@@ -64,22 +65,25 @@ class Keeper:
                 with suppress(PaperboyError):
                     await note_problem(self._house, str(error))
             await asyncio.sleep(TRY_AGAIN.total_seconds())
-        self._change = -1
         self._wake.set()
 
     async def _follow(self) -> None:
         try:
-            change = await newest_change(self._house)
-            if change == self._change and self._house.has_all_vectors():
+            # The model is looked up before the reading, so that one that comes meanwhile is seen at the next look.
+            model = find_model(self._house.settings)
+            state = (await newest_change(self._house), model.key if model else "")
+            if state == self._read and self._house.has_all_vectors():
                 return
-            await self._reader.list_words()
+            await identify(self._house.library)  # others' vectors are taken for a library that is known by it
             async with self._house.turn_to_read() as mine:
-                read = await self._reader.read_missing() if mine else 0
+                read = await self._reader.read_missing(by_meaning=mine) if mine or state != self._read else 0
             await self._renew()
-            self._change = change
+            self._read = state
         except PaperboyError as error:
-            log.warning("search goes on with what it knows: %s", error)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            log.warning("search goes on with what it knows: %s Next try in %.0f s.", error, self._pause)
             return
+        self._pause = LOOK_EVERY
         if read:
             log.info("%s papers were read for meaning", f"{read:,}")
 

@@ -26,6 +26,7 @@ from core.errors import LibraryBroken, LibraryError, PaperboyError, StoreUnreach
 from core.papers.calendar import Calendar
 from core.papers.library import Library, set_aside
 from core.papers.sources import create_sources
+from core.search.apart import ReaderApart
 from core.search.embedding import Reader
 from core.search.engine import Engine
 from core.search.meaning import Meaning
@@ -92,9 +93,13 @@ class House:
         replaced = self.vectors.remade if self.vectors else 0
         return replaced + self.library.renewals
 
-    def reader(self, *, background: bool) -> Reader:
-        """Return what reads the library for meaning; `background` takes as little of the machine as possible."""
-        return Reader(self.library, CachedModels(self.settings), background=background)
+    def reader(self) -> Reader:
+        """Return what reads the library for meaning, with all of the machine."""
+        return Reader(self.library, CachedModels(self.settings))
+
+    def reader_apart(self) -> ReaderApart:
+        """Return what has it read by another process, with what nobody else wants of the machine."""
+        return ReaderApart(self.library, CachedModels(self.settings).wanted)
 
     def keys(self) -> Keys:
         """Return this paperboy's keys; the first call may make its secret.

@@ -58,7 +58,7 @@ async def run(arguments: Namespace, settings: Settings) -> int:
     """Run the service until it is told to stop; returns 0 then."""
     check_role(arguments.role, settings)
     wanted = chosen_names(arguments.only)
-    # Reading papers in the background must not make a search wait: by default a thread keeps the interpreter for 5 ms.
+    # Keeping new papers must not make a search wait: by default a thread keeps the interpreter for 5 ms.
     sys.setswitchinterval(SWITCH_EVERY)
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -294,10 +294,14 @@ class Service:
             return  # others do
         if await self._fetcher.is_stale():
             fetching = asyncio.create_task(self._engine.first_fetch(self._fetcher.is_stale))
-            await asyncio.wait([fetching], timeout=CATCH_UP_WITHIN)
-            self._caught_up.set()
-            await self.tick()
-            await fetching
+            try:
+                await asyncio.wait([fetching], timeout=CATCH_UP_WITHIN)
+                self._caught_up.set()
+                await self.tick()
+                await fetching
+            finally:  # the service may end before
+                fetching.cancel()
+                await asyncio.gather(fetching, return_exceptions=True)
         self._caught_up.set()
         await self.tick()
         if not self._platforms and self._role == "all":

@@ -6,11 +6,10 @@ Addresses are `discord:CHANNEL_ID` and, for a person's direct messages, `discord
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Self
 from uuid import uuid4
@@ -22,7 +21,9 @@ from starlette.routing import BaseRoute, Route
 
 from bots.discord import doctor
 from bots.discord.completions import Completions
+from bots.discord.connection import Connection, Ears
 from bots.discord.dialogs import Dialogs
+from bots.discord.erasing import Erasing
 from bots.discord.failures import SHOWN, DiscordError
 from bots.discord.forms import Fields, new_fields
 from bots.discord.forums import NO_TEXT, Forums
@@ -33,7 +34,6 @@ from bots.discord.payload import payloads
 from bots.discord.permissions import invitation
 from bots.discord.places import Places
 from bots.discord.posts import Posts
-from bots.discord.registration import same_commands
 from bots.discord.replies import Replies
 from bots.discord.rest import DELAYS, Rest, point_at
 from bots.discord.servers import Servers, care_for
@@ -53,8 +53,6 @@ DEFAULTS = Fields(when="08:00", timezone="UTC", days="weekdays", size="5")
 _PERSON = "discord:@"
 _MOST_LOOKED_AT = 50
 _CARE_EVERY = 3600.0  # seconds
-_LAST_ANSWERS = 5.0  # seconds that answers under way get at the end
-_LONGEST_PAUSE = 60.0
 _SKEW = timedelta(minutes=1)
 
 
@@ -90,18 +88,12 @@ class Discord:
     ) -> None:
         quieten()
         point_at(api_url, gateway_url)
-        self._token = token
         self._store = store
-        self._clock = clock
-        self._gateway_url = gateway_url
-        self._first_pause = delays[0]
         self._rest = Rest(token, delays=delays, invalid=InvalidRequests(most=most_invalid))
-        self._listener: Listener | None = None
-        self._replies: Replies | None = None
-        self._connected = asyncio.Event()
-        self._closing = False
-        self._pauses = 0
         self._places = Places(self._rest)
+        self._connection = Connection(
+            self._rest, token, gateway_url=gateway_url, first_pause=delays[0], began=self._places.follow
+        )
         self._posts = Posts(self._rest)
         self._forums = Forums(self._rest, self._posts)
         self._servers = Servers(store=store, clock=clock, tell=self._tell)
@@ -143,82 +135,29 @@ class Discord:
             self._refusals.forget(request.place)
             return await answer(request)
 
-        completions = Completions(store=self._store, answer=answer)
-        self._replies = Replies(
+        replies = Replies(
             rest=self._rest,
             answer=answer_here,
             render=self.payload,
             dialogs=self._dialogs,
+            erasing=Erasing(self._store, self._servers.erase),
             elsewhere=self._post_elsewhere,
         )
         care = asyncio.create_task(self._care())
         try:
-            await self._keep_connected(completions)
+            await self._connection.keep(Ears(replies, Completions(store=self._store, answer=answer), self._servers))
         finally:
             care.cancel()
 
     async def _care(self) -> None:
-        await self._connected.wait()
-        await care_for(self._servers, self._guilds, _CARE_EVERY)
-
-    async def _keep_connected(self, completions: Completions) -> None:
-        assert self._replies is not None
-        while not self._closing:
-            try:
-                self._listener = self._places.listener = await self._new_listener(self._replies, completions)
-                await self._register(self._listener)
-                await self._listener.run_once(self._token)
-                reason = "Discord ended the connection."
-            except DeliveryError as error:
-                if error.kind is DeliveryFailure.REVOKED:
-                    raise
-                reason = str(error)
-            pause = min(self._first_pause * 2**self._pauses, _LONGEST_PAUSE)
-            self._pauses += 1
-            log.warning("Discord: %s Trying again in %.0f s.", reason, pause)
-            await asyncio.sleep(pause)
+        await self.ready()
+        await care_for(self._servers, self._connection.guilds, _CARE_EVERY)
 
     async def _tell(self, address: str, message: Message, key: str) -> Receipt:
         return await self.deliver(address, message, key=key)
 
-    def _guilds(self) -> Sequence[discord.Guild] | None:
-        listener = self._listener
-        return listener.guilds if listener is not None and listener.is_ready() and not listener.is_closed() else None
-
     async def _post_elsewhere(self, address: str, bodies: Sequence[Payload]) -> None:
         await self._posts.send(await self._places.channel(address), bodies, key=uuid4().hex, done=(), sent=None)
-
-    async def _new_listener(self, replies: Replies, completions: Completions) -> Listener:
-        return Listener(
-            replies,
-            completions=completions,
-            servers=self._servers,
-            on_connect=self._is_connected,
-            gateway_url=self._gateway_url,
-            shards=int((await self._rest.call("GET", "/gateway/bot")).get("shards") or 1),
-            trace=self._rest.invalid.trace,
-        )
-
-    def _is_connected(self) -> None:
-        self._pauses = 0
-        self._connected.set()
-
-    async def _register(self, listener: Listener) -> None:
-        """Tell Discord our commands if it does not know them as they are."""
-        ours = listener.commands()
-        path = "/applications/{application_id}/commands"
-        application = (await self._rest.call("GET", "/applications/@me"))["id"]
-        registered = await self._rest.call("GET", path, application_id=application)
-        if same_commands(registered, ours):
-            return
-        try:
-            await self._rest.call("PUT", path, json=ours, application_id=application)
-        except DeliveryError as error:
-            if error.kind not in {DeliveryFailure.REJECTED, DeliveryFailure.FORBIDDEN}:
-                raise
-            log.error("Discord: the commands could not be registered: %s", error)
-        else:
-            log.info("Discord: commands registered")
 
     async def stand_by(self) -> None:
         """Make sure of the token, then deliver over REST alone.
@@ -226,24 +165,11 @@ class Discord:
         Raises:
             DeliveryError: REVOKED when the token is not accepted.
         """
-        pauses = itertools.count()
-        while True:
-            try:
-                await self._rest.call("GET", "/applications/@me")
-            except DeliveryError as error:
-                if error.kind is DeliveryFailure.REVOKED:
-                    raise
-                pause = min(self._first_pause * 2 ** next(pauses), _LONGEST_PAUSE)
-                log.warning("Discord: %s Trying again in %.0f s.", error, pause)
-                await asyncio.sleep(pause)
-            else:
-                break
-        self._connected.set()
-        await asyncio.Event().wait()
+        await self._connection.stand_by()
 
     async def ready(self) -> None:
         """Return once the gateway was connected."""
-        await self._connected.wait()
+        await self._connection.ready()
 
     async def deliver(
         self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None
@@ -363,12 +289,7 @@ class Discord:
 
     async def close(self) -> None:
         """Disconnect, after answers under way got a moment to arrive."""
-        self._closing = True
-        if self._replies is not None:
-            await self._replies.settle(_LAST_ANSWERS)
-        if self._listener is not None and not self._listener.is_closed():
-            with suppress(discord.DiscordException, OSError):
-                await self._listener.close()
+        await self._connection.close()
         await self._rest.close()
 
 

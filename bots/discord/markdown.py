@@ -21,8 +21,8 @@ _LINE_MARKS = re.compile(r"^(\s*)([#>-]|\d+(?=\.\s))", re.MULTILINE)
 _EVERYBODY = re.compile(r"@(?=everyone|here)")
 _URL = re.compile(r"(https?://[^\s<>]+)")
 _UNSAFE_IN_URL = re.compile(r"[\s<>()\[\]\\`|*\"]")
-# Controls, and the marks that turn the direction of everything behind them.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+# Controls, marks that turn the direction of what follows, and halves of surrogate pairs, which nobody can send.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def size(text: str) -> int:
@@ -41,7 +41,7 @@ def shorten(text: str, limit: int) -> str:
         return text
     cut = text[: limit - 1]
     word = cut.rpartition(" ")[0]
-    return (word if len(word) > limit // 2 else cut).rstrip(" ,;:") + ELLIPSIS
+    return (word if len(word) > limit // 2 else cut).rstrip(" ,;:.") + ELLIPSIS
 
 
 def escape(text: str, *, linked: bool = False) -> str:
@@ -65,7 +65,8 @@ def _escape_line_mark(match: re.Match[str]) -> str:
 
 def safe_url(url: str) -> str:
     """Return an address in which nothing ends a markdown link early; it leads to the same place."""
-    encoded = _UNSAFE_IN_URL.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), url)
+    whole = _INVISIBLE.sub("", url)
+    encoded = _UNSAFE_IN_URL.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), whole)
     return _EVERYBODY.sub("%40", encoded)
 
 

@@ -52,6 +52,10 @@ class Places:
             self._direct[person] = message_id(opened)
         return self._direct[person]
 
+    def follow(self, listener: Listener) -> None:
+        """Ask this connection from now on."""
+        self.listener = listener
+
     def _known(self, channel: str | None) -> Place | None:
         """Return what the gateway knows of a channel; nothing while it is not connected or a server is away."""
         number = int(channel) if channel is not None and channel.isdigit() else 0

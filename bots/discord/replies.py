@@ -20,6 +20,8 @@ import aiohttp
 import discord
 
 from bots.discord.dialogs import Dialogs
+from bots.discord.erasing import ACTION as ERASE
+from bots.discord.erasing import Erasing
 from bots.discord.failures import ALREADY_ACKNOWLEDGED
 from bots.discord.forms import ACTION, fields_from
 from bots.discord.payload import EPHEMERAL, read_custom_id
@@ -52,6 +54,7 @@ class Replies:
         answer: what core says to a Request.
         render: Message -> bodies of Discord messages.
         dialogs: opens forms, and offers them below answers.
+        erasing: deletes what is kept about people and servers.
         elsewhere: posts bodies in the direct messages of a person, named by address.
     """
 
@@ -62,12 +65,14 @@ class Replies:
         answer: Answer,
         render: Callable[[Message], Sequence[Payload]],
         dialogs: Dialogs,
+        erasing: Erasing,
         elsewhere: Callable[[str, Sequence[Payload]], Awaitable[None]],
     ) -> None:
         self._rest = rest
         self._answer = answer
         self._render = render
         self._dialogs = dialogs
+        self._erasing = erasing
         self._elsewhere = elsewhere
         self._under_way: set[asyncio.Task[None]] = set()
         self._unacknowledged = 0
@@ -85,6 +90,8 @@ class Replies:
             await self.refuse(interaction, STALE)
         elif named[0] == ACTION:
             await self.open_form(interaction, named[1])
+        elif named[0] == ERASE:
+            await self._begin(interaction, self._erase(interaction, named[1]))
         else:
             await self.respond(interaction, lambda: Press(*named))
 
@@ -143,6 +150,15 @@ class Replies:
         if (waited := await self._acknowledge(interaction)) is not None:
             await self._show(interaction, await self._say(interaction, make, waited))
 
+    async def _erase(self, interaction: Interaction, value: str) -> None:
+        if await self._acknowledge(interaction) is None:
+            return
+        try:
+            said = await self._erasing.press(interaction, value)
+        except PaperboyError as error:
+            said = error_message(error)
+        await self._show(interaction, said)
+
     async def _submit(self, interaction: Interaction) -> None:
         if (waited := await self._acknowledge(interaction)) is None:
             return
@@ -155,7 +171,8 @@ class Replies:
     async def _say(self, interaction: Interaction, make: Make, waited: float) -> Message:
         try:
             request = replace(request_of(interaction, make()), acknowledged_in=waited)
-            return await self._dialogs.offer(await self._answer(request), request)
+            said = await self._dialogs.offer(await self._answer(request), request)
+            return self._erasing.offer(said, interaction, request)
         except PaperboyError as error:
             return error_message(error)
         except Exception:  # whatever broke, the person is told, and the log gets it whole

@@ -14,6 +14,9 @@ from bots.discord.failures import MEND_PLACE
 
 THREADS = frozenset({10, 11, 12})
 FORUMS = frozenset({15, 16})
+VOICES = frozenset({2, 13})
+"""Voice and stage channels, whose texts only those see who may connect:
+https://docs.discord.com/developers/resources/message#get-channel-messages ."""
 _ROLE, _MEMBER = 0, 1
 
 
@@ -45,6 +48,7 @@ def lacking(may: discord.Permissions, kind: int, name: str) -> str:
     elif kind in THREADS:
         needed["Send Messages in Threads"] = may.send_messages_in_threads
     else:
+        needed |= {"Connect": may.connect} if kind in VOICES else {}
         needed["Send Messages"] = may.send_messages
     missing = [right for right, has in needed.items() if not has]
     if not missing:

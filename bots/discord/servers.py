@@ -20,7 +20,7 @@ from bots.discord.dialogs import NEW
 from bots.discord.permissions import missing_to_post
 from core.chat.message import Kind, Message, Span, text
 from core.clock import Clock
-from core.digests.subscription import Pause, Subscription
+from core.digests.subscription import Pause
 from core.errors import DeliveryError, DeliveryFailure, StoreError, log_level
 from core.store import Change, Store
 
@@ -102,11 +102,10 @@ class Servers:
 
     async def left(self, guild: discord.Guild) -> None:
         """Pause what the channels of a server receive, and begin to count the days until it is forgotten."""
-        here = {f"discord:{place.id}" for place in (*guild.channels, *guild.threads)}
         async with self._lock:
             known = await self._read()
             before = known.get(str(guild.id), _Known())
-            await self._leave(known, str(guild.id), {*before.places, *here})
+            await self._leave(known, str(guild.id), {*before.places, *_all_places(guild)})
         log.info("Discord: removed from a server; its subscriptions are paused")
 
     async def _leave(self, known: dict[str, _Known], name: str, places: Iterable[str]) -> None:
@@ -119,6 +118,19 @@ class Servers:
                 change = Change(now, item.address, "paperboy", f"paused #{item.number}: removed from the server")
                 await self._store.replace_subscription(paused, change)
 
+    async def erase(self, name: str, guild: discord.Guild | None) -> None:
+        """Forget at once all that is kept about the channels of a server, given its id; paperboy may stay in it.
+
+        Raises:
+            StoreError: not all of it is forgotten.
+        """
+        async with self._lock:
+            known = await self._read()
+            for address in sorted({*known.get(name, _Known()).places, *_all_places(guild)}):
+                await self._store.forget(address)
+            known.pop(name, None)
+            await self._write(known if guild is None else {**known, name: _Known()})
+
     async def round(self, guilds: Iterable[discord.Guild]) -> None:
         """Notice servers that were left while nobody listened, and forget those that were left long ago.
 
@@ -128,10 +140,13 @@ class Servers:
         here = {str(guild.id): guild for guild in guilds}
         async with self._lock:
             known = await self._read()
-            subscriptions = await self._store.subscriptions()
+            used = {item.address for item in await self._store.subscriptions()}
+            used |= {mark.place for mark in await self._store.marks()}
             for name, guild in here.items():
                 if not guild.unavailable:
-                    known[name] = _Known(places=tuple(_places_in(guild, subscriptions)))
+                    # A thread that was archived meanwhile is none that the gateway tells of, and still one of them.
+                    before = used.intersection(known.get(name, _Known()).places)
+                    known[name] = _Known(places=tuple(sorted({*before, *_places_in(guild, used)})))
             await self._write(known)
             for name in [name for name, item in known.items() if item.left is None and name not in here]:
                 await self._leave(known, name, known[name].places)
@@ -157,12 +172,16 @@ class Servers:
         await self._store.set_fact(_FACT, msgspec.json.encode(known).decode())
 
 
-def _places_in(guild: discord.Guild, subscriptions: Iterable[Subscription]) -> Iterator[str]:
-    addresses = dict.fromkeys(item.address for item in subscriptions)
+def _places_in(guild: discord.Guild, addresses: Iterable[str]) -> Iterator[str]:
     for address in addresses:
         number = address.removeprefix("discord:")
         if number.isascii() and number.isdigit() and guild.get_channel_or_thread(int(number)) is not None:
             yield address
+
+
+def _all_places(guild: discord.Guild | None) -> Iterator[str]:
+    for place in (*guild.channels, *guild.threads) if guild is not None else ():
+        yield f"discord:{place.id}"
 
 
 def _where_to_greet(guild: discord.Guild) -> Iterator[str]:

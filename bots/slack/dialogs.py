@@ -11,19 +11,21 @@ from typing import Any
 from bots.slack.blocks import render
 from bots.slack.failures import SlackError
 from bots.slack.form import Draft, answer_view, form_view, problem_lines, read_form, waiting_view
-from bots.slack.home import ASK, EDIT, ERASE, HOME, NEW, PAUSE, REMOVE, RESUME
+from bots.slack.home import ASK, EDIT, ERASE, HOME, NEW, PAUSE, REMOVE, RESUME, WORKSPACE
 from bots.slack.markup import Element
 from bots.slack.people import People
-from bots.slack.places import Stewards
+from bots.slack.places import channels_of
 from bots.slack.replies import Replies
-from bots.slack.requests import NAME, Body, request_at, team_of
+from bots.slack.requests import NAME, Body, request_at, split_address, team_of
 from bots.slack.workspaces import Workspaces
 from core.chat import commands as c
 from core.chat.commands import Request
+from core.chat.erasing import MINE
 from core.chat.message import Kind, Message, plain, text
 from core.chat.parsing import parse_days
 from core.delivery.platform import Answer
 from core.digests.subscription import WEEKDAYS
+from core.errors import StoreError
 from core.settings import DigestDefaults
 from core.store import Store
 
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 
 ZONE_SECONDS = 1.0  # a trigger lasts three
 LOOK_AFTER = 0.5
+NOT_IN = "You are not in that channel, as far as Slack tells; open App Home again."
 OLD = "This button is from another version of paperboy; open App Home again."
 
 
@@ -40,8 +43,7 @@ class Dialogs:
     Args:
         workspaces: the way into each.
         store: where subscriptions stand.
-        people: whose zone a form begins with.
-        stewards: who may erase a workspace's data.
+        people: whose zone a form begins with, and who may erase a workspace's data.
         replies: answers what a form asks for.
         defaults: what a new subscription begins with.
         look_after: seconds of quiet in typing before the look at what interests would have brought.
@@ -52,7 +54,6 @@ class Dialogs:
         workspaces: Workspaces,
         store: Store,
         people: People,
-        stewards: Stewards,
         replies: Replies,
         *,
         defaults: DigestDefaults,
@@ -61,7 +62,6 @@ class Dialogs:
         self._workspaces = workspaces
         self._store = store
         self._people = people
-        self._stewards = stewards
         self._replies = replies
         self._defaults = defaults
         self._look_after = look_after
@@ -116,8 +116,8 @@ class Dialogs:
             view = form_view(draft, problem=" ".join(plain(line) for line in message.lines))
         await self._update(body, str(body["view"]["id"]), view)
 
-    async def press(self, answer: Answer, body: Body, person: str) -> None:
-        """Do what a button of App Home says."""
+    async def press(self, answer: Answer, body: Body, person: str) -> str:
+        """Do what a button of App Home says; returns the address of which everything was deleted, if that was asked."""
         pressed = body["actions"][0]
         action = str(pressed["action_id"]).removeprefix(HOME).partition(":")[0]
         value = str(pressed.get("value") or "")
@@ -127,15 +127,29 @@ class Dialogs:
         elif action == ASK:
             await self._tell(answer, body, request_at(_asked(value), person=person, place=person))
         elif action == ERASE:
-            await self._erase(body, person, value)
+            return await self._erase(body, person, value)
         elif not (place.startswith(f"{NAME}:{team_of(body)}/") and number.isdecimal()):
             await self._show(body, _said(OLD))
+        elif not await self._is_in(person, place):
+            await self._show(body, _said(NOT_IN))
         elif action == EDIT:
             await self.open_edit(body, person, place, int(number))
         elif action in COMMANDS:
             await self._change(answer, body, request_at(COMMANDS[action](int(number)), person=person, place=place))
         else:
             await self._show(body, _said(OLD))
+        return ""
+
+    async def _is_in(self, person: str, place: str) -> bool:
+        """Tell whether a place is a person's own, or a channel that they are still in."""
+        if place == person:
+            return True
+        team, channel = split_address(place)
+        try:
+            return channel in await channels_of(await self._workspaces.api(team), split_address(person)[1])
+        except SlackError as failure:
+            log.warning("Slack: whether somebody is in a channel is not known: %s", failure)
+            return False
 
     async def _change(self, answer: Answer, body: Body, request: Request) -> None:
         """Change a subscription: App Home shows it; only what went wrong is told."""
@@ -149,17 +163,24 @@ class Dialogs:
         if opened:
             await self._update(body, opened, _shown(replace(message, buttons=())))
 
-    async def _erase(self, body: Body, person: str, what: str) -> None:
+    async def _erase(self, body: Body, person: str, what: str) -> str:
         workspace = f"{NAME}:{team_of(body)}/"
         if what == "me":
-            await self._store.forget(person)
-            await self._show(body, _said("It is deleted: your subscriptions, marks and saved papers."))
-        elif what == "workspace" and person in await self._stewards.of(workspace):
-            await self._store.forget(workspace)
-            log.info("Slack: an owner had all data of %s deleted", workspace)
-            await self._show(body, _said("It is deleted: everything paperboy kept for this workspace."))
+            erasure, address = MINE, person
+        elif what == "workspace" and await self._people.runs_workspace(person):
+            erasure, address = WORKSPACE, workspace
         else:
-            await self._show(body, _said("Only owners and administrators of the workspace can delete its data."))
+            await self._show(body, _said(WORKSPACE.refused))
+            return ""
+        try:
+            await self._store.forget(address)
+        except StoreError as error:
+            await self._show(body, _said(f"Nothing was deleted: {error}"))
+            return ""
+        if address == workspace:
+            log.info("Slack: an owner had all data of %s deleted", workspace)
+        await self._show(body, _said(erasure.done))
+        return address
 
     async def _show(self, body: Body, view: Element) -> str:
         """Open a modal, on top of another where one is open; returns its id, or nothing when Slack did not."""

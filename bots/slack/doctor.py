@@ -9,6 +9,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.slack.access import EVENTS_PATH, Access
 from bots.slack.api import Api
+from bots.slack.arrivals import describe, read
 from bots.slack.failures import REINSTALL, SlackError
 from bots.slack.installations import Installations
 from bots.slack.requests import NAME
@@ -41,7 +42,7 @@ class Checkup:
     """Asks Slack about everything that can be seen from here.
 
     Which events, shortcuts and addresses an app has, Slack shows to nobody but its owner; so the manifest is compared
-    by what it grants.
+    by what it grants, and by what has come in so far.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class Checkup:
         for team in await self._teams():
             lines += await self._check_bot(team)
         lines.append(await self._check_way())
-        if all(well for _, well, _ in lines):
+        all_well = all(well for _, well, _ in lines)
+        lines.append(("Slack events", True, describe(await read(self._store))))
+        if all_well:
             lines += await self._check_places()
         return lines
 

@@ -11,6 +11,7 @@ from bots.slack.installations import Installations
 from bots.slack.places import look_at
 from bots.slack.replies import Replies
 from bots.slack.requests import NAME, Body, request_at, team_of
+from bots.slack.visitors import Visitors
 from bots.slack.workspaces import Workspaces
 from core.chat import commands as c
 from core.clock import Clock, zone_of
@@ -58,12 +59,19 @@ class Events:
     """Follows what happens."""
 
     def __init__(
-        self, workspaces: Workspaces, store: Store, installations: Installations, replies: Replies, clock: Clock
+        self,
+        workspaces: Workspaces,
+        store: Store,
+        installations: Installations,
+        replies: Replies,
+        visitors: Visitors,
+        clock: Clock,
     ) -> None:
         self._workspaces = workspaces
         self._store = store
         self._installations = installations
         self._replies = replies
+        self._visitors = visitors
         self._clock = clock
 
     async def unfurl(self, answer: Answer, body: Body) -> None:
@@ -137,6 +145,7 @@ class Events:
             return
         team = team_of(body)
         await self._installations.leave(team)
+        await self._visitors.forget(f"{NAME}:{team}/")
         log.info("Slack: the workspace %s removed paperboy; its data is deleted in 30 days", team)
 
 

@@ -11,6 +11,8 @@ from datetime import datetime
 
 from bots.slack.markup import Element, rich, split_line
 from bots.slack.requests import split_address
+from core.chat.cards import shorten
+from core.chat.erasing import KEEP, MINE, all_of
 from core.chat.fates import short_day
 from core.chat.message import Card, Span, Text, text
 from core.chat.render import subscription_line
@@ -19,6 +21,9 @@ from core.store import Delivery, State
 
 HOME = "paperboy-home:"
 EDIT, PAUSE, RESUME, REMOVE, NEW, ASK, ERASE = "edit", "pause", "resume", "remove", "new", "ask", "erase"
+WORKSPACE = all_of(
+    "workspace", whose="everybody in this workspace", rulers="owners and administrators of the workspace"
+)
 MOST_OWN = 12
 MOST_IN_CHANNELS = 18
 MOST_DIGESTS = 5
@@ -102,15 +107,17 @@ def _lately(facts: HomeFacts) -> Iterable[Element]:
     known = {item.id: item for item in (*facts.own, *facts.channels)}
     sent = [item for item in facts.latest if item.state is State.SENT and item.subscription in known]
     sent.sort(key=lambda item: item.changed_at, reverse=True)
-    lines = [_digest_line(item, known[item.subscription]) for item in sent[:MOST_DIGESTS]]
-    yield _lines(*(lines or [text("None came yet.")]))
+    if not sent:
+        yield _lines(text("None came yet."))
+    for item in sent[:MOST_DIGESTS]:
+        yield _lines(_digest_line(item, known[item.subscription]), place=item.address)
 
 
 def _digest_line(delivery: Delivery, subscription: Subscription) -> Text:
     count = len(delivery.shown)
     told = f"{count} paper{'' if count == 1 else 's'}" if count else "none that day"
     name = subscription.interests.strip() or "everything"
-    line = text(f"{short_day(delivery.day)} · {told} · ", Span(name[:LONGEST_TITLE], italic=True))
+    line = text(f"{short_day(delivery.day)} · {told} · ", Span(shorten(name, LONGEST_TITLE), italic=True))
     if delivery.note.startswith("https://"):
         return (*line, *text(" · ", Span("open", url=delivery.note)))
     return line
@@ -118,7 +125,7 @@ def _digest_line(delivery: Delivery, subscription: Subscription) -> Text:
 
 def _marks(facts: HomeFacts) -> Iterable[Element]:
     yield _header("Saved, and what your marks taught")
-    lines = [text("🔖 ", Span(card.title[:LONGEST_TITLE], url=card.url)) for card in facts.saved[:MOST_SAVED]]
+    lines = [text("🔖 ", Span(shorten(card.title, LONGEST_TITLE), url=card.url)) for card in facts.saved[:MOST_SAVED]]
     up, down = facts.votes
     told = f"You gave {up} 👍 and {down} 👎." if up or down else "👍 and 👎 below papers teach what you want."
     yield _lines(*(lines or [text("🔖 below a paper keeps it here.")]), text(told))
@@ -131,13 +138,11 @@ def _marks(facts: HomeFacts) -> Iterable[Element]:
 def _foot(facts: HomeFacts) -> Iterable[Element]:
     links = (Span("Privacy", url=f"{facts.base_url}/privacy"), " · ", Span("Support", url=f"{facts.base_url}/support"))
     yield _lines(text(*links))
-    mine = _confirm("Delete it all?", "Your own subscriptions, marks and saved papers are deleted now.", "Delete")
-    buttons = [_button("Delete what is kept about me", ERASE, "me") | {"confirm": mine}]
+    mine = _confirm(MINE.question, MINE.consequence, MINE.yes)
+    buttons = [_button(MINE.offer, ERASE, "me") | {"confirm": mine}]
     if facts.steward:
-        words = "All subscriptions, marks and history of everybody in this workspace are deleted now."
-        all_of_it = _confirm("Delete the workspace's data?", words, "Delete everything")
-        button = _button("Delete all this workspace kept", ERASE, "workspace", again=2)
-        buttons.append(button | {"confirm": all_of_it})
+        all_of_it = _confirm(WORKSPACE.question, WORKSPACE.consequence, WORKSPACE.yes)
+        buttons.append(_button(WORKSPACE.offer, ERASE, "workspace", again=2) | {"confirm": all_of_it})
     yield _actions(buttons)
 
 
@@ -186,6 +191,6 @@ def _confirm(title: str, words: str, yes: str) -> Element:
         "title": plain(title),
         "text": plain(words),
         "confirm": plain(yes),
-        "deny": plain("Keep it"),
+        "deny": plain(KEEP),
         "style": "danger",
     }

@@ -12,6 +12,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.api import sdk_log
+from bots.slack.arrivals import Arrivals
 from bots.slack.blocks import ACTION_PREFIX
 from bots.slack.dialogs import Dialogs
 from bots.slack.events import FOUND, LOST, Events, Seen
@@ -50,6 +51,7 @@ class Parts:
     dialogs: Dialogs
     homes: Homes
     events: Events
+    arrivals: Arrivals
     tasks: Tasks
 
 
@@ -82,18 +84,9 @@ def make_app(client: AsyncWebClient, parts: Parts, answer: Answer) -> AsyncApp:
     app.view(CALLBACK)(ears.send_form)
     app.action(re.compile(".*"))(ears.press)  # buttons of any version
     for name, take in ears.events().items():
-        app.event(name)(_once(ears.seen, take))
-    app.event({"type": "message", "channel_type": "im"})(_once(ears.seen, ears.take_mention))
+        app.event(name)(ears.once(take))
+    app.event({"type": "message", "channel_type": "im"})(ears.once(ears.take_mention))
     return app
-
-
-def _once(seen: Seen, take: Callable[[Body], None]) -> Handler:
-    async def on_event(ack: Handler, body: dict[str, Any]) -> None:
-        await ack()
-        if seen.is_new(body):
-            take(body)
-
-    return on_event
 
 
 class _Ears:
@@ -102,11 +95,28 @@ class _Ears:
     def __init__(self, parts: Parts, answer: Answer) -> None:
         self._parts = parts
         self._answer = answer
-        self.seen = Seen()
+        self._seen = Seen()
+
+    def once(self, take: Callable[[Body], None]) -> Handler:
+        """Return what takes an event, and leaves it when it is repeated."""
+
+        async def on_event(ack: Handler, body: dict[str, Any]) -> None:
+            await ack()
+            if self._seen.is_new(body):
+                self._note(str(body["event"]["type"]))
+                take(body)
+
+        return on_event
+
+    def _note(self, kind: str) -> None:
+        arrivals = self._parts.arrivals
+        if arrivals.is_news(kind):
+            self._parts.tasks.start(arrivals.note(kind))
 
     async def command(self, ack: Handler, body: dict[str, Any]) -> None:
         """Somebody typed a command; without words, `subscribe` and `edit N` open forms."""
         await ack()
+        self._note("command")
         request = slash_request(body)
         bare = BARE.fullmatch(str(request.command))
         if bare is None:
@@ -117,6 +127,7 @@ class _Ears:
     async def press(self, ack: Handler, body: dict[str, Any]) -> None:
         """Somebody pressed a button below an answer or a digest."""
         await ack()
+        self._note("press")
         if "response_url" in body:
             self._reply(press_request(body), body)
 
@@ -133,6 +144,7 @@ class _Ears:
     async def shortcut(self, ack: Handler, body: dict[str, Any]) -> None:
         """Somebody chose "Find papers about this" below a message."""
         await ack()
+        self._note("shortcut")
         self._reply(shortcut_request(body), body)
 
     async def press_at_home(self, ack: Handler, body: dict[str, Any]) -> None:
@@ -141,8 +153,10 @@ class _Ears:
         person = f"{NAME}:{team_of(body)}/{body['user']['id']}"
 
         async def do() -> None:
-            await self._parts.dialogs.press(self._answer, body, person)
-            self._parts.homes.changed(person, self._answer)
+            erased = await self._parts.dialogs.press(self._answer, body, person)
+            self._parts.homes.pressed(person, self._answer)
+            if erased:
+                await self._parts.homes.empty(erased, self._answer)
 
         self._parts.tasks.start(do())
 

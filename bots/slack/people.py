@@ -1,4 +1,4 @@
-"""What Slack tells about a person: the time zone, and whether it is a guest; asked for once an hour."""
+"""What Slack tells about a person: the time zone, and whether it is a guest or runs the workspace; kept for an hour."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bots.slack.failures import SlackError
+from bots.slack.places import rank
 from bots.slack.requests import concerns_person, split_address
 from bots.slack.workspaces import Workspaces
 from core.chat.commands import Request
@@ -28,10 +29,12 @@ class Person:
     Attributes:
         timezone: IANA name, where Slack tells it.
         full_member: of the workspace, rather than a guest or somebody from elsewhere; None where nobody knows.
+        steward: owner or administrator of the workspace.
     """
 
     timezone: str | None = None
     full_member: bool | None = None
+    steward: bool = False
 
 
 class People:
@@ -72,6 +75,11 @@ class People:
         self._known[address] = (now, person)
         return person
 
+    async def runs_workspace(self, address: str) -> bool:
+        """Tell whether a person is an owner or administrator of the workspace as Slack says at this moment."""
+        self._known.pop(address, None)
+        return (await self.of(address)).steward
+
     async def _ask(self, team: str, identifier: str) -> dict[str, object]:
         api = await self._workspaces.api(team)
         return (await api.call(api.client.users_info, user=identifier)).get("user") or {}
@@ -85,4 +93,5 @@ def _read(user: dict[str, object], team: str) -> Person:
     return Person(
         timezone=str(zone) if zone in zone_names() else None,
         full_member=not (guest or elsewhere) if known else None,
+        steward=known and not elsewhere and bool(rank(user)),
     )

@@ -23,6 +23,7 @@ MOST_STEWARDS = 3
 STEWARDS_KEPT = timedelta(hours=1)
 PAGE = 200
 MOST_PAGES = 10
+MOST_PAGES_OF_CHANNELS = 5
 SLACKBOT = "USLACKBOT"
 
 
@@ -47,6 +48,30 @@ async def look_at(api: Api, channel: str) -> str | None:
     return None
 
 
+async def channels_of(api: Api, user: str) -> frozenset[str]:
+    """Return the channels that a person is in and paperboy can see, of a thousand the first.
+
+    Raises:
+        SlackError: Slack does not tell.
+    """
+    found: set[str] = set()
+    cursor = None
+    for _ in range(MOST_PAGES_OF_CHANNELS):
+        reply = await api.call(
+            api.client.users_conversations,
+            user=user,
+            types="public_channel,private_channel",
+            exclude_archived=False,
+            limit=PAGE,
+            cursor=cursor,
+        )
+        found |= {str(channel["id"]) for channel in reply.get("channels") or ()}
+        cursor = (reply.get("response_metadata") or {}).get("next_cursor")
+        if not cursor:
+            break
+    return frozenset(found)
+
+
 class Stewards:
     """Owners and administrators of a workspace, the primary owner first; asked for once an hour.
 
@@ -68,11 +93,11 @@ class Stewards:
         if asked is not None and now - asked < STEWARDS_KEPT:
             return known
         try:
-            people = [person async for person in self._people(team) if _rank(person)]
+            people = [person async for person in self._people(team) if rank(person)]
         except SlackError as failure:
             log.warning("Slack: nobody is known who runs the workspace: %s", failure)
             return ()
-        people.sort(key=_rank, reverse=True)
+        people.sort(key=rank, reverse=True)
         known = tuple(f"{NAME}:{team}/{person['id']}" for person in people[:MOST_STEWARDS])
         self._known[team] = (now, known)
         return known
@@ -89,7 +114,7 @@ class Stewards:
                 return
 
 
-def _rank(person: Mapping[str, Any]) -> int:
+def rank(person: Mapping[str, Any]) -> int:
     """Return 3 for the primary owner, 2 for another one, 1 for an administrator, 0 for everybody else."""
     if person.get("deleted") or person.get("is_bot") or person.get("id") == SLACKBOT:
         return 0

@@ -16,6 +16,7 @@ from bots.slack.workspaces import Workspaces
 from core.chat.commands import Press, Request
 from core.chat.message import Button, Kind, Message, text
 from core.delivery.platform import Answer, Payload
+from core.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Replies:
             if _asks_for_details(request) and await self._threads.tell(message, request, body):
                 return
             await self._respond(message, body)
-        except SlackError as failure:
+        except (SlackError, StoreError) as failure:
             log.error("Slack: an answer was lost: %s", failure)
 
     async def _respond(self, message: Message, body: Body) -> None:

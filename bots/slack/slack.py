@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,37 +17,39 @@ from bots.house import House
 from bots.refusals import Refusals
 from bots.slack.access import Access
 from bots.slack.api import TIMEOUT, Api
+from bots.slack.arrivals import Arrivals
 from bots.slack.blocks import render
 from bots.slack.connection import PING_SECONDS, Connection
+from bots.slack.deliveries import Deliveries
 from bots.slack.dialogs import Dialogs
 from bots.slack.doctor import Checkup
 from bots.slack.events import Events
-from bots.slack.failures import RATE_LIMITED, SlackError, failure_of
-from bots.slack.homes import Homes
+from bots.slack.homes import Homes, Rhythm
 from bots.slack.install import InstallFlow
 from bots.slack.installations import Installations
+from bots.slack.leavers import Leavers
 from bots.slack.listener import Parts, make_app
 from bots.slack.pace import Sleep
 from bots.slack.people import People
-from bots.slack.places import CERTAIN, SHOWN, Stewards, look_at
-from bots.slack.posts import Posts
+from bots.slack.places import Stewards
 from bots.slack.replies import Replies
-from bots.slack.requests import NAME, is_person, split_address
-from bots.slack.search import find_parts
+from bots.slack.requests import NAME
 from bots.slack.served import Door
-from bots.slack.tasks import Tasks, make_turns
+from bots.slack.tasks import Tasks, look_after, make_turns
 from bots.slack.threads import Threads
+from bots.slack.visitors import Visitors
 from bots.slack.workspaces import ManyWorkspaces, OneWorkspace, Workspaces
 from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock
 from core.combinations import slack_problem
 from core.delivery.platform import Answer, Ear, PartSent, Payload, Receipt
-from core.errors import DeliveryError, DeliveryFailure, PaperboyError, SettingsError, log_level
+from core.errors import PaperboyError, SettingsError, log_level
 from core.keys import open_keys
 from core.settings import Settings
 from core.store import Store
 
+RHYTHM = Rhythm()
 UNTOLD_AT_MOST = 100
 CARE_EVERY = 600.0
 
@@ -66,12 +67,13 @@ class Slack:
         sleep: waits between tries.
         ping: seconds between pings on the socket.
         timeout: seconds for one call.
+        rhythm: how often App Home is drawn.
     """
 
     name = NAME
     can_edit = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most have their default, and `from_settings` is what most call
         self,
         access: Access,
         settings: Settings,
@@ -81,11 +83,13 @@ class Slack:
         sleep: Sleep = asyncio.sleep,
         ping: float = PING_SECONDS,
         timeout: float = TIMEOUT,
+        rhythm: Rhythm = RHYTHM,
     ) -> None:
         self._access = access
         self._clock = clock
         self._sleep = sleep
         self._timeout = timeout
+        self._rhythm = rhythm
         self._api = self._make_api(access.bot_token)
         self._keys = lambda: open_keys(settings)
         self._installations = Installations(store, self._keys, clock)
@@ -108,7 +112,10 @@ class Slack:
         self._ready = asyncio.Event()
         self._stands_by = False
         self._refusals = Refusals(lambda: clock().timestamp())
+        self._deliveries = Deliveries(self._workspaces, self._refusals)
         self._stewards = Stewards(self._workspaces, clock)
+        self._visitors = Visitors(store, clock)
+        self._leavers = Leavers(self._workspaces, store, self._visitors, clock)
         self._parts = self._make_parts(settings, store)
         self._checkup = Checkup(access, self._workspaces, self._installations, store, self.reachable)
 
@@ -126,13 +133,16 @@ class Slack:
     def _make_parts(self, settings: Settings, store: Store) -> Parts:
         workspaces, clock, tasks = self._workspaces, self._clock, self._tasks
         people = People(workspaces, clock)
-        replies = Replies(workspaces, people, Threads(workspaces), tasks)
+        visitors = self._visitors
+        replies = Replies(workspaces, people, Threads(workspaces, store, clock), tasks)
+        base_url = settings.web.base_url
         return Parts(
             workspaces=workspaces,
             replies=replies,
-            dialogs=Dialogs(workspaces, store, people, self._stewards, replies, defaults=settings.digest),
-            homes=Homes(workspaces, store, self._stewards, clock, tasks, base_url=settings.web.base_url),
-            events=Events(workspaces, store, self._installations, replies, clock),
+            dialogs=Dialogs(workspaces, store, people, replies, defaults=settings.digest),
+            homes=Homes(workspaces, store, people, visitors, clock, tasks, base_url=base_url, rhythm=self._rhythm),
+            events=Events(workspaces, store, self._installations, replies, visitors, clock),
+            arrivals=Arrivals(store, clock),
             tasks=tasks,
         )
 
@@ -184,7 +194,11 @@ class Slack:
             DeliveryError: of kind REVOKED when Slack does not accept a token of the settings.
         """
         app = make_app(self._api.client, self._parts, self._remembering(answer))
-        care = asyncio.create_task(self._care())
+        care = look_after(
+            self._care(),
+            self._when_ready(lambda: self._parts.homes.watch(answer)),
+            self._when_ready(self._leavers.watch),
+        )
         try:
             if self._access.has_socket:
                 await self._connection.keep(app)
@@ -223,6 +237,10 @@ class Slack:
                 log.log(log_level(error), "Slack: workspaces could not be looked after: %s", error)
             await asyncio.sleep(CARE_EVERY)
 
+    async def _when_ready(self, work: Callable[[], Awaitable[None]]) -> None:
+        await self.ready()
+        await work()
+
     async def stand_by(self) -> None:
         """Make sure that the token of the settings works, where there is one; then deliver without a socket."""
         self._stands_by = True
@@ -247,83 +265,20 @@ class Slack:
     async def deliver(
         self, address: str, message: Message, *, key: str, done: Sequence[str] = (), sent: PartSent | None = None
     ) -> Receipt:
-        """Post a message: the first payload in the channel, the others in its thread, each with its key as metadata.
-
-        Raises:
-            DeliveryError: by kind; UNKNOWN when the part under way may have been taken.
-        """
-        async with self._noting(address):
-            api, channel = await self._conversation(address)
-            parts = await Posts(api).send(channel, self.payload(message), key=key, done=done, sent=sent)
-        return Receipt(parts, await Posts(api).link(channel, parts[0]))
+        """Post a message: the first payload in the channel, the others in its thread, each with its key as metadata."""
+        return await self._deliveries.send(address, message, key=key, done=done, sent=sent)
 
     async def edit(self, address: str, message: Message, *, key: str, parts: Sequence[str]) -> Receipt:
-        """Put another message in the place of a delivery; further parts go to the thread, surplus ones become "…".
-
-        Raises:
-            DeliveryError: as `deliver`; REJECTED when a part is not there any more, or when nobody can see whether
-                the further ones are there already.
-        """
-        async with self._noting(address):
-            api, channel = await self._conversation(address)
-            names = await Posts(api).change(channel, self.payload(message), key=key, parts=parts)
-        return Receipt(names, await Posts(api).link(channel, names[0]))
-
-    @asynccontextmanager
-    async def _noting(self, address: str) -> AsyncIterator[None]:
-        """Remember refusals that looking at the place would not show."""
-        try:
-            yield
-        except SlackError as failure:
-            if failure.kind in {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN} and failure.code not in SHOWN:
-                self._refusals.remember(address, failure)
-            raise
-        self._refusals.forget(address)
-
-    async def _conversation(self, address: str) -> tuple[Api, str]:
-        """Return the way to an address: a person's is the direct message, opened where it must be."""
-        team, identifier = split_address(address)
-        if not identifier:
-            raise failure_of("channel_not_found", token="")
-        api = await self._workspaces.api(team)
-        if not is_person(identifier):
-            return api, identifier
-        reply = await api.call(api.client.conversations_open, users=identifier)
-        return api, str(reply["channel"]["id"])
+        """Put another message in the place of a delivery; see `bots.slack.deliveries`."""
+        return await self._deliveries.change(address, message, key=key, parts=parts)
 
     async def find(self, address: str, key: str, since: datetime) -> Sequence[str] | None:
-        """Look for the parts of a delivery in the conversation and its thread.
-
-        Raises:
-            DeliveryError: when Slack cannot be asked now, and looking later makes sense.
-        """
-        try:
-            api, channel = await self._conversation(address)
-            return await find_parts(api, channel, key, since)
-        except SlackError as failure:
-            if _is_passing(failure):
-                raise DeliveryError(DeliveryFailure.RETRY, str(failure)) from None
-            log.warning("Slack: it is not known whether %s arrived: %s", key, failure)
-            return None
+        """Look for the parts of a delivery in the conversation and its thread; None where nobody can."""
+        return await self._deliveries.find(address, key, since)
 
     async def reachable(self, address: str) -> str | None:
-        """Return why paperboy cannot post there and how to mend it; None when it can.
-
-        Some refusals, as of a read-only channel, show only in posting: those hold for a day, or until somebody there
-        asks paperboy for something.
-
-        Raises:
-            DeliveryError: of kind RETRY when Slack does not tell.
-        """
-        try:
-            api, channel = await self._conversation(address)
-            why = None if channel.startswith("D") else await look_at(api, channel)
-        except SlackError as failure:
-            if failure.kind in CERTAIN:
-                return str(failure)
-            raise DeliveryError(DeliveryFailure.RETRY, str(failure), retry_after=failure.retry_after) from None
-        refusal = self._refusals.recall(address)
-        return why or (str(refusal) if refusal is not None else None)
+        """Return why paperboy cannot post there and how to mend it; None when it can."""
+        return await self._deliveries.reachable(address)
 
     async def stewards(self, address: str) -> Sequence[str]:
         """Return who runs the workspace: its owners and administrators, at most three."""
@@ -332,9 +287,3 @@ class Slack:
     async def check(self) -> Sequence[tuple[str, bool, str]]:
         """Check tokens, scopes, the way events take, and channels that cannot be posted to, for `doctor`."""
         return await self._checkup.lines()
-
-
-def _is_passing(failure: SlackError) -> bool:
-    """Tell whether asking later can help: Slack is away, or our token has to be mended first."""
-    away = failure.kind in {DeliveryFailure.RETRY, DeliveryFailure.UNKNOWN} and failure.code not in RATE_LIMITED
-    return away or failure.kind is DeliveryFailure.REVOKED

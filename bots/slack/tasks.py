@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from core.errors import PaperboyError
+
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 3.0
@@ -20,6 +22,19 @@ def make_turns() -> asyncio.Semaphore:
     few turns leave the loop to the acknowledgements, and keep one slow workspace from holding up the rest.
     """
     return asyncio.Semaphore(HANDED_ON_AT_ONCE)
+
+
+def look_after(*works: Coroutine[Any, Any, None]) -> asyncio.Future[list[BaseException | None]]:
+    """Begin what goes on until it is cancelled; one that breaks is told in the log, and the others go on."""
+
+    def tell(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Slack: something that should go on has ended", exc_info=error)
+
+    tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(tell)
+    return asyncio.gather(*tasks, return_exceptions=True)  # so that cancelling it cancels those that go on
 
 
 class Tasks:
@@ -37,6 +52,8 @@ class Tasks:
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
+        except PaperboyError as failure:
+            log.error("Slack: something could not be done: %s", failure)
         except Exception:
             # The edge of the program: nobody waits for the task, so what broke is told here or nowhere.
             log.exception("Slack: something could not be done")

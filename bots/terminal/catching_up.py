@@ -21,7 +21,7 @@ async def catch_up(house: House, *, obtain: bool) -> None:
     Raises:
         LibraryError: an index cannot be written.
     """
-    reader = house.reader(background=False)
+    reader = house.reader()
     try:
         await reader.list_words()
         if not house.settings.model.enabled:

@@ -30,7 +30,7 @@ from core.errors import StoreBusy, UsageError
 from core.papers.library import Library
 from core.papers.paper import paper_id
 from core.papers.sources import SOURCES
-from core.search.engine import Found
+from core.search.hits import Found
 from core.search.query import Query, parse, parse_words
 from core.search.wider import search_wider
 from core.settings import Settings

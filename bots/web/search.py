@@ -15,7 +15,7 @@ from core.chat.guide import EXAMPLES
 from core.chat.inquiries import SENT_OUT, STAYS_HERE
 from core.chat.render import hit_card
 from core.errors import QueryError
-from core.search.engine import Found
+from core.search.hits import Found
 from core.search.query import Query, parse, point_at
 from core.search.wider import search_wider
 

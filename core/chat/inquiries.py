@@ -24,7 +24,7 @@ from core.digests.topics import Topics
 from core.errors import UsageError
 from core.papers.library import Library
 from core.papers.paper import Paper, paper_id
-from core.search.engine import Found
+from core.search.hits import Found
 from core.search.outside import Outside
 from core.search.query import parse
 from core.search.wider import search_wider

@@ -15,7 +15,7 @@ from core.digests.silence import source_label
 from core.digests.subscription import Subscription
 from core.errors import PaperboyError, QueryError, UsageError
 from core.papers.paper import Paper
-from core.search.engine import Found, Hit
+from core.search.hits import Found, Hit
 from core.search.interests import NEAR_IN_MEANING
 from core.search.query import point_at
 
@@ -23,6 +23,7 @@ ARXIV_THANKS = "Thank you to arXiv for use of its open access interoperability."
 BUTTON_VALUE = 80
 ALSO = 40
 NAMED_FIRST = 8  # the blanks and the point between two reasons, and "#12 " before them where digests are joined
+MENTIONED_TITLE = 160
 LISTED_AUTHORS = 60
 FOR_SEARCHERS = frozenset({"save", "more", "details"})
 
@@ -141,7 +142,7 @@ def whole_message(paper: Paper, card: Card) -> Message:
     for link in card.links:
         links += (*text(" · " if links else ""), Span(link.label, url=link.url))
     lines = (
-        (title_span(paper),),
+        text(Span(to_unicode(paper.title), bold=True, url=page_address(paper))),
         text(Span(authors or card.byline, italic=True)),
         text(" · ".join(filter(None, (card.facts, card.why)))),
         text(to_unicode(paper.abstract) or "No source gave an abstract."),
@@ -188,5 +189,5 @@ def subscription_line(subscription: Subscription, next_at: datetime | None) -> T
 
 
 def title_span(paper: Paper) -> Span:
-    """Return a paper's title as a link to its page."""
-    return Span(to_unicode(paper.title), url=page_address(paper))
+    """Return a paper's title, as it is mentioned in a line, as a link to its page."""
+    return Span(shorten(to_unicode(paper.title), MENTIONED_TITLE), url=page_address(paper))

@@ -16,7 +16,7 @@ from core.errors import UsageError
 from core.papers.happenings import Happening, read_happenings
 from core.papers.library import Library
 from core.papers.paper import Paper
-from core.search.engine import Hit
+from core.search.hits import Hit
 from core.store import Mark, Store
 
 PAGE = 5

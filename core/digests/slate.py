@@ -17,10 +17,10 @@ from core.digests.trend import UNKNOWN, trends
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.windows import Window
-from core.search.engine import resolve_likes
 from core.search.lexical import Near, register_functions
 from core.search.pool import Pool
 from core.search.query import Query
+from core.search.references import resolve_likes
 from core.search.tree import Author, all_leaves
 
 if TYPE_CHECKING:

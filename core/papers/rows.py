@@ -252,16 +252,25 @@ def read_papers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str,
     """Return the papers that are held of these, by id, in the order asked for."""
     found: dict[str, Paper] = {}
     for chunk in _chunks(dict.fromkeys(ids), _CHUNK):
-        query = (
-            f"SELECT number, id, first_seen, {_COLUMNS} FROM papers "  # noqa: S608 - constants
-            "WHERE id IN (SELECT value FROM json_each(?))"
-        )
-        rows = connection.execute(query, (json.dumps(chunk),)).fetchall()
-        numbers = json.dumps([row[0] for row in rows])
-        signals, listings = _read_signals(connection, numbers), _read_listings(connection, numbers)
-        papers = {row[1]: _paper(row, signals.get(row[0], []), listings.get(row[0], [])) for row in rows}
+        papers = {paper.id: paper for paper in _read_by(connection, "id", chunk).values()}
         found.update((identifier, papers[identifier]) for identifier in chunk if identifier in papers)
     return found
+
+
+def read_numbered(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Paper]:
+    """Return the papers that are held of these few, by number, in no order."""
+    return _read_by(connection, "number", numbers)
+
+
+def _read_by(connection: sqlite3.Connection, column: str, values: Sequence[str | int]) -> dict[int, Paper]:
+    query = (
+        f"SELECT number, id, first_seen, {_COLUMNS} FROM papers "  # noqa: S608 - constants
+        f"WHERE {column} IN (SELECT value FROM json_each(?))"
+    )
+    rows = connection.execute(query, (json.dumps(values),)).fetchall()
+    numbers = json.dumps([row[0] for row in rows])
+    signals, listings = _read_signals(connection, numbers), _read_listings(connection, numbers)
+    return {row[0]: _paper(row, signals.get(row[0], []), listings.get(row[0], [])) for row in rows}
 
 
 def _paper(row: tuple[Any, ...], signals: Sequence[Signal], listings: Sequence[Listing]) -> Paper:

@@ -13,6 +13,7 @@ RULES = f"1/{unicodedata.unidata_version}"
 """Names how tokens are made; an index made by other rules is made again."""
 
 _ASCII = re.compile(r"[a-z0-9]+")
+_BEYOND = re.compile(r"[^\x00-\x7f]")
 # Chinese and Japanese put no blanks between words, so that each of their characters is a token.
 _ANY = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+")
 
@@ -22,8 +23,12 @@ def tokens(text: str) -> list[str]:
     if text.isascii():
         return _ASCII.findall(text.lower())
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    found = _ANY.findall("".join(char for char in decomposed if unicodedata.category(char) != "Mn").casefold())
+    found = _ANY.findall(_BEYOND.sub(_unmarked, decomposed).casefold())
     return [token for token in found if token.isalnum()]  # not every place of the Chinese planes has a character
+
+
+def _unmarked(char: re.Match[str]) -> str:
+    return "" if unicodedata.category(char[0]) == "Mn" else char[0]
 
 
 def token_key(text: str) -> str:

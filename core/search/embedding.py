@@ -1,7 +1,7 @@
 """EDGE. The vectors follow the library: whatever is new or changed is embedded, in the order of its change log.
 
-Only the owner of the data folder does it, in one thread of its own that yields to everything else. A stop, even a kill,
-costs the papers of one block at most.
+Only the owner of the data folder does it: a command in a thread (`Reader`), the service in a process of its own
+(`apart.py`). A stop, even a kill, costs the papers of one block at most.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
 import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BLOCK = 64  # papers that are read, embedded and kept together: about a second
-NICENESS = 10
 CENTRE_TEXTS = (
     "artificial intelligence",
     "computation and language",
@@ -70,16 +68,12 @@ class Reader:
     Args:
         library: opened by the owner of the folder.
         models: the models of this machine.
-        background: whether to take as little of the machine as possible.
     """
 
-    def __init__(self, library: Library, models: Models, *, background: bool = False) -> None:
+    def __init__(self, library: Library, models: Models) -> None:
         self._library = library
         self._models = models
-        self._threads = 1 if background else THREADS
-        self._executor = ThreadPoolExecutor(
-            1, thread_name_prefix="embedding", initializer=_yield_to_others if background else None
-        )
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="embedding")
         self._stopped = threading.Event()
 
     async def close(self) -> None:
@@ -93,7 +87,7 @@ class Reader:
         Raises:
             LibraryError: the library cannot be read, or the lists cannot be written.
         """
-        path = postings_path(self._library.path.parent, await self._identity())
+        path = postings_path(self._library.path.parent, await identify(self._library))
         return await self._work(
             lambda library: follow_library(library, path, stopped=self._stopped.is_set, progress=lambda *_: None)
         )
@@ -108,15 +102,15 @@ class Reader:
         model = self._models.wanted()
         if model is None:
             return 0
-        identity, folder = await self._identity(), self._library.path.parent
+        identity, folder, stopped = await identify(self._library), self._library.path.parent, self._stopped.is_set
         return await self._work(
-            lambda library: _Reading(model, library, folder, self._threads).run(
-                identity, self._stopped.is_set, progress
+            lambda library: read_for_meaning(
+                model, library, folder, identity, threads=THREADS, stopped=stopped, progress=progress
             )
         )
 
     async def _work(self, work: Callable[[sqlite3.Connection], int]) -> int:
-        """Do something with a view of the library, in the thread that yields."""
+        """Do something with a view of the library, in the reader's thread."""
 
         def run() -> int:
             path = self._library.path
@@ -125,13 +119,42 @@ class Reader:
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, run)
 
-    async def _identity(self) -> str:
-        """Return what tells this library from any other; it is given once."""
-        identity = await self._library.fact(IDENTITY)
-        if identity is None:
-            identity = secrets.token_hex(8)
-            await self._library.set_fact(IDENTITY, identity)
-        return identity
+
+async def identify(library: Library) -> str:
+    """Return what tells this library from any other; it is given once."""
+    identity = await library.fact(IDENTITY)
+    if identity is None:
+        identity = secrets.token_hex(8)
+        await library.set_fact(IDENTITY, identity)
+    return identity
+
+
+def read_for_meaning(
+    model: Model,
+    library: sqlite3.Connection,
+    folder: Path,
+    identity: str,
+    *,
+    threads: int,
+    stopped: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda *_: None,
+) -> int:
+    """Embed every paper that is new or changed; return how many were.
+
+    Args:
+        model: makes the vectors.
+        library: where the papers are.
+        folder: where the vectors lie.
+        identity: the library's.
+        threads: of the model's runtime.
+        stopped: asked before each block; what is done is kept.
+        progress: told after each block.
+
+    Raises:
+        ModelError: the model cannot be used.
+        LibraryError: the library cannot be read, or the vectors cannot be written.
+    """
+    return _Reading(model, library, folder, threads).run(identity, stopped, progress)
 
 
 class _Reading:
@@ -226,9 +249,3 @@ class _Reading:
 def _digest(title: str, abstract: str) -> int:
     content = hashlib.blake2b(paper_text(title, abstract).encode(), digest_size=8).digest()
     return int.from_bytes(content, "little", signed=True)
-
-
-def _yield_to_others() -> None:
-    """Lower this thread's priority, where a thread has one of its own (Linux)."""
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

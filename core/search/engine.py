@@ -12,18 +12,17 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from core.errors import LibraryError, QueryError
+from core.errors import LibraryError
 from core.papers.library import Library, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
-from core.papers.schema import gathered
 from core.papers.tokens import tokens
 from core.papers.windows import These, Window
 from core.search.asking import Asking
-from core.search.authors import Person, find_people, person_of
+from core.search.authors import Person, find_people
+from core.search.hits import POOL, Found, page_by_words, page_of_both, page_of_near, standing
 from core.search.hybrid import (
     Ranked,
     aim,
@@ -34,63 +33,23 @@ from core.search.hybrid import (
     paper_numbers,
     rank_by_both,
 )
-from core.search.interests import (
-    ENOUGH,
-    NEAR_IN_MEANING,
-    Asked,
-    Match,
-    Verdict,
-    explain_paper,
-    match_pool,
-    nearest_in_pool,
-)
+from core.search.interests import Asked, Match, Verdict, explain_paper, match_pool, nearest_in_pool
 from core.search.kept_interests import KeptInterests
 from core.search.lexical import Near, compile_query, register_functions
 from core.search.meaning import Known, Meaning
 from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
-from core.search.ranking import alike_titles, find_near, papers_called, rank_by_words
-from core.search.reasons import MAX_REASON, TITLE_MATCHES, held_words, reasons, telling_leaves
-from core.search.tree import Author, Word, all_leaves
+from core.search.ranking import find_near, papers_called
+from core.search.references import resolve_likes
 
 if TYPE_CHECKING:
     from core.search.model import Vectors
 
 log = logging.getLogger(__name__)
 
-POOL = 50
-SPARE = 20
-"""Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
-FEW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A paper that was found.
-
-    Attributes:
-        score: 0..1, the best of a search has 1; all have 0 where there is nothing to rank by.
-        why: the reason, at most 80 characters.
-    """
-
-    paper: Paper
-    score: float
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A page of hits.
-
-    Attributes:
-        total: how many there are in all; of a search by meaning, how many were ranked.
-        notes: sentences about how it was searched, where that was not as usual.
-    """
-
-    hits: tuple[Hit, ...]
-    total: int
-    notes: tuple[str, ...] = ()
+AT_ONCE = 2
+"""So many queries are read for meaning at the same time, each by one thread of the model's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +79,7 @@ class Engine:
         self._library = library
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
-        self._embedding = ThreadPoolExecutor(1, thread_name_prefix="query")
+        self._embedding = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="query")
         self._asking = Asking(KeptInterests(library.path.parent))
         self._last_pool: tuple[object, Pool] | None = None
 
@@ -146,12 +105,14 @@ class Engine:
         if known is not None and liked is not None:
 
             def direction() -> Vectors:
-                return aim([*liked, *([vector.result()] if vector else [])])
+                if vector is None:
+                    return aim(liked)
+                return aim([*liked, vector.result()]) if liked else vector.result()
 
             called = papers_called(connection, compile_query(query.tree, near), text)
             ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
-            return _page_of_both(connection, query, near, ranked, called, slice(offset, offset + limit))
-        found = _page_by_words(connection, query, near, limit, offset)
+            return page_of_both(connection, query, near, ranked, called, slice(offset, offset + limit))
+        found = page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
         return replace(found, notes=(f"Searched by words alone: {missing}.",) if missing else ())
 
@@ -180,23 +141,6 @@ class Engine:
     def _postings(self, connection: sqlite3.Connection) -> Postings | None:
         postings = self._lists.open(connection)
         return postings if postings is not None and is_current(connection, postings) else None
-
-    async def knows_little(self, query: Query, found: Found) -> bool:
-        """Whether the first page of a search is poor: few hits, or none of the first that holds most of the words.
-
-        Raises:
-            LibraryError: the library cannot be read.
-        """
-        if len(found.hits) < FEW:
-            return True
-        words = [leaf for leaf in telling_leaves(query.tree) if isinstance(leaf, Word)]
-        ids = [hit.paper.id for hit in found.hits[:FEW]]
-
-        def ask(connection: sqlite3.Connection) -> bool:
-            held = held_words(connection, words, paper_numbers(connection, ids))
-            return max(map(len, held.values()), default=0) < ENOUGH * len(words)
-
-        return await self._library.read(ask)
 
     async def meeting(self, query: Query, ids: Sequence[str]) -> Sequence[Paper]:
         """Return those of some papers that meet the query's filters, in the same order.
@@ -305,8 +249,7 @@ class Engine:
             near = self._similar(connection, paper_id, limit) or self._near_by_words(connection, paper_id)
             if near is None:
                 raise LibraryError(f"The library does not hold {paper_id}, so nothing can be compared with it.")
-            page = list(near.scores.items())[:limit]
-            return _found(connection, page, {number: f"like {paper_id}" for number, _ in page}, len(near.scores))
+            return page_of_near(connection, paper_id, near, limit)
 
         return await self._library.read(ask)
 
@@ -315,7 +258,7 @@ class Engine:
         near = find_near(connection, paper_id, postings.rank if postings else None)
         if near is None or postings is None:
             return near
-        there = _standing(connection, list(near.scores))
+        there = standing(connection, list(near.scores))
         return replace(near, scores={number: near.scores[number] for number in there})
 
     def _similar(self, connection: sqlite3.Connection, paper_id: str, limit: int) -> Near | None:
@@ -326,105 +269,5 @@ class Engine:
         if known is None or liked is None:
             return None
         found = known.matrix.nearest(aim(liked), limit + POOL)
-        there = _standing(connection, [number for number in found if number not in numbers])
+        there = standing(connection, [number for number in found if number not in numbers])
         return Near("", {number: max(0.0, min(1.0, found[number])) for number in there})
-
-
-def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Near]:
-    """Look up what is near to the papers of the query's `like:`, and make the connection ready for its conditions.
-
-    Raises:
-        QueryError: the library does not hold one of them.
-    """
-    register_functions(connection)
-    found: dict[str, Near] = {}
-    for identifier in query.likes:
-        near = find_near(connection, identifier)
-        if near is None:
-            place = max(query.text.lower().find("like:"), 0)
-            raise QueryError(f"like: the library does not hold {identifier}.", query=query.text, position=place)
-        found[identifier] = near
-    return found | _resolve_people(connection, query)
-
-
-def _resolve_people(connection: sqlite3.Connection, query: Query) -> dict[str, Near]:
-    """Look up the works of each author who is told from others of the name by a paper."""
-    found: dict[str, Near] = {}
-    for author in (leaf for leaf in all_leaves(query.tree) if isinstance(leaf, Author) and leaf.of):
-        person = person_of(find_people(connection, author.name), author.of)
-        if person is None:
-            place = max(query.text.lower().find("au:"), 0)
-            told = f"au: the library holds no {author.of} by {author.name}."
-            raise QueryError(told, query=query.text, position=place)
-        found[author.key] = Near("", dict.fromkeys((work.number for work in person.works), 0.0))
-    return found
-
-
-def _page_by_words(
-    connection: sqlite3.Connection, query: Query, near: Mapping[str, Near], limit: int, offset: int
-) -> Found:
-    compiled = compile_query(query.tree, near)
-    ranking = rank_by_words(connection, compiled, max(offset + limit, POOL) + POOL)
-    text = asked_text(query)
-    pool = _standing(connection, list(ranking.scores)[:POOL])
-    titled = list(dict.fromkeys([*papers_called(connection, compiled, text), *alike_titles(text, pool)]))
-    scores = _titled_first(titled, ranking.scores)
-    if query.named:  # an id is no word to rank by, and what it names could not be meant more
-        scores = {number: score or 1.0 for number, score in scores.items()}
-    page = list(scores.items())[offset : offset + limit]
-    why = reasons(connection, query.tree, near, [number for number, _ in page])
-    why |= dict.fromkeys(set(titled), TITLE_MATCHES)
-    return _found(connection, page, why, max(ranking.total, len(titled)))
-
-
-def _page_of_both(
-    connection: sqlite3.Connection,
-    query: Query,
-    near: Mapping[str, Near],
-    ranked: Ranked,
-    called: Sequence[int],
-    wanted: slice,
-) -> Found:
-    first = list(islice(ranked.scores, wanted.stop + SPARE))
-    there = _standing(connection, first)
-    titled = list(dict.fromkeys([*called, *alike_titles(asked_text(query), dict(islice(there.items(), POOL)))]))
-    gone = len(first) - len(there)
-    scores = _titled_first(titled, {number: ranked.scores[number] for number in there})
-    page = list(scores.items())[wanted]
-    liked = {**near} | {paper: Near("", dict.fromkeys(ranked.near, 1.0)) for paper in asked_likes(query)}
-    why = reasons(connection, query.tree, liked, [number for number, _ in page])
-    why = {number: _meant(words, near=number in ranked.near or not words) for number, words in why.items()}
-    why |= dict.fromkeys(set(titled), TITLE_MATCHES)
-    return _found(connection, page, why, max(len(ranked.scores) - gone, len(titled)))
-
-
-def _titled_first(titled: Sequence[int], scores: Mapping[int, float]) -> dict[int, float]:
-    first = dict.fromkeys(titled, 1.0)
-    return first | {number: score for number, score in scores.items() if number not in first}
-
-
-def _meant(words: str, *, near: bool) -> str:
-    """Add to a reason that the paper is near in meaning."""
-    if not near or words.startswith("like "):
-        return words
-    room = MAX_REASON - len(NEAR_IN_MEANING) - 2
-    told = words if len(words) <= room else f"{words[: room - 1]}…"
-    return f"{told}; {NEAR_IN_MEANING}" if told else NEAR_IN_MEANING
-
-
-def _standing(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """Return the titles of those of some papers that are not withdrawn, in the same order."""
-    these = "number IN (SELECT value FROM json_each(?))"
-    query = f"SELECT json_group_array(json_array(number, title)) FROM papers WHERE NOT withdrawn AND {these}"  # noqa: S608 - constants
-    titles = dict(gathered(connection, query, (json.dumps(list(numbers)),)))
-    return {number: titles[number] for number in numbers if number in titles}
-
-
-def _found(
-    connection: sqlite3.Connection, page: Sequence[tuple[int, float]], why: Mapping[int, str], total: int
-) -> Found:
-    marks = ",".join("?" * len(page))
-    query = f"SELECT number, id FROM papers WHERE number IN ({marks})"  # noqa: S608 - marks
-    ids = dict(connection.execute(query, [number for number, _ in page]))
-    papers = read_papers(connection, list(ids.values()))
-    return Found(tuple(Hit(papers[ids[n]], round(score, 4), why.get(n, "")) for n, score in page), total)

@@ -34,10 +34,9 @@ def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[i
     """
     weight = 1 / (LONG + sum(idf))
     farthest = max(min(semantic.values(), default=0.0), 0.0)
-    scores = {
-        number: NEARNESS * max(semantic.get(number, farthest), 0.0) + weight * lexical.get(number, 0.0)
-        for number in semantic.keys() | lexical.keys()
-    }
-    ordered = sorted(zip(scores.values(), scores, strict=True), reverse=True)
+    held = lexical.get
+    ordered = [(NEARNESS * max(near, 0.0) + weight * held(number, 0.0), number) for number, near in semantic.items()]
+    ordered += [(NEARNESS * farthest + weight * lexical[number], number) for number in lexical.keys() - semantic.keys()]
+    ordered.sort(reverse=True)
     best = (ordered[0][0] if ordered else 0.0) or 1.0
     return {number: score / best for score, number in ordered}

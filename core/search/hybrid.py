@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.papers.schema import gathered
@@ -113,8 +114,9 @@ def rank_by_both(
         lexical |= _rank_newer(connection, words, postings)
     elif compiled.ranking:
         lexical = _rank_filtered(connection, compiled, among, max(_WIDE, count))
+    # The nearest come first, the nearest of all foremost; what was found by words alone comes behind them.
     semantic = dict(known.matrix.nearest(direction(), count + len(excluded), among=among, besides=list(lexical)))
-    nearest = sorted(semantic, key=lambda number: -semantic[number])[: max(SCORED, depth)]
+    nearest = list(islice(semantic, max(SCORED, depth)))
     if quick and postings is not None:
         lexical |= postings.score(words, [number for number in nearest if number not in lexical])
     least = known.embedder.least_cosine if words else -1.0
@@ -156,7 +158,8 @@ def _rank_filtered(
     """Return BM25 by SQLite's own index, of papers that meet the filters."""
     where, values = "", tuple[str, ...]()
     if among is not None:
-        where, values = "AND rowid IN (SELECT value FROM json_each(?))", (_json(among.tolist()),)
+        # The sign keeps SQLite from looking each number up in the word index, which begins anew for every one of them.
+        where, values = "AND +rowid IN (SELECT value FROM json_each(?))", (_json(among.tolist()),)
     rows = f"SELECT rowid, -{BM25} AS score FROM words WHERE words MATCH ? {where} ORDER BY score DESC LIMIT ?"  # noqa: S608 - ours
     query = f"SELECT json_group_array(json_array(rowid, score)) FROM ({rows})"  # noqa: S608 - ours
     found = gathered(connection, query, (compiled.ranking, *values, depth))

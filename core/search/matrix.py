@@ -24,7 +24,7 @@ Numbers = NDArray[np.int64]
 
 SEGMENT = 32_768  # rows that are allotted at once; memory is used as they fill
 FEW = 4_096  # so many rows are looked at one by one
-SAMPLE = 64
+SAMPLE = 16  # of so many scores one is looked at to see where the largest begin
 THREADS = 2
 MANY_ROWS = 300_000  # below, a second thread is worth less than it costs when the machine is busy
 
@@ -196,8 +196,8 @@ def _largest(scores: Vectors, count: int) -> NDArray[np.int64]:
     """Return the places of the largest scores, largest first; from a sample what need not be looked at at all."""
     places: NDArray[np.int64] = np.arange(len(scores))
     if len(scores) > SAMPLE * count:
-        sample = scores[:: SAMPLE // 4]
-        keep = min(len(sample) - 1, max(8, 2 * count * 4 // SAMPLE))
+        sample = scores[::SAMPLE]
+        keep = min(len(sample) - 1, max(8, 2 * count // SAMPLE))
         bound = np.partition(sample, len(sample) - 1 - keep)[len(sample) - 1 - keep]
         likely = np.flatnonzero(scores >= bound)
         if len(likely) >= count:

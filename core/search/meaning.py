@@ -16,7 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, ModelError, PaperboyError
-from core.search.model import THREADS, Model, Models, Sleeper
+from core.search.model import Model, Models, Sleeper
 
 if TYPE_CHECKING:
     from core.search.matrix import Matrix, Numbers, Vectors
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+THREADS = 1
+"""Of the model for queries: one is as quick as two for a text so short, and leaves the other processor to the words."""
 NO_MODEL = "the model that finds meaning is not here yet"
 NO_VECTORS = "the papers have not been read for meaning yet"
 

@@ -112,8 +112,11 @@ def alike_titles(title: str, pool: Mapping[int, str]) -> list[int]:
 
 def _are_alike(wanted: Sequence[str], title: Sequence[str]) -> bool:
     # The ratio is 2·matches / (both lengths), and no more can match than the shorter one has.
-    most = 2 * min(len(wanted), len(title)) / max(len(wanted) + len(title), 1)
-    if most < SAME_TITLE:
+    both = max(len(wanted) + len(title), 1)
+    if 2 * min(len(wanted), len(title)) / both < SAME_TITLE:
+        return False
+    held = set(title)
+    if 2 * sum(token in held for token in wanted) / both < SAME_TITLE:  # spares the long comparison
         return False
     return SequenceMatcher(None, wanted, title, autojunk=False).ratio() >= SAME_TITLE
 

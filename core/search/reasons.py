@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from core.papers.paper import Paper
 from core.papers.tokens import tokens
 from core.search.lexical import SUBJECT, Near, Sql, condition
 from core.search.stems import is_stop_word, stem
@@ -56,23 +57,23 @@ def _degree(leaf: Leaf, near: Mapping[str, Near]) -> Sql:
 
 
 def reasons(
-    connection: sqlite3.Connection, tree: Node | None, near: Mapping[str, Near], numbers: Sequence[int]
+    connection: sqlite3.Connection, tree: Node | None, near: Mapping[str, Near], papers: Mapping[int, Paper]
 ) -> dict[int, str]:
-    """Return of each of these papers, in a few words, what of the query it meets."""
+    """Return of each of these papers (by number), in a few words, what of the query it meets."""
     leaves = telling_leaves(tree)
     words = [leaf for leaf in leaves if isinstance(leaf, Word)]
     others = [leaf for leaf in leaves if not isinstance(leaf, Word)]
-    where = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(list(numbers)),))
+    where = Sql("p.number IN (SELECT value FROM json_each(?))", (json.dumps(list(papers)),))
     degrees = held_leaves(connection, others, near, where) if others else {}
-    held = held_words(connection, words, numbers) if words else {}
+    held = held_words(words, papers.values())
     told = {}
-    for number in numbers:
+    for number, holds in zip(papers, held, strict=True):
         met = [leaf for leaf, degree in zip(others, degrees.get(number, ()), strict=False) if degree]
-        told[number] = tell([*held.get(number, ()), *met])
+        told[number] = tell([*holds, *met])
     return told
 
 
-def held_words(connection: sqlite3.Connection, words: Sequence[Word], numbers: Sequence[int]) -> dict[int, list[Word]]:
+def held_words(words: Sequence[Word], papers: Iterable[Paper]) -> list[list[Word]]:
     """Return which words each paper holds: of a word with a hyphen one part is enough, and an author's name counts.
 
     It is read from the texts: in a large library the index would go through long lists for each common word.
@@ -80,12 +81,12 @@ def held_words(connection: sqlite3.Connection, words: Sequence[Word], numbers: S
     stems = {word: {stem(token) for token in tokens(word.text)} for word in words}
     # Nearly all of a stem is how its word begins: the stemmer puts no more than two letters of its own at the end.
     starts = tuple({found[: max(1, len(found) - 2)] for several in stems.values() for found in several if found})
-    query = "SELECT number, title, abstract, authors FROM papers WHERE number IN (SELECT value FROM json_each(?))"
-    found = {}
-    for number, *texts in connection.execute(query, (json.dumps(list(numbers)),)):
+    found = []
+    for paper in papers:
+        texts = (paper.title, paper.abstract, *paper.authors)
         alike = {token for text in texts for token in tokens(text) if token.startswith(starts)}
         held = {stem(token) for token in alike}
-        found[number] = [word for word in words if not held.isdisjoint(stems[word])]
+        found.append([word for word in words if not held.isdisjoint(stems[word])])
     return found
 
 

@@ -7,13 +7,17 @@ from dataclasses import replace
 
 from core.papers.paper import arxiv_id
 from core.papers.tokens import tokens
-from core.search.engine import Engine, Found, Hit
+from core.search.engine import Engine
+from core.search.hits import Found, Hit
 from core.search.hybrid import asked_text
+from core.search.interests import ENOUGH
 from core.search.outside import Brought, Outside
 from core.search.query import Query
-from core.search.reasons import MAX_REASON
+from core.search.reasons import MAX_REASON, held_words, telling_leaves
+from core.search.tree import Word
 
 FROM_OUTSIDE = "from outside"
+FEW = 5
 
 
 async def search_wider(engine: Engine, outside: Outside | None, query: Query, *, limit: int, offset: int = 0) -> Found:
@@ -26,7 +30,7 @@ async def search_wider(engine: Engine, outside: Outside | None, query: Query, *,
         QueryError, LibraryError: as `Engine.search` does.
     """
     found = await engine.search(query, limit=limit, offset=offset)
-    if outside is None or offset or query.likes or not await engine.knows_little(query, found):
+    if outside is None or offset or query.likes or not knows_little(query, found):
         return found
     named = query.named
     paper = arxiv_id(named.text) or "" if named and not named.doi else ""
@@ -38,6 +42,15 @@ async def search_wider(engine: Engine, outside: Outside | None, query: Query, *,
         return found
     again = await engine.search(query, limit=limit) if brought.papers else found
     return replace(await _merged(engine, query, again, brought, limit), notes=(*again.notes, *_sentences(brought)))
+
+
+def knows_little(query: Query, found: Found) -> bool:
+    """Whether the first page of a search is poor: few hits, or none of the first that holds most of the words."""
+    if len(found.hits) < FEW:
+        return True
+    words = [leaf for leaf in telling_leaves(query.tree) if isinstance(leaf, Word)]
+    held = held_words(words, [hit.paper for hit in found.hits[:FEW]])
+    return max(map(len, held)) < ENOUGH * len(words)
 
 
 async def _merged(engine: Engine, query: Query, found: Found, brought: Brought, limit: int) -> Found:

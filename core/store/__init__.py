@@ -291,10 +291,13 @@ class Store(Protocol):
         """
 
     async def note_letter(self, key: str, step: str, at: datetime) -> None:
-        """Note how far a delivery has come on its way to a mail server, in place of what was noted before."""
+        """Note how far has come what must not be done twice, in place of what was noted before.
+
+        As a delivery on its way to a mail server, or what was posted below a digest.
+        """
 
     async def letter(self, key: str) -> str | None:
-        """Return what was noted last of a delivery; None when nothing was, or its notes are pruned (see `prune`)."""
+        """Return what was noted last of that; None when nothing was, or its notes are pruned (see `prune`)."""
 
     def alone(self, name: str) -> AbstractAsyncContextManager[None]:
         """Return what only one of all that use this store, in whatever process, can hold at a time; others wait.

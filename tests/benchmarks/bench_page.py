@@ -112,7 +112,7 @@ async def measure(folder: Path, count: int) -> None:
     web = {"searches_per_minute": 100_000}
     settings = Settings.model_validate({"home": folder, "model": {"enabled": False}, "web": web})
     house = make_house(settings, library=library, store=MemoryStore(), clock=lambda: NOW)
-    await house.reader(background=False).list_words()
+    await house.reader().list_words()
 
     async def ready() -> Sequence[str]:
         return ()

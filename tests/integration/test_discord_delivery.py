@@ -342,6 +342,6 @@ async def test_a_thread_that_the_gateway_does_not_show_is_judged_by_its_channel(
 ):
     server.threads["350"] = {"id": "350", "type": 11, "name": "talk", "parent_id": CHANNEL, "thread_metadata": state}
     await server.allow(allowed)
-    await until(lambda: connected._listener.guilds[0].default_role.permissions.value == allowed)
+    await until(lambda: connected._connection._listener.guilds[0].default_role.permissions.value == allowed)
     why = await connected.reachable("discord:350")
     assert why is None if named is None else named in why

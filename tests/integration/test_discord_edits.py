@@ -197,7 +197,7 @@ async def test_without_the_gateway_the_owner_is_asked_for(server, discord):
 async def test_the_owner_is_still_known_when_the_channel_is_deleted(server, connected):
     await connected.deliver(HERE, SHORT, key="k")
     await server.delete_channel(CHANNEL)
-    await until(lambda: connected._listener.get_channel(int(CHANNEL)) is None)
+    await until(lambda: connected._connection._listener.get_channel(int(CHANNEL)) is None)
     assert await connected.stewards(HERE) == (f"discord:@{ALICE}",)
 
 

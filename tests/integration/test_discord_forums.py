@@ -1,4 +1,4 @@
-"""Digests in forum channels: a post each, found again, changed in place."""
+"""Digests in forum and media channels: a post each, found again, changed in place."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ LONG = Message(
 SHORT = Message(Kind.DIGEST, lines=(text("No arXiv announcement today."),))
 
 
-@pytest.fixture
-async def server():
+@pytest.fixture(params=[15, 16], ids=["forum", "media"])
+async def server(request):
     async with DiscordServer() as running:
         running.with_forum = True
+        running.forum_kind = request.param
         yield running
 
 

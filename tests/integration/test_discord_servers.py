@@ -53,7 +53,7 @@ class Running:
         await self.discord.close()
 
     async def look_after(self):
-        await self.discord._servers.round(self.discord._guilds())
+        await self.discord._servers.round(self.discord._connection.guilds())
 
 
 async def say_hello(_):

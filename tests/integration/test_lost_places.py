@@ -228,7 +228,7 @@ async def is_reachable(platform, address):
 
 def knows(server, platform):
     """Whether the gateway's news has arrived."""
-    place = platform._listener.get_channel(int(d.CHANNEL))
+    place = platform._connection._listener.get_channel(int(d.CHANNEL))
     if d.CHANNEL in server.access:
         return place is None
     return place.permissions_for(place.guild.me).value & server.everyone == server.everyone and (

@@ -374,6 +374,25 @@ async def test_a_word_with_a_hyphen_is_asked_of_the_quick_word_lists_too(tmp_pat
         assert not (await library.read(lambda c: rank(c, None))).words
 
 
+async def test_a_wide_filter_asks_the_word_index_once_and_not_for_each_of_its_papers(world, tmp_path):
+    library, models, _ = world
+    known = Meaning(tmp_path, models).open()
+    query = parse("cat:cs.LG grokking")
+
+    def plans(connection):
+        asked = []
+        connection.set_trace_callback(asked.append)
+        rank_by_both(connection, query, {}, 50, known, None, lambda: known.embedder.embed_query(query.text))
+        connection.set_trace_callback(None)
+        words = [sql for sql in asked if "FROM words WHERE" in sql]
+        return [row[3] for sql in words for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+    scans = [plan for plan in await library.read(plans) if plan.startswith("SCAN words")]
+    # "M" stands for the words, "=" before it for a look-up by number (https://sqlite.org/src/file/ext/fts5/fts5_main.c)
+    assert scans
+    assert not [plan for plan in scans if "=" in plan]
+
+
 def rank_correlation(left, right):
     if len(left) < 3:
         return 1.0
@@ -440,7 +459,7 @@ async def test_a_stop_comes_after_the_papers_at_hand(tmp_path):
                 begun.set()
                 assert gate.wait(20)
 
-        reader = Reader(library, FakeModels(FakeModel(FakeEmbedder(before=wait))), background=True)
+        reader = Reader(library, FakeModels(FakeModel(FakeEmbedder(before=wait))))
         reading = asyncio.create_task(reader.read_missing())
         assert await asyncio.to_thread(begun.wait, 20)
         closing = asyncio.create_task(reader.close())

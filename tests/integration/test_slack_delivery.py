@@ -371,11 +371,15 @@ async def test_a_person_to_whom_nothing_can_be_sent_is_told_with_the_mend(server
 
 
 async def test_the_doctor_finds_nothing_amiss(server, slack):
-    assert await slack.check() == [
+    *lines, (what, well, told) = await slack.check()
+    assert lines == [
         ("Slack bot token", True, "paperboy in the workspace Test"),
         ("Slack scopes", True, "all 12 granted"),
         ("Slack app token", True, "Socket Mode can be opened"),
     ]
+    assert (what, well) == ("Slack events", True)
+    assert told.startswith("never yet: /papers, buttons")
+    assert "App Manifest" in told
 
 
 async def test_the_doctor_names_missing_scopes_and_what_they_are_for(server, slack):
@@ -425,7 +429,7 @@ async def test_the_doctor_tells_which_token_is_refused(server, slack, token, cod
 
 
 async def test_the_doctor_tells_that_slack_cannot_be_reached(waits):
-    lines = await platform("http://127.0.0.1:1/api/", waits).check()
+    lines = (await platform("http://127.0.0.1:1/api/", waits).check())[:-1]
     assert [well for _, well, _ in lines] == [False, False]
     assert all("cannot be reached" in details for _, _, details in lines)
 

@@ -9,6 +9,7 @@ from datetime import time
 
 import pytest
 
+from bots.slack.threads import Threads
 from core.chat import commands as c
 from core.chat.message import Button, Card, Kind, Message, Span, text
 from core.digests.subscription import Pause
@@ -322,12 +323,21 @@ async def test_only_who_runs_the_workspace_can_have_all_of_it_deleted(room):
     await room.server.press_in_view(forged, "paperboy-home:erase:2", value="workspace")
     await room.shows("Only owners and administrators")
     assert len(await room.store.subscriptions()) == 3
-    room.clock.pass_by(hours=2)
-    room.server.people = [{"id": ALICE, "is_owner": True}]
+    room.server.profiles[ALICE] = {"is_admin": True}
     room.server.views.clear()
     await room.server.press_in_view(forged, "paperboy-home:erase:2", value="workspace")
     await room.shows("It is deleted")
     assert list(await room.store.subscriptions()) == []
+
+
+async def test_who_administers_another_workspace_cannot_have_this_one_deleted(room):
+    await stock(room)
+    room.server.profiles[ALICE] = {"is_owner": True, "team_id": "T2"}
+    button = {"type": "button", "action_id": "paperboy-home:erase:2", "value": "workspace"}
+    forged = {"type": "home", "id": "H1", "blocks": [{"type": "actions", "elements": [button]}]}
+    await room.server.press_in_view(forged, "paperboy-home:erase:2", value="workspace")
+    await room.shows("Only owners and administrators")
+    assert len(await room.store.subscriptions()) == 3
 
 
 @pytest.mark.parametrize("value", ["", "x", "slack:T2/C1 1", f"{HERE} x"])
@@ -336,6 +346,19 @@ async def test_a_stale_or_forged_button_of_app_home_says_so(room, value):
     view = {"type": "home", "id": "H1", "blocks": [{"type": "actions", "elements": [button]}]}
     await room.server.press_in_view(view, "paperboy-home:pause", value=value)
     assert "another version" in str(await room.opened())
+    assert room.desk.requests == []
+
+
+@pytest.mark.parametrize("action", ["edit", "pause", "resume", "remove"])
+@pytest.mark.parametrize("place", ["slack:T1/C9SECRET", "slack:T1/U2BOB", HERE])
+async def test_who_left_a_channel_learns_and_changes_nothing_there_by_a_button_of_before(room, action, place):
+    await stock(room)
+    room.server.joined[ALICE] = []
+    button = {"type": "button", "action_id": f"paperboy-home:{action}", "value": f"{place} 1"}
+    view = {"type": "home", "id": "H1", "blocks": [{"type": "actions", "elements": [button]}]}
+    await room.server.press_in_view(view, f"paperboy-home:{action}", value=f"{place} 1")
+    shown = await room.shows("You are not in that channel")
+    assert "hush" not in str(shown)
     assert room.desk.requests == []
 
 
@@ -467,6 +490,29 @@ async def test_details_stand_in_the_thread_below_the_digest_once_however_many_as
     answer = await room.replied()
     assert answer["response_type"] == "ephemeral"
     assert len(room.server.posts) == 2
+
+
+async def test_details_that_stand_in_the_thread_are_not_told_twice_after_a_restart(room):
+    post = await digest_post(room)
+    await room.server.press(post, "paperboy:details", alone=False)
+    await room.server.until(lambda: len(room.server.posts) == 2)
+    again = Threads(room.slack._workspaces, room.store, room.clock)
+    request = c.Request(c.Press("details", "2310.01234"), person=ME, place=HERE)
+    body = {"team": {"id": "T1"}, "container": {"channel_id": MEMBER, "message_ts": post["ts"]}}
+    assert not await again.tell(DETAILS, request, body)
+    await room.slack.deliver(HERE, Message(Kind.ANSWER, lines=(text("another digest"),)), key="l")
+    below = {"channel_id": MEMBER, "message_ts": room.server.posts[-1]["ts"]}
+    assert await again.tell(DETAILS, request, {"team": {"id": "T1"}, "container": below})
+    assert len(room.server.posts) == 4
+
+
+async def test_details_that_could_not_be_posted_can_be_later(room):
+    post = await digest_post(room)
+    room.server.fail("chat.postMessage", Fault(error="restricted_action"))
+    await room.server.press(post, "paperboy:details", alone=False)
+    await room.replied()
+    await room.server.press(post, "paperboy:details", alone=False)
+    await room.server.until(lambda: len(room.server.posts) == 2)
 
 
 async def test_details_of_an_answer_that_only_one_person_sees_are_for_that_person(room):

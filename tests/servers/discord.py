@@ -25,8 +25,9 @@ BOT, APP, GUILD, CHANNEL, OTHER_CHANNEL, ALICE, BOB, CAROL = "100", "101", "200"
 FORUM = "302"
 MANAGER = str((1 << 4) | (1 << 5) | (1 << 10) | (1 << 11))
 MEMBER = str((1 << 10) | (1 << 11))
-VIEW, SEND, READ_HISTORY = 1 << 10, 1 << 11, 1 << 16
+VIEW, SEND, READ_HISTORY, CONNECT = 1 << 10, 1 << 11, 1 << 16, 1 << 20
 READ_SEND_HISTORY = VIEW | SEND | READ_HISTORY | 1 << 38
+VOICES, FORUMS = {2, 13}, {15, 16}
 EPOCH_MS = 1420070400000
 
 
@@ -96,6 +97,9 @@ class DiscordServer:
         self.threads: dict[str, dict[str, Any]] = {}
         self.everyone = READ_SEND_HISTORY
         self.with_forum = False
+        # https://docs.discord.com/developers/resources/channel#channel-object-channel-types
+        self.forum_kind = 15
+        self.other_kind = 0
         self.flags = 0
         self.forum_flags = 0
         self.tags: list[dict[str, Any]] = []
@@ -271,7 +275,9 @@ class DiscordServer:
             return self.threads[channel]
         if channel in {CHANNEL, OTHER_CHANNEL}:
             self._require(VIEW, 50001)
-            return _text_channel(channel)
+            if channel == OTHER_CHANNEL and self.other_kind in VOICES:
+                self._require(CONNECT, 50001)
+            return self.text_channel(channel)
         if channel == FORUM:
             self._require(VIEW, 50001)
             return self.forum()
@@ -311,11 +317,17 @@ class DiscordServer:
         }
         return known
 
+    def text_channel(self, channel: str) -> dict[str, Any]:
+        if channel != OTHER_CHANNEL or not self.other_kind:
+            return _text_channel(channel)
+        voice = {"bitrate": 64000, "user_limit": 0, "rtc_region": None} if self.other_kind in VOICES else {}
+        return _text_channel(channel) | {"type": self.other_kind, **voice}
+
     def forum(self) -> dict[str, Any]:
-        return _text_channel(FORUM) | {"type": 15, "flags": self.forum_flags, "available_tags": self.tags}
+        return _text_channel(FORUM) | {"type": self.forum_kind, "flags": self.forum_flags, "available_tags": self.tags}
 
     def _begin_post(self, channel: str, body: dict[str, Any]) -> dict[str, Any]:
-        if self._channel(channel)["type"] != 15 or set(body) - {"name", "message", "applied_tags"}:
+        if self._channel(channel)["type"] not in FORUMS or set(body) - {"name", "message", "applied_tags"}:
             raise RefusedError(400, 50035, "Invalid Form Body")
         if not 1 <= len(body["name"]) <= 100 or "nonce" in body["message"]:
             raise RefusedError(400, 50035, "Invalid Form Body: the name, or a nonce")
@@ -333,7 +345,7 @@ class DiscordServer:
         return thread | {"message": first}
 
     def _post(self, channel: str, body: dict[str, Any]) -> dict[str, Any]:
-        if self._channel(channel)["type"] == 15:
+        if self._channel(channel)["type"] in FORUMS:
             raise RefusedError(400, 50008, "Cannot send messages in a non-text channel")
         if channel not in self.direct.values():
             self._require(SEND, 50013)
@@ -348,7 +360,7 @@ class DiscordServer:
         return message
 
     def _history(self, channel: str, query: Any) -> list[dict[str, Any]]:
-        if self._channel(channel)["type"] == 15:
+        if self._channel(channel)["type"] in FORUMS:
             raise RefusedError(400, 50008, "Cannot send messages in a non-text channel")
         if not self.everyone & READ_HISTORY and channel not in self.direct.values():
             return []
@@ -517,7 +529,7 @@ class DiscordServer:
 
     async def delete_channel(self, channel: str) -> None:
         self.access[channel] = (404, 10003)
-        await self.dispatch("CHANNEL_DELETE", _text_channel(channel))
+        await self.dispatch("CHANNEL_DELETE", self.text_channel(channel))
 
     async def remove_bot(self) -> None:
         """Remove paperboy from the server."""
@@ -599,7 +611,7 @@ class DiscordServer:
         member |= {"joined_at": "2024-01-01T00:00:00+00:00"}
         role = {"id": GUILD, "name": "@everyone", "permissions": str(self.everyone), "position": 0, "color": 0}
         role |= {"colors": {"primary_color": 0}, "hoist": False, "managed": False, "mentionable": False, "flags": 0}
-        channels = [_text_channel(channel) for channel in (CHANNEL, OTHER_CHANNEL)]
+        channels = [self.text_channel(channel) for channel in (CHANNEL, OTHER_CHANNEL)]
         channels += [self.forum()] if self.with_forum else []
         guild = {"id": GUILD, "name": "Lab", "owner_id": ALICE, "roles": [role], "channels": channels}
         return guild | {"members": [member], "member_count": 2, "emojis": [], "features": [], "unavailable": False}

@@ -27,6 +27,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",  # a killed server loses nothing all the same; only a power cut would
+    "autovacuum": "off",  # nothing lives long enough here to need it, and it would take the tests' time
     "max_connections": "200",
     "shared_buffers": "32MB",
     "timezone": "Asia/Kathmandu",  # a session whose zone is not UTC shows who forgot to say it

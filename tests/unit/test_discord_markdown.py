@@ -93,6 +93,7 @@ def test_empty_spans_leave_no_marks_behind():
 def test_shortening_cuts_behind_a_word_and_says_so():
     assert shorten("one two three", 13) == "one two three"
     assert shorten("one two three", 12) == "one two…"
+    assert shorten("one two. three", 12) == "one two…"
     assert shorten("x" * 50, 10) == "x" * 9 + "…"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bots.discord.rights import allowed, lacking
 
-VIEW, SEND, IN_THREADS, ADMINISTRATOR = 1 << 10, 1 << 11, 1 << 38, 1 << 3
+VIEW, SEND, IN_THREADS, ADMINISTRATOR, CONNECT = 1 << 10, 1 << 11, 1 << 38, 1 << 3, 1 << 20
 ME = {"user": {"id": "100"}, "roles": ["7"]}
 
 
@@ -48,6 +48,10 @@ def test_permissions_are_reckoned_role_by_role_and_then_overwritten_in_order(gui
         (VIEW | SEND, 11, "Send Messages in Threads"),
         (VIEW | IN_THREADS, 15, "Create Posts"),
         (VIEW | SEND, 15, "Send Messages in Posts"),
+        (VIEW | SEND, 16, "Send Messages in Posts"),
+        (VIEW | SEND | CONNECT, 2, ""),
+        (VIEW | SEND, 2, "Connect"),
+        (VIEW, 13, "Connect and Send Messages"),
     ],
 )
 def test_what_is_missing_is_named_as_discord_names_it(may, kind, named):

@@ -7,16 +7,8 @@ from datetime import date
 import pytest
 
 from core.errors import QueryError
-from core.search.query import (
-    MAX_DEPTH,
-    MAX_FILTERS,
-    MAX_LENGTH,
-    MAX_WORDS,
-    one_line,
-    parse,
-    parse_words,
-    point_at,
-)
+from core.search.grammar import MAX_DEPTH, MAX_FILTERS, MAX_WORDS
+from core.search.query import MAX_LENGTH, one_line, parse, parse_words, point_at
 from core.search.tree import (
     And,
     Author,
