@@ -21,6 +21,7 @@ from core.delivery.outbox import compose_and_keep, due_subscriptions, is_ready
 from core.digests.subscription import Subscription, newest_due
 from core.store import OPEN, Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
+from core.traces import about_delivery
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,10 @@ class Errands:
         Raises:
             StoreError: a step could not be kept; the errand is to be run again.
         """
+        with about_delivery(f"{errand.subscription}/{errand.day.isoformat()}"):
+            return await self._run(errand)
+
+    async def _run(self, errand: Errand) -> Delivery | None:
         delivery, subscription = await asyncio.gather(
             self._store.delivery(errand.subscription, errand.day), self._store.subscription(errand.subscription)
         )
