@@ -144,7 +144,13 @@ class House:
             send=sending.send,
             clock=self.clock,
             took=took,
+            name_request=new_request_name,
         )
+
+
+def new_request_name() -> str:
+    """Return a name for a request, by which its lines in the log are found: eight letters."""
+    return secrets.token_hex(4)
 
 
 def new_id() -> str:

@@ -23,6 +23,7 @@ from bots.engines import Engine, OneMachine, Rounds
 from bots.fetching import current_failures, odd_lines, outcome_line
 from bots.house import House, open_house
 from bots.reading_room import ReadingRoom
+from bots.resealing import reseal_at_start
 from bots.roles import ROLES, Duty, check_role, describe, hears
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
@@ -64,6 +65,7 @@ async def run(arguments: Namespace, settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(open_house(settings, owner=True))
+        await reseal_at_start(house)
         platforms = make_platforms(house, wanted)
         service = Service(house, platforms, role=arguments.role)
         await service.run(stop, with_page=settings.web.enabled and (wanted is None or WEB in wanted))
@@ -199,6 +201,7 @@ class Service:
             return
         try:
             await self._engine.queue_due(self._house.clock())
+            self._figures.struck(self._house.clock())
         except PaperboyError as error:
             log.log(log_level(error), "digests could not be queued: %s", error)
 
@@ -340,7 +343,7 @@ class Service:
         web = self._house.settings.web
 
         def bound(host: str, port: int) -> None:
-            log.info("%s at http://%s:%s", what, host, port)
+            log.info("%s at http://%s:%s (links lead to %s)", what, host, port, web.base_url)
 
         await serve(app, web.host, web.port, bound, proxies=web.proxies)
 
@@ -351,4 +354,5 @@ class Service:
             log.info("figures for Prometheus are at http://%s:%s/metrics", host, port)
 
         app = create_metrics_app(self._house, self._figures, self.unready)
-        await serve(app, at.host, at.port, bound, setting="metrics")
+        with self._figures.troubles.listening():
+            await serve(app, at.host, at.port, bound, setting="metrics")

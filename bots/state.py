@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from core.clock import Clock, SteeredClock
+from core.clock import Clock, SteeredClock, system_clock
 from core.settings import Settings
 from core.store import Store
 from core.store.embedded import EmbeddedStore
 from core.store.folder import FolderLock
 
 log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """Open the store alone, to change it, and close it in the end.
+
+    Raises:
+        StoreBusy: another process owns the folder.
+        StoreError: the folder or the database cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        yield await open_state(settings, stack, owner=not settings.shares_state, clock=system_clock)
 
 
 async def open_state(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Store:

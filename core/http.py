@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from random import random as draw
 from typing import TypeVar
@@ -62,12 +63,14 @@ class Answer:
         body: decompressed; empty when nothing changed.
         not_modified: the answer that was last remembered still holds.
         validators: what `Http.remember` keeps once the body is safe.
+        ahead: seconds by which our clock is ahead of theirs; None where they do not tell the time.
     """
 
     get: Get
     body: bytes
     not_modified: bool = False
     validators: Validators = Validators()
+    ahead: float | None = None
 
 
 @dataclass(slots=True)
@@ -231,8 +234,9 @@ class Http:
 
     async def _read_answer(self, get: Get, response: httpx.Response) -> Answer:
         status = response.status_code
+        ahead = _seconds_ahead(response, self._clock())
         if status == httpx.codes.NOT_MODIFIED and get.conditional:
-            return Answer(get, b"", not_modified=True)
+            return Answer(get, b"", not_modified=True, ahead=ahead)
         if status in REFUSALS:
             pause = self._tracks[get.lane.name].pause
             retry_at = pause.until if pause else None
@@ -245,7 +249,7 @@ class Http:
             raise SourceError(get.source, f"has answered with {kind[:60]} instead of {get.accepts[0]}", status=status)
         body = await _read_body(get, response)
         validators = Validators(response.headers.get("etag", ""), response.headers.get("last-modified", ""))
-        return Answer(get, body, validators=validators)
+        return Answer(get, body, validators=validators, ahead=ahead)
 
     async def _remembered(self, get: Get) -> Validators:
         kept = await self._facts.fact(_validators_name(get)) if get.conditional else None
@@ -256,6 +260,16 @@ def user_agent(contact: str) -> str:
     """Return a User-Agent that says who asks; arXiv turns anonymous libraries away."""
     who = "".join(char if char.isascii() and char.isprintable() else "?" for char in contact.strip())
     return f"paperboy/{version('paperboy')} (+{who or 'self-hosted research paper digests; contact not set'})"
+
+
+def _seconds_ahead(response: httpx.Response, now: datetime) -> float | None:
+    """Return by how much our clock is ahead; an answer from a cache is older by its `Age` (RFC 9111, 5.1)."""
+    age = response.headers.get("age", "0")
+    try:
+        said = parsedate_to_datetime(response.headers["date"])
+        return (now - said).total_seconds() - int(age)
+    except (KeyError, ValueError, TypeError):  # none, none that is a date, or one without a zone
+        return None
 
 
 async def _read_body(get: Get, response: httpx.Response) -> bytes:

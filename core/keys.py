@@ -3,6 +3,9 @@
 The secret is `PAPERBOY_SECRET_KEY`, or else is made once and kept in the data folder, readable by its owner alone. Each
 purpose gets 32 bytes by HKDF-SHA256 (RFC 5869, https://www.rfc-editor.org/rfc/rfc5869), so that a key that leaks in one
 place opens no other.
+
+A secret is changed without losing anything: the new one seals and signs, and the old ones still open and are believed
+(`PAPERBOY_SECRET_KEY_OLD`, the further lines of the file, and all of the file where `PAPERBOY_SECRET_KEY` is set).
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ from __future__ import annotations
 import os
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from itsdangerous import BadData, URLSafeSerializer
@@ -32,18 +36,45 @@ class Keys:
 
     Args:
         secret: any text of 32 characters or more.
+        old: secrets from before, newest first; what was made with them still opens, and nothing new is made with them.
     """
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret.encode()
+    def __init__(self, secret: str, old: Sequence[str] = ()) -> None:
+        self._secrets = [one.encode() for one in dict.fromkeys((secret, *old))]
+
+    @property
+    def old(self) -> int:
+        """How many secrets from before are still believed."""
+        return len(self._secrets) - 1
 
     def derive(self, purpose: str) -> bytes:
         """Return the 32 bytes of a purpose; the same secret and purpose give the same."""
-        return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"paperboy {purpose}".encode()).derive(self._secret)
+        return self.derive_all(purpose)[0]
 
-    def box(self, purpose: str) -> Fernet:
+    def derive_all(self, purpose: str) -> Sequence[bytes]:
+        """Return the key of a purpose, and behind it those that the secrets from before give, newest first."""
+        info = f"paperboy {purpose}".encode()
+        return [HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(secret) for secret in self._secrets]
+
+    def box(self, purpose: str) -> MultiFernet:
         """Return what seals and opens texts for a purpose (https://github.com/fernet/spec)."""
-        return Fernet(urlsafe_b64encode(self.derive(purpose)))
+        return MultiFernet([Fernet(urlsafe_b64encode(key)) for key in self.derive_all(purpose)])
+
+    def is_newest(self, purpose: str, sealed: str) -> bool:
+        """Whether a text was sealed with the secret of now, so that it needs none from before."""
+        try:
+            Fernet(urlsafe_b64encode(self.derive(purpose))).decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
+
+    def opens(self, purpose: str, sealed: str) -> bool:
+        """Whether a text was sealed with any secret that is known."""
+        try:
+            self.box(purpose).decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def sign(self, purpose: str, data: Any, *, until: datetime) -> str:
         """Return a token that fits into an address, and that `read` takes up to an instant.
@@ -70,7 +101,8 @@ class Keys:
         return data
 
     def _serializer(self, purpose: str) -> URLSafeSerializer:
-        return URLSafeSerializer(self.derive(f"sign {purpose}"))
+        # It signs with the last and believes all.
+        return URLSafeSerializer(self.derive_all(f"sign {purpose}")[::-1])
 
 
 def open_keys(settings: Settings) -> Keys:
@@ -79,25 +111,44 @@ def open_keys(settings: Settings) -> Keys:
     Raises:
         StoreError: the secret cannot be read or kept.
     """
-    given = settings.secrets.paperboy_secret_key
-    return Keys(given.get_secret_value() if given else _kept_secret(settings.home / KEPT_IN))
+    path = settings.home / KEPT_IN
+    given, old = settings.secrets.paperboy_secret_key, settings.secrets.paperboy_secret_key_old
+    listed = [line.strip() for line in old.get_secret_value().splitlines() if line.strip()] if old else []
+    if given:
+        kept = _read_secrets(path) if path.exists() else []
+        return Keys(given.get_secret_value(), [*listed, *kept])
+    secret, *kept = _kept_secrets(path)
+    return Keys(secret, [*listed, *kept])
 
 
-def _kept_secret(path: Path) -> str:
+def _kept_secrets(path: Path) -> list[str]:
+    """Return what the file holds, the secret of now first; it is made where it is missing."""
     try:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _keep(path, secrets.token_urlsafe(48))
-        secret = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return _read_secrets(path)
+
+
+def _read_secrets(path: Path) -> list[str]:
+    try:
+        found = path.read_text(encoding="ascii").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise StoreError(f"{path} cannot be read or made ({reason}); set PAPERBOY_SECRET_KEY instead.") from error
-    if len(secret) < SHORTEST_KEY:  # anybody could make the keys that come of an empty one
+        raise _unusable(path, error) from error
+    lines = [line.strip() for line in found if line.strip()]
+    if not lines or min(map(len, lines)) < SHORTEST_KEY:  # anybody could make the keys that come of an empty one
         raise StoreError(
             f"{path} holds less than the {SHORTEST_KEY} characters of a secret; "
             "bring it back from a backup, or remove it, and what was signed and sealed with it is lost."
         )
-    return secret
+    return lines
+
+
+def _unusable(path: Path, error: OSError | UnicodeDecodeError) -> StoreError:
+    reason = getattr(error, "strerror", None) or "it is not text"
+    return StoreError(f"{path} cannot be read or made ({reason}); set PAPERBOY_SECRET_KEY instead.")
 
 
 def _keep(path: Path, secret: str) -> None:

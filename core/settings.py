@@ -44,14 +44,15 @@ from core.errors import SettingsError
 
 PREFIX = "PAPERBOY_"
 OWN_KEY = "PAPERBOY_SECRET_KEY"
+OLD_KEYS = "PAPERBOY_SECRET_KEY_OLD"
 SHORTEST_KEY = 32  # characters
 DATABASE = "DATABASE_URL"
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
 SECRETS = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"),
-    *("DISCORD_TOKEN", "HF_TOKEN", PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY, DATABASE),
+    *("DISCORD_TOKEN", "HF_TOKEN", PASSWORD, "EMAIL_EVENTS_SECRET", OWN_KEY, OLD_KEYS, DATABASE),
 )
-NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE"})
+NO_SETTINGS = frozenset({"PAPERBOY_CONFIG", "PAPERBOY_HOME", OWN_KEY, f"{OWN_KEY}_FILE", OLD_KEYS, f"{OLD_KEYS}_FILE"})
 MAX_FILE = 1 << 20  # bytes
 RESERVED = frozenset({"secrets", "home"})
 CONFIG_FOLDERS = (Path(__file__).parent / "config", Path(__file__).parents[1] / "config")
@@ -227,8 +228,9 @@ class Keep(_Table):
 
 
 class Log(_Table):
-    """What is logged."""
+    """What is logged, and in which form; `auto` is JSON for a service whose stderr is no terminal."""
 
+    format: Literal["auto", "text", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -258,6 +260,7 @@ class Secrets(_Table):
     smtp_password: SecretStr | None = None
     email_events_secret: SecretStr | None = None
     paperboy_secret_key: SecretStr | None = None
+    paperboy_secret_key_old: SecretStr | None = None
     database_url: SecretStr | None = None
 
 
@@ -406,6 +409,9 @@ def _what_is_wrong(name: str, value: str) -> str:
     if name == OWN_KEY:  # any text will do, if there is enough of it
         short = len(value) < SHORTEST_KEY
         return f"this is too short; it must be a text of {SHORTEST_KEY} characters or more." if short else ""
+    if name == OLD_KEYS:
+        short = any(len(line.strip()) < SHORTEST_KEY for line in value.splitlines() if line.strip())
+        return f"this is too short; each line must be a text of {SHORTEST_KEY} characters or more." if short else ""
     if not _is_token(name, value):
         return "this is no token; it must be one word of plain letters, digits and marks."
     if name == DATABASE and not _is_database(value):

@@ -266,6 +266,12 @@ class MemoryStore:
     async def keep_sealed(self, name: str, sealed: str) -> None:
         self._sealed[name] = sealed
 
+    async def replace_sealed(self, name: str, sealed: str, *, expected: str) -> bool:
+        if self._sealed.get(name) != expected:
+            return False
+        self._sealed[name] = sealed
+        return True
+
     async def sealed(self, name: str) -> str | None:
         return self._sealed.get(name)
 

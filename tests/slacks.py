@@ -20,5 +20,6 @@ MANY = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "signing_secret"
 def slack_at(api_url: str, *, by: dict[str, str] = SOCKET, **changes: Any) -> Slack:
     """Make a Slack whose Web API is at this address."""
     access = Access(**by, api_url=api_url, base_url=BASE_URL)
-    settings = Settings.model_validate({"secrets": {"paperboy_secret_key": SECRET_KEY}, "web": {"base_url": BASE_URL}})
+    secrets = changes.pop("secrets", {"paperboy_secret_key": SECRET_KEY})
+    settings = Settings.model_validate({"secrets": secrets, "web": {"base_url": BASE_URL}})
     return Slack(access, settings, **({"store": MemoryStore()} | changes))

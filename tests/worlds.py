@@ -22,6 +22,7 @@ from core.delivery.sending import Sending
 from core.papers.library import Library
 from core.papers.paper import Listing, Record, Signal
 from core.settings import Settings
+from core.store import Store
 from tests.fake_platform import FakePlatform
 from tests.fakes import MemoryStore
 
@@ -127,12 +128,14 @@ def titles(message: Message) -> list[str]:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, records: Sequence[Record] = (), **settings: object) -> AsyncIterator[World]:
-    """Open a world whose library holds these records."""
+async def open_world(
+    folder: Path, records: Sequence[Record] = (), *, store: Store | None = None, **settings: object
+) -> AsyncIterator[World]:
+    """Open a world whose library holds these records, with a store from before or a new one."""
     library = await Library.open(folder / LIBRARY_FILE)
     try:
         house = make_house(
-            Settings.model_validate(settings), library=library, store=MemoryStore(), clock=lambda: MONDAY
+            Settings.model_validate(settings), library=library, store=store or MemoryStore(), clock=lambda: MONDAY
         )
         world = World(house, FakePlatform())
         await world.learn(*records)

@@ -69,7 +69,7 @@ class Email:
     @cached_property
     def signer(self) -> Signer:
         """Makes the links of mails."""
-        return Signer(self.settings, open_keys(self.settings), self.clock)
+        return Signer(self.settings, open_keys(self.settings), self.clock, self.store)
 
     @cached_property
     def postman(self) -> Postman:
@@ -119,7 +119,7 @@ class Email:
         recipient = _recipient(address)
         if reason := await self.reachable(address):
             raise DeliveryError(DeliveryFailure.FORBIDDEN, reason)
-        links = self.signer.for_delivery(address, key)
+        links = await self.signer.for_delivery(address, key)
         part = await self.post(recipient, message, links, key=key)
         await self.store.note_letter(key, TAKEN, self.clock())
         if sent is not None:
@@ -136,7 +136,7 @@ class Email:
         mail = self.envelope.seal(
             letter, to=recipient, key=key, at=self.clock(), links=links, bulk=message.kind is Kind.DIGEST
         )
-        token = self.signer.bounce(self.signer.name(f"{PREFIX}{recipient}"))
+        token = self.signer.bounce(await self.signer.names.of(f"{PREFIX}{recipient}"))
 
         async def about_to() -> None:
             await self.store.note_letter(key, BEGUN, self.clock())
@@ -170,7 +170,7 @@ class Email:
             read_address(address)
         except UsageError as error:
             return str(error)
-        known = await self.store.correspondent(self.signer.name(address))
+        known = await self.store.correspondent(await self.signer.names.of(address))
         if known is not None and known.blocked_at is not None:
             return "Whoever reads this mailbox had everything deleted, and is not written to again."
         for subscription in await self.store.subscriptions(address):

@@ -94,7 +94,8 @@ class Events:
         if re.fullmatch(r"[0-9a-f]{24}", who):
             return await find_address(self._house, self._signer, who)
         # Letters may be written otherwise than they were typed; the hash does not mind.
-        return await find_address(self._house, self._signer, self._signer.name(read_address(f"{PREFIX}{who}")))
+        name = await self._signer.names.of(read_address(f"{PREFIX}{who}"))
+        return await find_address(self._house, self._signer, name)
 
 
 def reason_of(event: Event) -> str:

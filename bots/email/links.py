@@ -8,13 +8,15 @@ from functools import cached_property
 from typing import Any
 
 from bots.email.letter import Links
+from bots.email.names import Names
 from bots.web.digests import PURPOSE as VIEW
 from bots.web.site import paper_path
 from core.clock import Clock
-from core.delivery.optin import CONFIRM_WITHIN, name_of
+from core.delivery.optin import CONFIRM_WITHIN
 from core.errors import LinkError
 from core.keys import Keys
 from core.settings import Settings
+from core.store import Store
 
 CONFIRM, PREFERENCES, UNSUBSCRIBE, MARK, BOUNCE = (
     f"mail {purpose}" for purpose in ("confirm", "preferences", "unsubscribe", "mark", "bounce")
@@ -30,14 +32,12 @@ class Signer:
     settings: Settings
     keys: Keys
     clock: Clock
+    store: Store
 
     @cached_property
-    def _naming(self) -> bytes:
-        return self.keys.derive("mail addresses")
-
-    def name(self, address: str) -> str:
-        """Return the keyed hash of an address."""
-        return name_of(address, self._naming)
+    def names(self) -> Names:
+        """Knows the keyed hash of an address."""
+        return Names(self.keys, self.store)
 
     def confirm(self, name: str, wish: str) -> str:
         """Return the address that confirms a wish."""
@@ -51,9 +51,9 @@ class Signer:
         """Return the token of a return path, short enough for 64 characters of a mailbox together with its name."""
         return name[:24]
 
-    def for_delivery(self, address: str, key: str) -> Links:
+    async def for_delivery(self, address: str, key: str) -> Links:
         """Return the links of one mail; those of a subscription only where the key is a digest's."""
-        name = self.name(address)
+        name = await self.names.of(address)
         home = self.settings.web.base_url
         subscription, _, day = key.partition("/")
         if len(day) != len("2026-11-23") or "/" in day:

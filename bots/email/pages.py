@@ -102,7 +102,7 @@ class Pages:
 
     async def _keep(self, address: str, wish: Wish) -> None:
         """Keep a wish where that is allowed; the mail goes out behind the answer, whose time must tell nothing."""
-        store, name = self._house.store, self._signer.name(address)
+        store, name = self._house.store, await self._signer.names.of(address)
         most = self._house.settings.email.confirmations_per_day
         while True:
             known = await store.correspondent(name)
@@ -138,7 +138,7 @@ class Pages:
         """Ask whether to end a subscription; end it, also for a mail program that comes without cookies."""
         name, identifier = self._signer.read_pair(links.UNSUBSCRIBE, request.path_params["token"])
         subscription = await self._house.store.subscription(identifier)
-        if subscription is not None and self._signer.name(subscription.address) != name:
+        if subscription is not None and await self._signer.names.of(subscription.address) != name:
             raise LinkError("This link belongs to another address.")
         interests = subscription.interests or "everything" if subscription is not None else ""
         ended = subscription is None
@@ -165,9 +165,10 @@ class Pages:
             if kind in KINDS:
                 await self._keep_mark(address, identifier, kind)
                 done = KINDS[kind][1]
+        preferences = self._signer.preferences(await self._signer.names.of(address))
         return render(
             request, "email/templates/mark.html", headers=PRIVATE, title=to_unicode(paper.title), paper=identifier,
-            kinds=KINDS, kind=kind, done=done, preferences=self._signer.preferences(self._signer.name(address)),
+            kinds=KINDS, kind=kind, done=done, preferences=preferences,
         )  # fmt: skip
 
     async def _keep_mark(self, address: str, paper: str, kind: str) -> None:

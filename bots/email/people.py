@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bots.email.addresses import PREFIX, read_address
 from bots.email.links import Signer
+from bots.email.names import Names
 from bots.house import House
 from core.chat import commands as c
 from core.chat.orders import Orders
@@ -34,8 +35,9 @@ async def find_address(house: House, signer: Signer, name: str) -> str:
             if person.name.startswith(name) and person.address:
                 return person.address
         for subscription in await house.store.subscriptions():
-            if subscription.address.startswith(PREFIX) and signer.name(subscription.address).startswith(name):
-                return subscription.address
+            address = subscription.address
+            if address.startswith(PREFIX) and (await signer.names.of(address)).startswith(name):
+                return address
     raise LinkError("Nothing is kept of this address any more.")
 
 
@@ -114,7 +116,7 @@ async def pause_for(house: House, address: str, reason: str) -> int:
 
 async def erase(house: House, signer: Signer, address: str) -> None:
     """Delete everything of an address but the hash that keeps it from being written to."""
-    name = signer.name(address)
+    name = await signer.names.of(address)
     await house.store.erase_place(address, name=name, left=block(name, house.clock()))
     log.info("a mail address and everything of it was deleted, as its reader asked")
 
@@ -134,7 +136,7 @@ async def admit(house: House, typed: str) -> str:
         UsageError: it is none, or its reader had everything deleted.
     """
     address = read_address(typed)
-    known = await house.store.correspondent(Signer(house.settings, house.keys(), house.clock).name(address))
+    known = await house.store.correspondent(await Names(house.keys(), house.store).of(address))
     if known is not None and known.blocked_at is not None:
         raise UsageError(
             "Whoever reads this mailbox had everything deleted, and must not be written to.",
@@ -145,7 +147,7 @@ async def admit(house: House, typed: str) -> str:
 
 async def note_vouched(house: House, address: str, identifier: str, now: datetime) -> None:
     """Note that the operator vouches for a subscription made from the shell."""
-    name = Signer(house.settings, house.keys(), house.clock).name(address)
+    name = await Names(house.keys(), house.store).of(address)
     known = await house.store.correspondent(name)
     while not await house.store.keep_correspondent(vouch(known, name, address, identifier, now), expected=known):
         known = await house.store.correspondent(name)

@@ -10,7 +10,7 @@ from functools import cached_property
 from logging import Logger
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken, MultiFernet
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
@@ -54,7 +54,7 @@ class Installations(AsyncInstallationStore):
         return log
 
     @cached_property
-    def _box(self) -> Fernet:
+    def _box(self) -> MultiFernet:
         return self._keys().box(PURPOSE)
 
     async def async_save(self, installation: Installation) -> None:
@@ -168,7 +168,11 @@ class Installations(AsyncInstallationStore):
         try:
             opened: dict[str, Any] = json.loads(self._box.decrypt(sealed.encode()))
         except InvalidToken:
-            log.error("Slack: the tokens of %s were sealed with another PAPERBOY_SECRET_KEY; set that one again.", team)
+            log.error(
+                "Slack: the tokens of %s were sealed with another PAPERBOY_SECRET_KEY; "
+                "set that one again, or name it in PAPERBOY_SECRET_KEY_OLD.",
+                team,
+            )
             return {}
         return opened
 

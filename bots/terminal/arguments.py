@@ -124,7 +124,10 @@ def _add_upkeep(commands: Commands) -> None:
     backup.add_argument("file", metavar="FILE", type=Path, help="a file that is not there yet")
     restore = commands.add_parser("restore", help="put a backup into an empty data folder or database")
     restore.add_argument("file", metavar="FILE", type=Path, help="what backup wrote")
-    commands.add_parser("migrate", help="bring a data folder to this version")
+    migrate = commands.add_parser(
+        "migrate", help="bring a data folder to this version, and seal it with the secret of now"
+    )
+    migrate.add_argument("--forget-sealed", action="store_true", help="forget what no secret opens any more")
     move = commands.add_parser("move", help="carry everything to another store")
     move.add_argument(
         "--to",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import sqlite3
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bots.terminal.moving import name_of, tell_carried
@@ -25,11 +27,17 @@ from core.store.moving import fill_database
 
 SCRATCH = ".restoring"
 
+log = logging.getLogger(__name__)
+
+NOTE = "backup.made"
+"""An empty file of the data folder, as old as the last backup."""
+
 
 async def backup(arguments: Namespace, settings: Settings) -> int:
     """Write everything that the data folder or the database holds into one file, also while the service runs."""
     with show_progress("Backing up") as meter:
         await asyncio.to_thread(_back_up, settings, arguments.file, meter.update)
+    _note_backup(settings.home)
     size = arguments.file.stat().st_size
     write_out(
         f"Wrote {size / 1_000_000:,.1f} MB to {arguments.file}. It holds secrets: keep it where only you can read."
@@ -50,6 +58,22 @@ def _back_up(settings: Settings, file: Path, tell: Tell) -> None:
 
     with read_database(url.get_secret_value()) as source:
         back_up_chest(source, settings.home / KEPT_IN, file, system_clock(), tell)
+
+
+def _note_backup(home: Path) -> None:
+    """Note in the data folder that a backup was made; that one is there matters more than that it is noted."""
+    try:
+        (home / NOTE).touch()
+    except OSError as error:
+        log.warning("it could not be noted in %s that a backup was made (%s)", home, error.strerror)
+
+
+def last_backup(home: Path) -> datetime | None:
+    """Return when the last backup of a data folder was made there; None where none is known."""
+    try:
+        return datetime.fromtimestamp((home / NOTE).stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 async def restore(arguments: Namespace, settings: Settings) -> int:

@@ -3,53 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import shutil
 from argparse import Namespace
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from bots.embedding import PROBLEM, count_read
 from bots.fetching import counted
 from bots.house import House, open_house
 from bots.service import make_platforms
+from bots.terminal.checks import Check
 from bots.terminal.output import write_out
+from bots.terminal.premises import (
+    check_backup,
+    check_clock,
+    check_folder,
+    check_keys,
+    check_log,
+    check_rights,
+    checks_of_figures,
+)
 from core.clock import system_clock
 from core.digests.silence import failures, source_label
 from core.errors import ModelError, PaperboyError, SourceError, StoreBusy, StoreError
 from core.http import Http
-from core.keys import KEPT_IN
 from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
 from core.search.obtain import find_model
 from core.settings import Settings
 
-LOW_DISK = 500 * 1024**2
 PLATFORM_WITHIN = 20.0
 CLOCKS_AGREE = 10.0
 """Seconds; by so much a digest may be late or early when another machine sends it."""
 FULL = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the doctor's: what was looked at, whether it is well, and what it is or how to mend it."""
-
-    what: str
-    well: bool
-    details: str
-
-    @classmethod
-    def good(cls, what: str, details: str) -> Check:
-        """Return a check that went well."""
-        return cls(what, well=True, details=details)
-
-    @classmethod
-    def bad(cls, what: str, details: str) -> Check:
-        """Return a check that failed."""
-        return cls(what, well=False, details=details)
 
 
 async def doctor(arguments: Namespace, settings: Settings) -> int:
@@ -63,40 +48,25 @@ async def doctor(arguments: Namespace, settings: Settings) -> int:
 
 async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
     yield Check.good("settings", "every key is known and every value allowed")
-    folder = _check_folder(settings)
+    yield check_log(settings)
+    folder = check_folder(settings)
     yield folder
     if not folder.well:
         return
-    if others_can_read(settings.home / KEPT_IN):
-        path = settings.home / KEPT_IN
-        yield Check.bad("secret", f"others can read {path}, and could make every link; chmod 600 {path}")
+    for check in check_rights(settings):
+        yield check
     if settings.shares_state:
         yield await _check_database(settings)
     try:
         running = await _is_running(settings)
         yield Check.good("service", "running on this data folder" if running else "not running")
+        async for check in checks_of_figures(settings, running=running):
+            yield check
         async with open_house(settings, owner=False) as house:
             async for check in _checks_inside(house, running=running, offline=offline):
                 yield check
     except PaperboyError as error:
         yield Check.bad("data", str(error))
-
-
-def _check_folder(settings: Settings) -> Check:
-    home = settings.home
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return Check.bad("data folder", f"{home} cannot be made ({error.strerror}); PAPERBOY_HOME names another.")
-    if not os.access(home, os.W_OK):
-        return Check.bad("data folder", f"{home} cannot be written; PAPERBOY_HOME names another.")
-    free = shutil.disk_usage(home).free
-    return Check("data folder", free > LOW_DISK, f"{home.resolve()}, {free / 1024**3:.1f} GB free")
-
-
-def others_can_read(path: Path) -> bool:
-    """Whether anybody but its owner may read a file in its folder, as far as their permissions say."""
-    return path.exists() and bool(path.stat().st_mode & 0o044 and path.parent.stat().st_mode & 0o011)
 
 
 async def _check_database(settings: Settings) -> Check:
@@ -135,6 +105,8 @@ async def _is_running(settings: Settings) -> bool:
 
 
 async def _checks_inside(house: House, *, running: bool, offline: bool) -> AsyncIterator[Check]:
+    yield await check_keys(house)
+    yield check_backup(house.settings, house.clock())
     count = await house.library.count()
     yield Check.good("library", counted(count, "paper") if count else "empty until the first fetch")
     yield await _check_model(house)
@@ -188,18 +160,22 @@ async def _checks_of_states(house: House) -> AsyncIterator[Check]:
 
 async def _checks_of_sources(house: House) -> Sequence[Check]:
     http = Http(house.settings, house.library, clock=house.clock, random=random.SystemRandom().random)
+    ahead: list[float] = []
     try:
-        return await asyncio.gather(*(_check_source(source, http, house) for source in create_sources(house.settings)))
+        asked = [_check_source(source, http, house, ahead.append) for source in create_sources(house.settings)]
+        return [*await asyncio.gather(*asked), check_clock(ahead)]
     finally:
         await http.close()
 
 
-async def _check_source(source: Source, http: Http, house: House) -> Check:
+async def _check_source(source: Source, http: Http, house: House, tell_ahead: Callable[[float], None]) -> Check:
     label = source_label(source.name)
     now = house.clock()
     get = source.ask(Newest(now.date(), now.date(), house.settings.arxiv.categories[:1]))[0]
     try:
         answer = await http.get(get)
+        if answer.ahead is not None:
+            tell_ahead(answer.ahead)
         if not answer.not_modified:
             source.parse(get, answer.body, now=now)
     except SourceError as error:

@@ -6,7 +6,6 @@ Exit codes: 0 done; 1 it ran and something failed (said on stderr); 2 wrong usag
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from argparse import Namespace
@@ -14,6 +13,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeAlias
 
+from bots.logs import log_uncaught, start_logging
 from bots.terminal.arguments import make_parser
 from core.errors import PaperboyError, QueryError, SettingsError, UsageError
 from core.search.query import point_at
@@ -66,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone, as `head` does; Python would complain once more while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except Exception as error:  # noqa: BLE001 - nobody foresaw it; the log has it whole, without secrets
+        log_uncaught(error)
+        return FAILED
 
 
 def explain(error: PaperboyError) -> str:
@@ -76,40 +79,6 @@ def explain(error: PaperboyError) -> str:
     if isinstance(error, UsageError) and error.hint:
         lines.append(f"Write, for example: {error.hint}" if isinstance(error, QueryError) else error.hint)
     return "\n".join(lines)
-
-
-def start_logging(settings: Settings, *, quiet: bool) -> None:
-    """Send log lines to stderr, without the secrets; other people's libraries speak only when something is wrong."""
-    lines = logging.StreamHandler()
-    lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    lines.addFilter(_Redact(settings))
-    logging.basicConfig(level=logging.WARNING, handlers=[lines], force=True)
-    level = logging.WARNING if quiet else settings.log.level.upper()
-    for ours in ("core", "bots"):
-        logging.getLogger(ours).setLevel(level)
-
-
-class _Redact(logging.Filter):
-    """Takes secrets out of whatever is logged, exceptions of other people's libraries included."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        values = [getattr(settings.secrets, name) for name in type(settings.secrets).model_fields]
-        self._secrets = [value.get_secret_value() for value in values if value is not None]
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        record.msg, record.args = self._redacted(message), None
-        if record.exc_text:
-            record.exc_text = self._redacted(record.exc_text)
-        return True
-
-    def _redacted(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "[secret]")
-        return text
 
 
 def _command(name: str) -> Command:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from http import HTTPStatus
 
@@ -31,10 +32,11 @@ class Guard:
     Args:
         key: 32 bytes.
         secure: whether people reach the page by https.
+        old: keys from before; forms that were opened then can still be sent.
     """
 
-    def __init__(self, key: bytes, *, secure: bool) -> None:
-        self._key = key
+    def __init__(self, key: bytes, *, secure: bool, old: Sequence[bytes] = ()) -> None:
+        self._keys = (key, *old)
         self.secure = secure
         self.cookie = "__Host-paperboy" if secure else "paperboy"
 
@@ -50,7 +52,7 @@ class Guard:
 
     def token(self, nonce: str) -> str:
         """Return the token for a number, written otherwise each time."""
-        mac = self._mac(nonce)
+        mac = self._macs(nonce)[0]
         pad = secrets.token_bytes(len(mac))
         return urlsafe_b64encode(pad + _mixed(pad, mac)).decode()
 
@@ -60,10 +62,11 @@ class Guard:
         half = sha256().digest_size
         if not nonce or len(found) != 2 * half:
             return False
-        return hmac.compare_digest(_mixed(found[:half], found[half:]), self._mac(nonce))
+        mac = _mixed(found[:half], found[half:])
+        return any(hmac.compare_digest(mac, ours) for ours in self._macs(nonce))
 
-    def _mac(self, nonce: str) -> bytes:
-        return hmac.digest(self._key, nonce.encode(), "sha256")
+    def _macs(self, nonce: str) -> Sequence[bytes]:
+        return [hmac.digest(key, nonce.encode(), "sha256") for key in self._keys]
 
 
 async def read_bounded_form(request: Request) -> FormData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -20,7 +21,11 @@ async def healthz(_request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Say that library, store and schedule can be used; or 503, and which cannot."""
-    reasons = await site_of(request).unready()
+    return say_readiness(await site_of(request).unready())
+
+
+def say_readiness(reasons: Sequence[str]) -> Response:
+    """Answer with what cannot be used; 200 where there is nothing."""
     status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
     return PlainTextResponse("\n".join(reasons) or "ready", status, headers=NEVER_KEPT)
 

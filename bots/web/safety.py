@@ -10,6 +10,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bots.house import new_request_name
+from core.traces import begin_request
+
 MAX_BODY = 1 << 20  # bytes; forms have a bound of their own
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -23,6 +26,8 @@ HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+NAMED = "X-Request-Id"
+"""By which the lines of the log about an answer are found."""
 SECURE = {"Strict-Transport-Security": "max-age=31536000"}
 
 
@@ -47,11 +52,15 @@ class Safe:
             await self._app(scope, receive, send)
             return
 
+        name = new_request_name()
+        begin_request(name)
+
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                for header, value in self._headers.items():
+                    headers.setdefault(header, value)
+                headers[NAMED] = name
             await send(message)
 
         scope["root_path"] = self._prefix

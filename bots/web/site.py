@@ -79,7 +79,8 @@ class Site:
     @cached_property
     def guard(self) -> Guard:
         """What guards forms."""
-        return Guard(self.house.keys().derive("forms of the page"), secure=self.base_url.startswith("https:"))
+        key, *old = self.house.keys().derive_all("forms of the page")
+        return Guard(key, secure=self.base_url.startswith("https:"), old=old)
 
     @cached_property
     def limiter(self) -> Limiter:

@@ -12,6 +12,7 @@ from core.delivery.platform import Platform
 from core.errors import DeliveryError
 from core.papers.plan import source_states
 from core.store import Delivery, State, Store
+from core.traces import about_delivery
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ async def amend_deliveries(newsroom: Newsroom, store: Store, platforms: Mapping[
         platform = platforms.get(delivery.address.partition(":")[0])
         if back and platform is not None and platform.can_edit:
             async with newsroom.alone(delivery.address):
-                count += await _amend(delivery, back, newsroom, store, platform, now)
+                with about_delivery(delivery.key):
+                    count += await _amend(delivery, back, newsroom, store, platform, now)
     return count
 
 

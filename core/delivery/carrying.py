@@ -198,6 +198,7 @@ class Carrier:
             return await self._send_rest(delivery, tuple(parts))
         self._count(delivery, PREVENTED)
         self._count_sent(delivery)
+        log.info("delivery %s found where it was sent, and not sent again", delivery.key)
         return await self._move(delivery, State.SENT, parts=tuple(parts), message="", note="found where it was sent")
 
     async def _send_rest(self, delivery: Delivery, parts: tuple[str, ...]) -> Delivery | None:
@@ -205,6 +206,7 @@ class Carrier:
         if delivery.attempts > 1 and delivery.not_before is not None:
             found = replace(delivery, parts=parts)
             return await self._again(found, DeliveryError(DeliveryFailure.RETRY, delivery.note))
+        log.info("delivery %s did not arrive whole, and goes on with what is missing", delivery.key)
         return await self._move(delivery, State.PENDING, parts=parts, not_before=None, note=delivery.note)
 
     async def _give_up_doubtful(self, delivery: Delivery, why: str) -> Delivery | None:
@@ -213,6 +215,7 @@ class Carrier:
         return await self._bury(delivery, note, parts=(*delivery.parts, DOUBTFUL_PART))
 
     async def _bury(self, delivery: Delivery, note: str, *, parts: tuple[str, ...] | None = None) -> Delivery | None:
+        log.warning("delivery %s given up: %s", delivery.key, note)
         parts = delivery.parts if parts is None else parts
         if not parts:
             await note_gap(self._store, delivery)
@@ -244,6 +247,7 @@ class Carrier:
         now = self._clock()
         change = Change(now, subscription.address, "paperboy", f"paused #{subscription.number}: {reason}")
         await self._store.replace_subscription(replace(subscription, pause=Pause(reason, now, by_hand=False)), change)
+        log.warning("subscription %s paused: %s", subscription.id, reason)
 
     async def _move(self, delivery: Delivery, state: State, **changes: object) -> Delivery | None:
         moved = _changed(delivery, state, self._clock(), changes)

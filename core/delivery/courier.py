@@ -13,6 +13,7 @@ from core.delivery.platform import Platform
 from core.errors import StoreError, log_level
 from core.store import OPEN, Delivery, State, Store
 from core.store.figures import Count, ignore
+from core.traces import begin_delivery
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class Courier:
             task.cancel()
 
     async def _carry(self, seen: Delivery) -> None:
+        begin_delivery(seen.key)
         name = seen.address.partition(":")[0]
         await self._platforms[name].ready()
         async with self._places[name]:

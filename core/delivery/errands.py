@@ -20,6 +20,7 @@ from core.delivery.outbox import compose_and_keep, due_subscriptions, is_ready
 from core.digests.subscription import Subscription, newest_due
 from core.store import OPEN, Delivery, State, Store
 from core.store.figures import DUE, SILENT, Count, ignore
+from core.traces import about_delivery
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,10 @@ class Errands:
         Raises:
             StoreError: a step could not be kept; the errand is to be run again.
         """
+        with about_delivery(errand.key):
+            return await self._run(errand)
+
+    async def _run(self, errand: Errand) -> Delivery | None:
         subscription, delivery = await self._store.standing(errand.subscription, errand.day)
         if delivery is None and subscription is not None:
             delivery = await self._compose(errand, subscription)

@@ -20,6 +20,7 @@ from core.store import Delivery, State, Store
 from core.store.candidates import Candidate, not_due_before
 from core.store.figures import DUE, SILENT, Count, ignore
 from core.store.gaps import note_gap
+from core.traces import about_delivery
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +89,10 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
             continue
         if newsroom.is_busy(due.subscription.address):
             continue  # a message there is being completed, which may take a while; the next look takes it
-        async with newsroom.alone(due.subscription.address):
-            waits = waiting.get(due.subscription.id, ())
-            delivery = await _queue(due, waits, changed, newsroom, store, now, moment)
+        with about_delivery(f"{due.subscription.id}/{due.day.isoformat()}"):
+            async with newsroom.alone(due.subscription.address):
+                waits = waiting.get(due.subscription.id, ())
+                delivery = await _queue(due, waits, changed, newsroom, store, now, moment)
         if delivery is not None:
             queued += 1
             count(delivery.address.partition(":")[0], DUE)
@@ -163,7 +165,8 @@ async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime, moment: 
         edition = await newsroom.edition_for(subscription, due.day, now, moment)
     except QueryError as error:
         # Interests are checked when they are kept; a new library or an upgrade of the language can bring us here.
-        log.error("subscription %s cannot be read: %s", subscription.id, error)
+        # Neither the interests nor the error, which quotes them: the digest tells its readers.
+        log.error("subscription %s cannot be read at character %s", subscription.id, error.position + 1)
         edition = await newsroom.unreadable(subscription, due.day, error)
     return delivery_of(due, edition, now)
 
@@ -207,6 +210,7 @@ async def give_up(seen: Delivery, due: Due, store: Store, now: datetime) -> None
     note = f"covered by the digest of {due.day.isoformat()}; {older.note or 'it could not be sent before'}"
     moved = replace(older, state=State.DEAD, changed_at=now, message="", note=note)
     await store.move(moved, expected=State.PENDING)
+    log.info("delivery %s given up: the digest of %s covers it", older.key, due.day.isoformat())
 
 
 def with_lateness(message: Message, delivery: Delivery, *, now: datetime, timezone: str) -> Message:

@@ -116,6 +116,6 @@ class Outside:
         except SourceError as error:
             return error
         except Exception:  # a body nobody foresaw costs this answer; the log has it whole
-            log.exception("%s: the answer to %r cannot be read", source.name, get.what)
+            log.exception("%s: an answer cannot be read", source.name)  # not to what: those are somebody's words
             return SourceError(source.name, "has sent something that paperboy cannot read")
         return [replace(record, listings=()) for record in page.records]

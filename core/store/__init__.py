@@ -259,6 +259,9 @@ class Store(Protocol):
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a text that its owner has encrypted, in place of the one of that name."""
 
+    async def replace_sealed(self, name: str, sealed: str, *, expected: str) -> bool:
+        """Keep another sealed text in place of `expected`; False, and nothing done, where that is not there."""
+
     async def sealed(self, name: str) -> str | None:
         """Return a sealed text."""
 

@@ -158,6 +158,13 @@ class Documents:
         """Keep a sealed text."""
         self._sealed.put(name, {"text": sealed})
 
+    def replace_sealed(self, name: str, sealed: str, expected: str) -> bool:
+        """Keep a sealed text in place of the one that is expected there; returns whether it was."""
+        if self.sealed(name) != expected:
+            return False
+        self.keep_sealed(name, sealed)
+        return True
+
     def sealed(self, name: str) -> str | None:
         """Return a sealed text."""
         document = self._sealed.find(name)

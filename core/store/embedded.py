@@ -280,6 +280,10 @@ class EmbeddedStore:
         """Keep a sealed text."""
         await self._run(self._files.documents.keep_sealed, name, sealed)
 
+    async def replace_sealed(self, name: str, sealed: str, *, expected: str) -> bool:
+        """Keep a sealed text in place of the one that is expected there."""
+        return await self._run(self._files.documents.replace_sealed, name, sealed, expected)
+
     async def sealed(self, name: str) -> str | None:
         """Return a sealed text."""
         return await self._run(self._files.documents.sealed, name)

@@ -6,6 +6,8 @@ What takes a minute is told in `tests/stories.py`; the tests look at what became
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 
 import pytest
 
@@ -47,6 +49,19 @@ def test_no_secret_and_no_traceback_is_in_what_is_said(stories):
         assert "stopped" in story.said
         assert not [secret for secret in SECRETS if secret in story.said]
         assert "Traceback" not in story.said
+
+
+def test_every_line_is_one_document_that_names_what_it_belongs_to_and_tells_nobodys_words(stories):
+    for story in stories:
+        lines = [json.loads(line) for line in story.said.splitlines()]
+        assert all({"time", "level", "part", "message"} <= line.keys() for line in lines)
+        queued = {line["delivery"] for line in lines if re.fullmatch(r"delivery \S+ queued: .*", line["message"])}
+        settled = {line["delivery"] for line in lines if re.search(r" sent by | found where ", line["message"])}
+        assert queued == settled
+        asked = [line for line in lines if line["message"].startswith("subscribe answered on ")]
+        assert asked
+        assert len({line["request"] for line in asked}) == len(asked)
+        assert "grokking" not in story.said.lower(), "what people ask for is theirs"
 
 
 async def test_a_platform_whose_token_is_revoked_does_not_silence_the_other(tmp_path, stocked_home):

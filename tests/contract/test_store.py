@@ -505,6 +505,15 @@ async def test_a_sealed_text_is_taken_once_however_many_reach_for_it(store: Stor
     assert await store.sealed("a") is None
 
 
+async def test_a_sealed_text_is_replaced_only_where_nobody_else_did_meanwhile(store: Store) -> None:
+    await store.keep_sealed("a", "one")
+    replaced = await asyncio.gather(*(store.replace_sealed("a", str(n), expected="one") for n in range(5)))
+    assert sorted(replaced) == [False, False, False, False, True]
+    assert await store.sealed("a") == str(replaced.index(True))
+    assert not await store.replace_sealed("none", "x", expected="one")
+    assert await store.sealed("none") is None
+
+
 async def fill(store: Store) -> None:
     """Two places of one workspace, one of another, all by Alice, who has a place of her own as well."""
     for name, place in [("s1", "slack:T1/C1"), ("s2", "slack:T1/U1"), ("s3", "slack:T10/C1")]:

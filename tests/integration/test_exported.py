@@ -75,7 +75,7 @@ async def test_a_line_that_is_there_twice_is_kept_once(tmp_path, settings, capsy
 
 async def test_whoever_had_everything_deleted_is_not_written_to_because_of_an_old_export(tmp_path, settings, capsys):
     async with open_house(settings, owner=True) as house:
-        await erase(house, Signer(settings, house.keys(), house.clock), READER)
+        await erase(house, Signer(settings, house.keys(), house.clock, house.store), READER)
     path = write(tmp_path, line(address="email:READER@example.org"), line(id="a2"))
     assert await run_import(settings, path) == 1
     said = capsys.readouterr()

@@ -255,7 +255,7 @@ async def test_without_starttls_nothing_is_sent_and_no_password_shown(server):
 async def test_the_return_path_tells_whose_mail_came_back(server):
     platform = make(server, bounces_to="bounces@paperboy.example")
     await platform.deliver(PLACE, digest(1), key=KEY)
-    token = platform.signer.bounce(platform.signer.name(PLACE))
+    token = platform.signer.bounce(await platform.signer.names.of(PLACE))
     assert server.letters[0].sender == f"bounces+{token}@paperboy.example"
     await platform.close()
 

@@ -117,7 +117,7 @@ async def test_what_is_no_final_failure_of_somebody_here_pauses_nobody(room, bod
 
 @pytest.mark.parametrize("by_token", [True, False])
 async def test_the_mail_that_came_back_tells_whose_it_was(room, by_token):
-    token = room.platform.signer.bounce(room.platform.signer.name(PLACE))
+    token = room.platform.signer.bounce(await room.platform.signer.names.of(PLACE))
     to, recipient = (f"bounces+{token}@p.example", "forwarded@other.example") if by_token else ("b@p.example", READER)
     later = REPORT.format(to=to, recipient=recipient, action="delayed")
     await tell(room, later, kind="message/rfc822")

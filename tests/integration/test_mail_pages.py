@@ -33,7 +33,7 @@ async def test_nobody_is_subscribed_before_the_mail_is_answered_and_consent_is_k
     answer = await room.press(path)
     assert "It is set up" in answer.text
     assert await kept(room) == [("grokking", 3)]
-    person = await room.world.house.store.correspondent(room.platform.signer.name(PLACE))
+    person = await room.world.house.store.correspondent(await room.platform.signer.names.of(PLACE))
     (consent,) = person.consents
     assert (consent.asked_from, consent.given_from, consent.wording) == ("192.0.2.7", "192.0.2.7", WORDING)
     assert consent.given_at == room.world.now

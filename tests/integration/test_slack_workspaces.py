@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from bots.resealing import Resealed, reseal
 from core.chat.message import Kind, Message, text
 from core.errors import DeliveryError, DeliveryFailure
 from core.keys import Keys
@@ -15,6 +16,7 @@ from tests.fakes import make_change, make_mark, make_subscription
 from tests.integration.slack_rooms import open_room
 from tests.servers.slack import ALICE, MEMBER, Fault
 from tests.slacks import MANY, SECRET_KEY
+from tests.worlds import open_world
 
 HELLO = Message(Kind.ANSWER, lines=(text("hello"),))
 PLACE = f"slack:T7/{MEMBER}"
@@ -307,6 +309,25 @@ async def test_tokens_that_were_sealed_with_another_key_are_told_and_not_lost(ro
         await room.slack.deliver(PLACE, HELLO, key="k")
     assert "sealed with another PAPERBOY_SECRET_KEY" in caplog.text
     assert await room.store.sealed("slack:T7")
+
+
+async def test_a_workspace_is_served_on_through_a_change_of_the_secret_and_after_the_old_one_is_gone(room, tmp_path):
+    await install(room)
+    new, tokens = "another key of the tests, which is long enough", room.server.tokens
+
+    def again(**secrets):
+        return open_room(MANY, store=room.store, secrets=secrets, prepare=lambda server: server.tokens.update(tokens))
+
+    both = {"paperboy_secret_key": new, "paperboy_secret_key_old": SECRET_KEY}
+    async with again(**both) as changed:
+        assert (await changed.slack.deliver(PLACE, HELLO, key="before it is sealed anew")).parts
+    async with open_world(tmp_path, store=room.store, secrets=both) as world:
+        assert await reseal(world.house.store, world.house.keys) == Resealed(1)
+    async with again(paperboy_secret_key=new) as later:
+        assert (await later.slack.deliver(PLACE, HELLO, key="and after")).parts
+    async with again(paperboy_secret_key=SECRET_KEY) as former:
+        with pytest.raises(DeliveryError, match="not installed"):
+            await former.slack.deliver(PLACE, HELLO, key="with the old one alone")
 
 
 async def test_the_doctor_looks_at_each_workspace(room):

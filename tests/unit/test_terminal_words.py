@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from bots.fetching import counted, odd_lines, outcome_line
+from bots.logs import start_logging
 from bots.terminal import progress
 from bots.terminal.arguments import make_parser
-from bots.terminal.main import explain, start_logging
+from bots.terminal.main import explain
 from bots.terminal.moving import read_target
 from bots.terminal.progress import show_progress
 from bots.terminal.reading import no_source, read_lines

@@ -31,6 +31,7 @@ ON CONFLICT (token) DO UPDATE SET used = EXCLUDED.used WHERE kept_texts.used < E
 _SET_FACT = """
 INSERT INTO small_facts (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value
 """
+_RESEAL = "UPDATE sealed_texts SET text = %s WHERE name = %s AND text = %s"
 _ADD_FACT = "INSERT INTO small_facts (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _REPLACE_FACT = "UPDATE small_facts SET value = %s WHERE name = %s AND value = %s"
 _SEAL = "INSERT INTO sealed_texts (name, text) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET text = EXCLUDED.text"
@@ -104,6 +105,10 @@ class Notes(Asking):
     async def keep_sealed(self, name: str, sealed: str) -> None:
         """Keep a sealed text; it can be asked twice."""
         await self._change(_SEAL, (name, sealed))
+
+    async def replace_sealed(self, name: str, sealed: str, *, expected: str) -> bool:
+        """Keep a sealed text in place of the one that is expected there."""
+        return await self._change(_RESEAL, (sealed, name, expected)) == 1
 
     async def sealed(self, name: str) -> str | None:
         """Return a sealed text."""
