@@ -17,7 +17,7 @@ from core.chat import commands as c
 from core.clock import Clock, zone_of
 from core.delivery.platform import Answer
 from core.digests.subscription import Pause, Subscription
-from core.errors import StoreError
+from core.errors import StoreError, log_level
 from core.papers.paper import arxiv_id
 from core.store import Change, State, Store
 
@@ -73,6 +73,15 @@ class Events:
         self._replies = replies
         self._visitors = visitors
         self._clock = clock
+
+    async def is_first(self, body: Body) -> bool:
+        """Tell whether no other process has taken an event: Slack may repeat it to whichever connection is open."""
+        name = str(body.get("event_id") or "")
+        try:
+            return not name or await self._store.is_first(f"slack event {name}", self._clock())
+        except StoreError as error:
+            log.log(log_level(error), "Slack: whether an event was taken before is not known: %s", error)
+            return True
 
     async def unfurl(self, answer: Answer, body: Body) -> None:
         """Put cards below links to papers that the library holds; other links stay as they are."""

@@ -102,7 +102,7 @@ class _Ears:
 
         async def on_event(ack: Handler, body: dict[str, Any]) -> None:
             await ack()
-            if self._seen.is_new(body):
+            if self._seen.is_new(body) and await self._parts.events.is_first(body):
                 self._note(str(body["event"]["type"]))
                 take(body)
 
