@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -37,18 +40,46 @@ def stocked_home(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def beginning(request, tmp_path_factory):
-    """Begin the stories with the first test: they wait for a minute to strike, and others can use that time."""
+    """Begin the stories with the first test: they wait for a minute to strike, and others can use that time.
+
+    Where several processes share the tests, the first one tells them for all.
+    """
     if not any("stories" in getattr(item, "fixturenames", ()) for item in request.session.items):
         yield None
         return
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    place = tmp_path_factory.getbasetemp().parent if shared else tmp_path_factory.getbasetemp()
+    told = place / "stories.pickle"
+    try:
+        place.joinpath("stories.begun").touch(exist_ok=False)
+    except FileExistsError:
+        yield told
+        return
     home = request.getfixturevalue("stocked_home")
     with ThreadPoolExecutor(max_workers=1) as thread:
-        yield thread.submit(tell_stories, tmp_path_factory.mktemp("stories"), home)
+        thread.submit(write_stories, told, tmp_path_factory.mktemp("stories"), home)
+        yield told
+
+
+def write_stories(told, folder, home):
+    """Tell the stories, and write them, or what went wrong."""
+    try:
+        stories = tell_stories(folder, home)
+    except BaseException as error:  # noqa: BLE001 - raised again by whoever asks for them
+        stories = error
+    draft = told.with_suffix(".draft")
+    draft.write_bytes(pickle.dumps(stories))
+    draft.replace(told)
 
 
 @pytest.fixture(scope="session")
 def stories(beginning):
-    return beginning.result()
+    while not beginning.exists():
+        time.sleep(0.2)
+    stories = pickle.loads(beginning.read_bytes())
+    if isinstance(stories, BaseException):
+        raise stories
+    return stories
 
 
 @pytest.fixture

@@ -482,8 +482,7 @@ class World:
             await keep_state(self.library, state or SourceState("arxiv", ok_at=self.now))
 
 
-@pytest.fixture(scope="module")
-def lived():
+def live_a_year():
     year = draw_year()
     expected = {}
     minutes = {minute for minute, _ in year.arrivals} | {end for _, end in year.down.spans}
@@ -510,24 +509,21 @@ def lived():
     return world, expected
 
 
-def test_every_due_date_has_one_delivery_or_one_explanation_in_its_minute_and_nothing_else_comes(lived):
-    world, expected = lived
+def every_due_date_has_one_delivery_or_one_explanation_in_its_minute_and_nothing_else_comes(world, expected):
     came = {key: delivery.composed_at for key, delivery in world.store._deliveries.items()}
     assert {key: (expected[key], came.get(key)) for key in expected if came.get(key) != expected[key]} == {}
     assert came.keys() - expected.keys() == set()
     assert len(expected) > 20_000
 
 
-def test_a_life_with_deaths_posts_nothing_twice_and_ends_with_nothing_open(lived):
-    world, _ = lived
+def a_life_with_deaths_posts_nothing_twice_and_ends_with_nothing_open(world):
     assert world.platform.twice == []
     assert world.deaths > 30
     assert world.store.open == {}
     assert {delivery.state for delivery in world.store._deliveries.values()} == {State.SENT}
 
 
-def test_whoever_did_not_ask_for_quiet_reads_one_message_for_every_date(lived):
-    world, _ = lived
+def whoever_did_not_ask_for_quiet_reads_one_message_for_every_date(world):
     quiet = {account.subscription.id for account in world.year.accounts if account.subscription.quiet}
     silent = Counter()
     for delivery in world.store._deliveries.values():
@@ -539,8 +535,7 @@ def test_whoever_did_not_ask_for_quiet_reads_one_message_for_every_date(lived):
     assert min(silent["quiet"], silent["told"]) > 1000
 
 
-def test_a_place_is_shown_every_paper_that_it_wants_once(lived):
-    world, _ = lived
+def a_place_is_shown_every_paper_that_it_wants_once(world):
     shown = defaultdict(Counter)
     for delivery in world.store._deliveries.values():
         shown[delivery.address].update(paper.paper for paper in delivery.shown)
@@ -561,8 +556,7 @@ def test_a_place_is_shown_every_paper_that_it_wants_once(lived):
     assert compared > 10_000
 
 
-def test_a_silence_in_an_outage_names_it_and_one_after_a_closure_too(lived):
-    world, _ = lived
+def a_silence_in_an_outage_names_it_and_one_after_a_closure_too(world):
     reasons = Counter()
     for delivery in world.store._deliveries.values():
         failing = "arXiv has answered 503 since" in delivery.silence
@@ -571,3 +565,12 @@ def test_a_silence_in_an_outage_names_it_and_one_after_a_closure_too(lived):
         reasons["closed"] += "because it was closed on" in delivery.silence
         reasons["failing"] += failing
     assert min(reasons.values()) > 0, reasons
+
+
+def test_a_year_goes_as_promised():
+    world, expected = live_a_year()
+    every_due_date_has_one_delivery_or_one_explanation_in_its_minute_and_nothing_else_comes(world, expected)
+    a_life_with_deaths_posts_nothing_twice_and_ends_with_nothing_open(world)
+    whoever_did_not_ask_for_quiet_reads_one_message_for_every_date(world)
+    a_place_is_shown_every_paper_that_it_wants_once(world)
+    a_silence_in_an_outage_names_it_and_one_after_a_closure_too(world)
