@@ -1,6 +1,6 @@
-"""Many processes over one database: what is due and queued, workers beside each other, trips, idling, memory, kills.
+"""Many processes over one database: what is due and queued, workers beside each other, trips, kills.
 
-    python -m tests.benchmarks.bench_queue [due] [workers] [trips] [idle] [memory] [kills] [--kills N] [--seed N]
+    python -m tests.benchmarks.bench_queue [due] [workers] [trips] [kills] [--at-once N] [--kills N] [--seed N]
 
 Everything runs on this machine: PostgreSQL, the workers, each a process of its own, and the platform, which takes
 100 ms for a post. Without words, all are measured.
@@ -343,7 +343,7 @@ async def measure_kills(server: PostgresServer, kills: int, seed: int) -> None:
         )
 
 
-WORDS = ("due", "workers", "trips", "idle", "memory", "kills")
+WORDS = ("due", "workers", "trips", "kills")
 
 
 async def measure(arguments: argparse.Namespace) -> None:
