@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from functools import cached_property
 from logging import Logger
@@ -29,6 +30,8 @@ STATE_PURPOSE = "slack install"
 STATE_LASTS = timedelta(minutes=10)
 FORGET_AFTER = timedelta(days=30)
 MOST_SPENT = 10_000
+FRESH = timedelta(seconds=30)
+"""How long what is known of a workspace counts without looking: another process may have renewed its tokens."""
 
 
 class Installations(AsyncInstallationStore):
@@ -46,7 +49,8 @@ class Installations(AsyncInstallationStore):
         self._store = store
         self._keys = keys
         self._clock = clock
-        self._known: dict[str, Installation] = {}
+        self._known: dict[str, tuple[datetime, Installation]] = {}
+        self._unkept: set[str] = set()
 
     @property
     def logger(self) -> Logger:
@@ -61,13 +65,15 @@ class Installations(AsyncInstallationStore):
         """Keep the installation of a workspace, in place of the one before."""
         team = str(installation.team_id)
         # Known first: should keeping it fail, the only copy of a fresh token works at least until we stop.
-        self._known[team] = installation
+        self._known[team] = (self._clock(), installation)
+        self._unkept.add(team)
         # Instants as numbers: slack_sdk's own copy has them as datetimes, which JSON does not know.
         instants = {
             "bot_token_expires_at": installation.bot_token_expires_at,
             "installed_at": installation.installed_at,
         }
         await self._keep(team, {"installation": {**installation.to_dict_for_copying(), **instants}})
+        self._unkept.discard(team)
 
     async def async_save_bot(self, bot: Bot) -> None:
         """Keep a bot's part of an installation: its tokens, after they were renewed."""
@@ -78,14 +84,22 @@ class Installations(AsyncInstallationStore):
             renewed.bot_token_expires_at = bot.bot_token_expires_at
             await self.async_save(renewed)
 
-    async def of(self, team: str) -> Installation | None:
-        """Return the installation of a workspace; None where it has none, or has left."""
-        if team not in self._known:
-            kept = (await self._read(team)).get("installation")
-            if kept is None:
-                return None
-            self._known[team] = Installation(**kept)
-        return self._known[team]
+    async def of(self, team: str, *, anew: bool = False) -> Installation | None:
+        """Return the installation of a workspace, looked up `anew` if asked; None where it has none, or has left."""
+        at, known = self._known.get(team, (None, None))
+        if at is not None and (team in self._unkept or (not anew and self._clock() - at < FRESH)):
+            return known
+        kept = (await self._read(team)).get("installation")
+        if kept is None:
+            self._known.pop(team, None)
+            return None
+        found = Installation(**kept)
+        self._known[team] = (self._clock(), found)
+        return found
+
+    def alone(self, team: str) -> AbstractAsyncContextManager[None]:
+        """Return what only one of all processes can hold at a time, to renew a workspace's tokens."""
+        return self._store.alone(f"slack tokens {team}")
 
     async def async_find_installation(
         self,
@@ -125,7 +139,7 @@ class Installations(AsyncInstallationStore):
 
     async def leave(self, team: str) -> None:
         """Drop a workspace's tokens at once, and note when it left; the first time counts."""
-        self._known.pop(team, None)
+        self._drop(team)
         if "left" not in await self._read(team):
             await self._keep(team, {"left": self._clock().isoformat()})
 
@@ -150,9 +164,13 @@ class Installations(AsyncInstallationStore):
 
     async def forget(self, team: str) -> None:
         """Forget everything about a workspace at once: its data, then its tokens and its name."""
-        self._known.pop(team, None)
+        self._drop(team)
         await self._store.forget(f"{NAME}:{team}/")
         await self._store.take_sealed(PREFIX + team)
+
+    def _drop(self, team: str) -> None:
+        self._known.pop(team, None)
+        self._unkept.discard(team)
 
     async def _names(self) -> list[str]:
         return [name.removeprefix(PREFIX) for name in await self._store.sealed_names(PREFIX)]

@@ -56,8 +56,9 @@ class OneWorkspace:
 class ManyWorkspaces:
     """All workspaces that have installed paperboy, their tokens renewed in time.
 
-    A refresh token is good for one use, so one task at a time renews those of a workspace, and keeps the new ones
-    before anybody uses them. slack_sdk's own rotator goes by the system's clock and tells no failure from another.
+    A refresh token is good for one use, so one task of all processes at a time renews those of a workspace, and keeps
+    the new ones before anybody uses them. slack_sdk's own rotator goes by the system's clock and tells no failure from
+    another.
     https://docs.slack.dev/authentication/using-token-rotation
 
     Args:
@@ -93,7 +94,7 @@ class ManyWorkspaces:
                 raise SlackError(DeliveryFailure.GONE, self._lost)
             if self._is_ending(found):
                 # Not to be stopped between Slack's reply and the store: the refresh token is spent by then.
-                found = await asyncio.shield(self._renew(team, found))
+                found = await asyncio.shield(self._renew_alone(team, found))
             known = self._apis.get(team)
             if known is None or known.client.token != found.bot_token:
                 self._apis[team] = self._make_api(found.bot_token or "", self._lost)
@@ -118,6 +119,12 @@ class ManyWorkspaces:
         ends = installation.bot_token_expires_at
         tried = self._tried.get(str(installation.team_id))
         return ends is not None and ends - now < RENEW_BEFORE and (tried is None or now - tried >= TRY_AGAIN_AFTER)
+
+    async def _renew_alone(self, team: str, found: Installation) -> Installation:
+        async with self._installations.alone(team):
+            # Another process may have renewed it meanwhile.
+            found = await self._installations.of(team, anew=True) or found
+            return await self._renew(team, found) if self._is_ending(found) else found
 
     async def _renew(self, team: str, old: Installation) -> Installation:
         """Return the installation with new tokens; with the old ones, which hold for a while, where that failed."""

@@ -221,6 +221,25 @@ async def test_a_refresh_token_is_used_once_and_the_next_time_its_successor(rota
         assert (await again.slack.deliver(PLACE, HELLO, key="k")).parts
 
 
+async def test_two_processes_renew_a_token_once_and_both_go_on_with_the_new_one(rotating):
+    room = rotating
+    async with open_room(
+        MANY,
+        store=room.store,
+        clock=room.clock,
+        prepare=lambda server: (server.tokens.update(room.server.tokens), server.refresh.update(room.server.refresh)),
+    ) as other:
+        await other.slack.deliver(PLACE, HELLO, key="known here too")
+        other.server.refresh.clear()  # each process has a Slack of its own here, and the first one renews
+        room.clock.pass_by(hours=11)
+        await room.slack.deliver(PLACE, HELLO, key="a")
+        new = room.server.made("chat.postMessage")[-1].token
+        other.server.tokens[new] = "T7"
+        await other.slack.deliver(PLACE, HELLO, key="b")
+        assert other.server.made("chat.postMessage")[-1].token == new
+        assert other.server.made("oauth.v2.access") == []
+
+
 @pytest.mark.parametrize("fault", [Fault(status=503), Fault(drop=True), Fault(error="invalid_refresh_token")])
 async def test_while_a_token_cannot_be_renewed_the_old_one_serves_as_long_as_it_holds(rotating, fault, caplog):
     room = rotating
