@@ -15,9 +15,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: install
 	$(BIN)/paperboy run
 
-# Four, since many tests wait for processes and servers of their own.
+# Six, since many tests wait for processes and servers of their own.
 test: install
-	$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 6 --dist worksteal
 
 check: install
 	$(BIN)/ruff check .

@@ -21,6 +21,11 @@ def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="fail when a test is skipped that an install could run")
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest, so that nobody waits for it in the end."""
+    items.sort(key=lambda item: -max((mark.args[0] for mark in item.iter_markers("timeout")), default=0))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

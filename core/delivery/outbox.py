@@ -39,9 +39,10 @@ async def due_subscriptions(store: Store, now: datetime) -> list[Due]:
         due = await _due(candidate, now, store)
         if due is not None:
             found.append(due)
-        else:
+        elif candidate.stamp:
             others.append((candidate, not_due_before(candidate.subscription, now)))
-    await store.put_off(others, now)
+    if others:
+        await store.put_off(others, now)
     return sorted(found, key=lambda due: (due.at, due.subscription.address, due.subscription.number))
 
 

@@ -18,7 +18,8 @@ class Candidate:
     Attributes:
         subscription: the subscription.
         last: the newest local date that has a delivery, and when that was due; None where none has.
-        stamp: the store's own; another one as soon as anything about the subscription has changed.
+        stamp: the store's own; another one as soon as anything about the subscription has changed. Empty where the
+            store puts nobody off.
     """
 
     subscription: Subscription

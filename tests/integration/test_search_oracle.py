@@ -155,7 +155,7 @@ def test_a_condition_holds_for_just_the_papers_that_the_tree_means(shelf, tree):
     assert found_by(shelf, condition(tree, {})) == {paper.id for paper in PAPERS if holds(paper, tree)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TREES)
 def test_a_search_counts_what_meets_the_filters_and_holds_a_word(shelf, tree):
     query = parse(t.render(tree))

@@ -109,7 +109,7 @@ def digest(count, **changes):
     return replace(Message(Kind.DIGEST, heading="Papers for #general", cards=cards), **changes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(MESSAGES)
 def test_whatever_is_said_discord_takes_it_and_nobody_is_pinged(message):
     bodies = payloads(message)
