@@ -98,7 +98,8 @@ def back_up_chest(source: Source, secret: Path, file: Path, now: datetime, progr
         carry(source, FolderTarget(gathered), progress)
         if secret.exists():
             shutil.copyfile(secret, gathered / secret.name)
-        yield from sorted((path.name for path in gathered.iterdir()), key=_rank)
+        names = (path.name for path in gathered.iterdir() if not _is_left_by_reading(path))
+        yield from sorted(names, key=_rank)
 
     return _write(file, now, gather)
 
@@ -171,6 +172,11 @@ def _gather(folder: Path, target: Path, progress: Progress) -> Iterator[str]:
         else:
             shutil.copyfile(folder / name, target / name)
         yield name
+
+
+def _is_left_by_reading(path: Path) -> bool:
+    """Whether it is what SQLite leaves beside a file that was read, and tells nothing."""
+    return path.name.endswith("-shm") or (path.name.endswith("-wal") and path.stat().st_size == 0)
 
 
 def _rank(name: str) -> tuple[bool, bool, str]:

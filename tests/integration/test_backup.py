@@ -19,8 +19,9 @@ from bots.terminal.backup import restore as restore_command
 from core.errors import PaperboyError, StoreError
 from core.papers.library import Library
 from core.settings import read_settings
-from core.store.backup import CONTENTS, back_up, restore
+from core.store.backup import CONTENTS, back_up, back_up_chest, restore
 from core.store.embedded import EmbeddedStore
+from core.store.folder_chest import read_folder
 from tests.fakes import NOON, make_change, make_delivery, make_mark, make_subscription, read_whole
 from tests.worlds import MONDAY, make_record
 
@@ -98,6 +99,15 @@ async def test_only_its_owner_can_read_it_and_nothing_else_is_left(tmp_path, fil
     assert stat.S_IMODE((tmp_path / "b.tar.gz").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert {path.name for path in tmp_path.iterdir()} == {"data", "b.tar.gz", "new"}
+
+
+async def test_what_reading_back_leaves_behind_is_not_in_it(tmp_path, filled):
+    folder, before, token = filled
+    with read_folder(folder) as source:
+        names = back_up_chest(source, folder / "secret.key", tmp_path / "b.tar.gz", NOON, lambda _done, _all: None)
+    assert not [name for name in names if name.endswith(("-shm", "-wal"))]
+    restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert await read(tmp_path / "new", token) == before
 
 
 async def test_indexes_and_copies_are_left_out(tmp_path, filled):
