@@ -137,7 +137,7 @@ class Service:
         loops += self._serving(with_page=with_page)
         log.info("role %s: %s", self._role, describe(self._role))
         if is_idle(self._role, self._platforms):
-            log.warning("no platform is set up here, so this process answers nobody and delivers nothing; README names their tokens")
+            log.warning("no platform is set up here, so nothing is heard or delivered; README names the tokens")
         tasks = [asyncio.create_task(loop) for loop in loops]
         stopped = asyncio.create_task(stop.wait())
         try:
