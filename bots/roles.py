@@ -48,6 +48,11 @@ def hears(platform: Platform, duties: frozenset[Duty]) -> bool:
     return HEARING[platform.ear] in duties
 
 
+def is_idle(role: str, platforms: Mapping[str, Platform]) -> bool:
+    """Whether a process of this role has nothing to do, since it has no token of any platform."""
+    return not platforms and ROLES[role] <= {Duty.LISTEN, Duty.DELIVER}
+
+
 def describe(role: str) -> str:
     """Return what a role does, in words."""
     return ", ".join(duty for duty in Duty if duty in ROLES[role])

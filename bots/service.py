@@ -24,7 +24,7 @@ from bots.fetching import current_failures, odd_lines, outcome_line
 from bots.house import House, open_house
 from bots.reading_room import ReadingRoom
 from bots.resealing import reseal_at_start
-from bots.roles import ROLES, Duty, check_role, describe, hears
+from bots.roles import ROLES, Duty, check_role, describe, hears, is_idle
 from bots.terminal.reading import no_source
 from bots.terminal.render import render, terminal_width
 from bots.web.app import create_app
@@ -136,6 +136,8 @@ class Service:
         loops += self._listening()
         loops += self._serving(with_page=with_page)
         log.info("role %s: %s", self._role, describe(self._role))
+        if is_idle(self._role, self._platforms):
+            log.warning("no platform is set up here, so nothing is heard or delivered; README names the tokens")
         tasks = [asyncio.create_task(loop) for loop in loops]
         stopped = asyncio.create_task(stop.wait())
         try:

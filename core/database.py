@@ -342,14 +342,18 @@ def _is_unreachable(error: Exception) -> bool:
 
 def place(url: str) -> str:
     """Return a database's name and host, for people."""
-    known = conninfo_to_dict(url)
+    try:
+        known = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # such as a parameter that there is not
+        return "at the address given"
     return f"{known.get('dbname') or 'the default database'} at {known.get('host') or 'localhost'}"
 
 
 def _sentence(error: Exception, url: str) -> str:
     where = place(url)
     if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.InvalidSchemaName):
-        return f"The database {where} refuses its user ({_first_line(error)}); docs/operating.md names the rights."
+        new = " if it is new, run `paperboy migrate` as the role that owns it;" if "for schema" in str(error) else ""
+        return f"The database {where} refuses its user ({_first_line(error)});{new} docs/operating.md names the rights."
     if _is_unreachable(error):
         return f"The database {where} cannot be reached ({_first_line(error)})."
     return f"The database {where} cannot be used ({_first_line(error)})."

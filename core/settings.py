@@ -8,6 +8,7 @@ What wins: `PAPERBOY_<TABLE>__<KEY>` in the environment, then the file that `PAP
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import time
@@ -47,6 +48,8 @@ OWN_KEY = "PAPERBOY_SECRET_KEY"
 OLD_KEYS = "PAPERBOY_SECRET_KEY_OLD"
 SHORTEST_KEY = 32  # characters
 DATABASE = "DATABASE_URL"
+DATABASE_FORM = "postgresql://USER:PASSWORD@HOST:PORT/NAME, with @ : / ? # % of a password as %40 %3A %2F %3F %23 %25"
+_ODD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
 SECRETS = (
     *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"),
@@ -414,8 +417,8 @@ def _what_is_wrong(name: str, value: str) -> str:
         return f"this is too short; each line must be a text of {SHORTEST_KEY} characters or more." if short else ""
     if not _is_token(name, value):
         return "this is no token; it must be one word of plain letters, digits and marks."
-    if name == DATABASE and not _is_database(value):
-        return "allowed is postgresql://USER:PASSWORD@HOST:PORT/NAME."
+    if name == DATABASE and not is_database(value):
+        return f"allowed is {DATABASE_FORM}."
     return ""
 
 
@@ -424,14 +427,18 @@ def _is_token(name: str, value: str) -> bool:
     return value.isprintable() and (name == PASSWORD or (value.isascii() and " " not in value))
 
 
-def _is_database(value: str) -> bool:
-    """Whether a text names a PostgreSQL database as an address, with a name."""
+def is_database(value: str) -> bool:
+    """Whether a text names a PostgreSQL database as an address, with a name.
+
+    A password that holds @ or % as they are would be taken apart elsewhere, and its rest be told as a host.
+    """
     try:
         parts = urlsplit(value)
         named = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    return named and parts.scheme in {"postgresql", "postgres"} and len(parts.path) > 1
+    apart = "@" not in parts.path and parts.netloc.count("@") <= 1 and not _ODD_PERCENT.search(value)
+    return named and apart and parts.scheme in {"postgresql", "postgres"} and len(parts.path) > 1
 
 
 def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:

@@ -146,7 +146,10 @@ def _check_secret(restored: Path, settings: Settings) -> None:
 
 
 def _secrets(path: Path) -> set[str]:
-    return set(path.read_text(encoding="ascii").split())
+    try:
+        return set(path.read_text(encoding="ascii").split())
+    except UnicodeDecodeError as error:
+        raise PaperboyError(f"{path.name} holds no secret but other bytes; nothing was restored.") from error
 
 
 def _keep_secret(restored: Path, settings: Settings) -> None:

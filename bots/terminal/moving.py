@@ -15,7 +15,9 @@ from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
 from core.errors import PaperboyError, UsageError
 from core.keys import KEPT_IN
-from core.settings import Settings
+from core.papers.library import refuse_copy
+from core.settings import DATABASE_FORM, Settings, is_database
+from core.store.backup import LIBRARY
 from core.store.chests import MARKS, PAPERS, SUBSCRIPTIONS, Source, Tally, Tell
 from core.store.folder import FolderLock
 from core.store.folder_chest import read_folder
@@ -44,9 +46,11 @@ async def move(arguments: Namespace, settings: Settings) -> int:
 def read_target(url: str) -> Path | str:
     """Return the folder, or the database's address, that `--to` names; UsageError where it is neither."""
     parts = urlsplit(url)
-    if parts.scheme in {"", "file"} and parts.path:
+    if parts.scheme in {"", "file"} and parts.netloc in {"", "localhost"} and parts.path:
         return Path(unquote(parts.path))
     if parts.scheme in DATABASES:
+        if not is_database(url):
+            raise UsageError(f"--to: allowed is a folder, as file:///srv/paperboy, or a database, as {DATABASE_FORM}.")
         return url
     raise UsageError(
         f"--to: {url!r} is not possible; allowed is a folder, as file:///srv/paperboy, or a database, as "
@@ -85,6 +89,7 @@ def _owned(folder: Path) -> Iterator[None]:
     """Keep a service from beginning on the old folder meanwhile."""
     if not folder.is_dir():
         raise PaperboyError(f"There is nothing in {folder} to move.")
+    refuse_copy(folder / LIBRARY)
     lock = FolderLock(folder)
     try:
         yield

@@ -22,6 +22,7 @@ LOW_DISK = 500 * 1024**2  # bytes
 BACKUP_WITHIN = timedelta(days=7)
 CLOCK_WITHIN = 60.0  # seconds; Slack refuses what was signed five minutes from its own time
 CONNECT_WITHIN = 2.0
+OTHERS_DIFFER = "; other machines make another: set PAPERBOY_SECRET_KEY for all of them"
 OURS = ("*.json", "*.journal", "*.sqlite3", "*.key")
 
 
@@ -65,7 +66,8 @@ async def check_keys(house: House) -> Check:
     names = {name: purpose for start, purpose in SEALS.items() for name in await house.store.sealed_names(start)}
     set_here = house.settings.secrets.paperboy_secret_key is not None
     if not names and not set_here and not (house.settings.home / KEPT_IN).exists():
-        return Check.good("secret key", f"none yet; it is made in {house.settings.home / KEPT_IN} when it is needed")
+        made = f"none yet; it is made in {house.settings.home / KEPT_IN} when it is needed"
+        return Check.good("secret key", made + (OTHERS_DIFFER if house.settings.shares_state else ""))
     keys = house.keys()
     alone = house.settings.shares_state and not set_here
     where = "PAPERBOY_SECRET_KEY" if set_here else str(house.settings.home / KEPT_IN)
@@ -78,7 +80,7 @@ async def check_keys(house: House) -> Check:
     if closed:
         return Check.bad("secret key", closed_sentence(closed))
     old = f"; {keys.old} from before believed" if keys.old else ""
-    old += "; other machines make another: set PAPERBOY_SECRET_KEY for all of them" if alone else ""
+    old += OTHERS_DIFFER if alone else ""
     need = f", {needing} of {len(names)} sealed texts still need them: run `paperboy migrate`" if needing else ""
     return Check.good("secret key", f"{where}{old}{need}")
 

@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import date, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,6 +26,30 @@ from core.papers.word_index import refresh_words
 
 T = TypeVar("T")
 READERS = 2
+
+
+def refuse_copy(path: Path) -> None:
+    """Refuse a library that is a copy of a database's, since the rest of what is kept is not beside it.
+
+    Raises:
+        LibraryError: it is one.
+    """
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        try:
+            found = database.execute("SELECT 1 FROM facts WHERE name = ?", (REPLICA_OF,)).fetchone()
+        except sqlite3.Error:  # broken, or of no version of ours: whoever reads it says so
+            return
+    if found is not None:
+        raise LibraryError(_sentence_of_a_copy(path))
+
+
+def _sentence_of_a_copy(path: Path) -> str:
+    return (
+        f"{path} is a copy of a database's papers, which only those who know the database may change; "
+        "set DATABASE_URL, or name another folder with PAPERBOY_HOME."
+    )
 
 
 class Library:
@@ -64,10 +88,7 @@ class Library:
         if not read_only and opened._is_replica():
             while opened._connections:
                 opened._connections.pop().close()
-            raise LibraryError(
-                f"{path} is a copy of a database's papers, which only those who know the database may change; "
-                "set DATABASE_URL, or name another folder with PAPERBOY_HOME."
-            )
+            raise LibraryError(_sentence_of_a_copy(path))
         return opened
 
     def _is_replica(self) -> bool:

@@ -29,7 +29,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from core.errors import StoreError
-from core.papers.library import migrate
+from core.papers.library import migrate, refuse_copy
 from core.papers.schema import STEPS
 from core.store.chests import Source, carry
 from core.store.folder_chest import FolderTarget
@@ -43,6 +43,7 @@ CONTENTS = "paperboy.json"
 LIBRARY = "library.sqlite3"
 VERSION = 1
 PAGES = 2000
+MOST_CONTENTS = 1_000_000  # bytes of what a backup says of itself; it names a handful of files
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 _LEFT_OUT = re.compile(r"vectors-.*|.*\.copy\.sqlite3|.*\.tmp.*|.*\.broken-.*")
 _COPIED = re.compile(r".*\.(?:sqlite3|key)")
@@ -71,9 +72,11 @@ def back_up(folder: Path, file: Path, now: datetime, progress: Progress = lambda
 
     Raises:
         StoreError: there is nothing to back up, the file is there already or cannot be written, or the data is broken.
+        LibraryError: it is a machine's copy of a database.
     """
     if not folder.is_dir() or not any(_worth_keeping(folder)):
         raise StoreError(f"There is nothing in {folder} to back up.")
+    refuse_copy(folder / LIBRARY)
     return _write(file, now, lambda gathered: _gather(folder, gathered, progress))
 
 
@@ -95,7 +98,8 @@ def back_up_chest(source: Source, secret: Path, file: Path, now: datetime, progr
         carry(source, FolderTarget(gathered), progress)
         if secret.exists():
             shutil.copyfile(secret, gathered / secret.name)
-        yield from sorted((path.name for path in gathered.iterdir()), key=_rank)
+        names = (path.name for path in gathered.iterdir() if not _is_left_by_reading(path))
+        yield from sorted(names, key=_rank)
 
     return _write(file, now, gather)
 
@@ -170,6 +174,11 @@ def _gather(folder: Path, target: Path, progress: Progress) -> Iterator[str]:
         yield name
 
 
+def _is_left_by_reading(path: Path) -> bool:
+    """Whether it is what SQLite leaves beside a file that was read, and tells nothing."""
+    return path.name.endswith("-shm") or (path.name.endswith("-wal") and path.stat().st_size == 0)
+
+
 def _rank(name: str) -> tuple[bool, bool, str]:
     return name == LIBRARY, name != DELIVERIES, name
 
@@ -228,7 +237,9 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
 
 def _unpack(archive: tarfile.TarFile, target: Path, file: Path) -> Contents:
     first = archive.next()
-    body = archive.extractfile(first) if first is not None and first.name == CONTENTS else None
+    # A link would lead to another member, or to itself.
+    known = first is not None and first.isreg() and first.name == CONTENTS and first.size <= MOST_CONTENTS
+    body = archive.extractfile(first) if first is not None and known else None
     if body is None:
         raise StoreError(f"{file} is not a backup of paperboy; nothing was restored.")
     contents = msgspec.json.decode(body.read(), type=Contents)

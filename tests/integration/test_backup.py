@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import io
 import json
 import sqlite3
 import stat
 import tarfile
+from argparse import Namespace
 from contextlib import closing
 
 import pytest
 
-from core.errors import StoreError
+from bots.terminal.backup import restore as restore_command
+from core.errors import PaperboyError, StoreError
 from core.papers.library import Library
-from core.store.backup import CONTENTS, back_up, restore
+from core.settings import read_settings
+from core.store.backup import CONTENTS, back_up, back_up_chest, restore
 from core.store.embedded import EmbeddedStore
+from core.store.folder_chest import read_folder
 from tests.fakes import NOON, make_change, make_delivery, make_mark, make_subscription, read_whole
 from tests.worlds import MONDAY, make_record
 
@@ -94,6 +99,15 @@ async def test_only_its_owner_can_read_it_and_nothing_else_is_left(tmp_path, fil
     assert stat.S_IMODE((tmp_path / "b.tar.gz").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     assert {path.name for path in tmp_path.iterdir()} == {"data", "b.tar.gz", "new"}
+
+
+async def test_what_reading_back_leaves_behind_is_not_in_it(tmp_path, filled):
+    folder, before, token = filled
+    with read_folder(folder) as source:
+        names = back_up_chest(source, folder / "secret.key", tmp_path / "b.tar.gz", NOON, lambda _done, _all: None)
+    assert not [name for name in names if name.endswith(("-shm", "-wal"))]
+    restore(tmp_path / "b.tar.gz", tmp_path / "new")
+    assert await read(tmp_path / "new", token) == before
 
 
 async def test_indexes_and_copies_are_left_out(tmp_path, filled):
@@ -221,6 +235,13 @@ def pack(path, *members):
             archive.addfile(item, io.BytesIO(body))
 
 
+def pack_link(path, kind, target):
+    with tarfile.open(path, "w:gz") as archive:
+        item = tarfile.TarInfo(CONTENTS)
+        item.type, item.linkname = kind, target
+        archive.addfile(item)
+
+
 def contents(files, version=1):
     return CONTENTS, json.dumps({"version": version, "made_at": "2026-11-23T07:00:00Z", "files": files}).encode()
 
@@ -238,6 +259,9 @@ def contents(files, version=1):
         (lambda path: pack(path, contents({"secret.key": "0"})), "'secret.key' is missing"),
         (lambda path: pack(path, contents({"secret.key": "0"}), ("secret.key", b"x")), "secret.key is not what was"),
         (lambda path: pack(path, contents({"../evil": "0"}), ("../evil", b"x")), "'../evil' is missing"),
+        (lambda path: pack_link(path, tarfile.SYMTYPE, CONTENTS), "is not a backup of paperboy"),
+        (lambda path: pack_link(path, tarfile.LNKTYPE, "nowhere"), "is not a backup of paperboy"),
+        (lambda path: pack(path, (CONTENTS, b" " * 2_000_000)), "is not a backup of paperboy"),
     ],
 )
 def test_what_is_no_whole_backup_is_one_sentence_and_restores_nothing(tmp_path, make, sentence):
@@ -245,6 +269,18 @@ def test_what_is_no_whole_backup_is_one_sentence_and_restores_nothing(tmp_path, 
     with pytest.raises(StoreError, match=sentence):
         restore(tmp_path / "b", tmp_path / "new")
     assert {path.name for path in tmp_path.iterdir()} <= {"b"}
+
+
+async def test_a_secret_that_is_no_text_is_one_sentence_before_a_database_is_asked(tmp_path):
+    secret = b"\xd0" * 40
+    named = contents({"secret.key": hashlib.sha256(secret).hexdigest()})
+    pack(tmp_path / "b", named, ("secret.key", secret))
+    settings = read_settings(
+        {"PAPERBOY_HOME": str(tmp_path / "home"), "DATABASE_URL": "postgresql://me@127.0.0.1:1/nowhere"}
+    )
+    with pytest.raises(PaperboyError, match=r"secret\.key holds no secret"):
+        await restore_command(Namespace(file=tmp_path / "b"), settings)
+    assert not any((tmp_path / "home").iterdir())
 
 
 async def test_a_backup_that_was_cut_off_restores_nothing(tmp_path, filled):

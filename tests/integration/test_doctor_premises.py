@@ -65,6 +65,9 @@ async def test_where_the_secret_is_and_what_still_needs_an_old_one_is_told(tmp_p
     well, said = await keys_line(tmp_path, store)
     assert well
     assert "none yet" in said
+    _, shared = await keys_line(tmp_path, store, database_url="postgresql://paperboy@127.0.0.1/paperboy")
+    assert "none yet" in shared
+    assert "set PAPERBOY_SECRET_KEY for all of them" in shared
     assert not (tmp_path / KEPT_IN).exists(), "looking makes none"
     await store.keep_sealed("slack:T1", Keys(OLD).box("slack tokens").encrypt(b"x").decode())
     both = {"paperboy_secret_key": NEW, "paperboy_secret_key_old": OLD}

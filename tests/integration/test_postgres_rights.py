@@ -181,7 +181,9 @@ def test_nobody_else_gets_into_the_database(addresses, postgres):
 async def test_an_app_that_finds_no_schema_says_which_right_it_lacks(addresses, postgres):
     postgres.run("CREATE DATABASE empty OWNER paperboy_owner")
     try:
-        with pytest.raises(StoreError, match=r"refuses its user .*docs/operating\.md names the rights"):
+        with pytest.raises(
+            StoreError, match=r"refuses its user .*`paperboy migrate` as .*docs/operating\.md names the rights"
+        ):
             await PostgresStore.open(postgres.url("empty", "paperboy_app"))
     finally:
         postgres.run("DROP DATABASE empty WITH (FORCE)")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from argparse import Namespace
 
 import pytest
 
 from bots.house import LIBRARY_FILE, open_house
+from bots.terminal.moving import move
 from core.database import migrate
 from core.errors import LibraryError, StoreError
 from core.settings import read_settings
+from core.store.backup import back_up
 from tests.fakes import make_change, make_delivery, make_subscription
 from tests.servers.postgres import PostgresServer
 from tests.shelves import NOON, listed, make_record
@@ -94,3 +97,8 @@ async def test_a_copy_is_not_changed_by_whoever_does_not_know_the_database(tmp_p
             pass
     async with open_house(alone, owner=False) as reader:
         assert await reader.library.count() == 1
+    with pytest.raises(LibraryError, match=r"is a copy of a database's papers.* set DATABASE_URL"):
+        back_up(tmp_path, tmp_path / "b.tar.gz", NOON)
+    to = Namespace(to=str(tmp_path / "new"))
+    with pytest.raises(LibraryError, match=r"is a copy of a database's papers.* set DATABASE_URL"):
+        await move(to, alone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bots.roles import ROLES, Duty, check_role, describe, hears
+from bots.roles import ROLES, Duty, check_role, describe, hears, is_idle
 from bots.terminal.arguments import make_parser
 from core.clock import system_clock
 from core.delivery.platform import Ear
@@ -55,3 +55,8 @@ def test_slack_is_heard_over_its_socket_or_at_the_page():
 def test_a_role_is_described_in_words():
     assert describe("worker") == "composes and delivers"
     assert describe("all").count(",") == 3
+
+
+def test_a_process_that_speaks_to_platforms_alone_is_idle_without_any():
+    assert [role for role in ROLES if is_idle(role, {})] == ["bot", "worker"]
+    assert not [role for role in ROLES if is_idle(role, {"slack": FakePlatform()})]

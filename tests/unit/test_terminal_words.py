@@ -173,7 +173,18 @@ def test_or_a_database(url):
     assert read_target(url) == url
 
 
-@pytest.mark.parametrize("url", ["", "file://", "https://example.org/x", "mysql://db/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "file://",
+        "file://host/srv",
+        "postgresql://me:a@b@db/x",
+        "//host/srv",
+        "https://example.org/x",
+        "mysql://db/x",
+    ],
+)
 def test_a_target_that_is_neither_a_folder_nor_a_database_is_refused_with_what_is_allowed(url):
     with pytest.raises(UsageError, match=r"allowed is a folder, as file:///.*, or a database, as postgresql://"):
         read_target(url)
