@@ -40,6 +40,13 @@ async def open_home(room, *people):
         await room.drawn(person)
 
 
+async def forgotten(room, address):
+    """Wait until nobody whose address begins so is known as a visitor: homes may be drawn anew before that."""
+    async with asyncio.timeout(10):
+        while address in str(await room.store.fact(FACT)):
+            await asyncio.sleep(0.01)
+
+
 def drawn(room, person):
     return [call for call in room.server.made("views.publish") if call.args["user_id"] == person]
 
@@ -149,7 +156,7 @@ async def test_who_has_everything_deleted_is_forgotten_as_a_visitor_too_and_sees
     await room.server.press_in_view(view, "paperboy-home:erase", value="me")
     await room.shows("It is deleted")
     await room.drawn(ALICE, "Nothing comes to you alone yet")
-    assert ME not in str(await room.store.fact(FACT))
+    await forgotten(room, ME)
 
 
 async def test_when_a_workspace_has_everything_deleted_nobodys_home_shows_it_any_longer(room):
@@ -161,7 +168,7 @@ async def test_when_a_workspace_has_everything_deleted_nobodys_home_shows_it_any
     await room.shows("It is deleted")
     for person in (ALICE, CAROL):
         await room.drawn(person, "No channel you are in gets papers yet")
-    assert "slack:" not in str(await room.store.fact(FACT))
+    await forgotten(room, "slack:")
 
 
 async def test_what_cannot_be_deleted_is_said_and_nothing_is_claimed(room):
