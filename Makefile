@@ -15,9 +15,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: install
 	$(BIN)/paperboy run
 
-# Five, since many tests wait for processes and servers of their own.
+# Four, since many tests wait for processes and servers of their own.
 test: install
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 5 --dist worksteal
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 check: install
 	$(BIN)/ruff check .
