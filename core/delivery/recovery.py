@@ -10,12 +10,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 from core.chat.message import Kind, Message, text
 from core.chat.newsroom import Newsroom
 from core.delivery.outbox import compose_delivery
 from core.delivery.platform import Platform
-from core.digests.subscription import Subscription, newest_due
+from core.digests.subscription import Pause, Subscription, newest_due
 from core.errors import DeliveryError, DeliveryFailure
 from core.store import Change, State, Store
 
@@ -69,9 +70,9 @@ class Recovery:
             return
         if not await self._store.replace_fact(name, f"{since.isoformat()} {reason}", expected=told):
             return  # another process is telling it
-        message = _paused_message(subscription)
+        message, key = _paused_message(subscription), _key_of(subscription.id, subscription.pause)
         for address in [subscription.created_by, *await self._stewards(subscription, platform), subscription.address]:
-            if await self._tell(address, message, platform, key=f"{subscription.id}/{since.date()}/paused"):
+            if await self._tell(address, message, platform, key=key):
                 log.info("subscription %s: somebody was told that it is paused", subscription.id)
                 return
         log.warning("subscription %s is paused, and nobody could be told", subscription.id)
@@ -119,6 +120,12 @@ class Recovery:
         async with self._newsroom.alone(subscription.address):
             delivery = await compose_delivery(due, self._newsroom, now)
             await self._store.move(replace(delivery, note=dead.note, attempts=dead.attempts), expected=State.DEAD)
+
+
+def _key_of(subscription: str, pause: Pause) -> str:
+    """Return the name of the news of a pause: platforms take two of one name for one, and a day may bring several."""
+    news = blake2b(f"{pause.since.isoformat()} {pause.reason}".encode(), digest_size=4).hexdigest()
+    return f"{subscription}/{pause.since.date()}/{news}/paused"
 
 
 def _is_same_news(told: str, reason: str, since: datetime) -> bool:

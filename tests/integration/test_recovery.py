@@ -9,8 +9,10 @@ from itertools import pairwise
 import pytest
 
 from core.delivery.recovery import PROBE_LAST, Recovery
+from core.digests.subscription import Pause
 from core.errors import DeliveryError, DeliveryFailure
 from core.store import State
+from tests.fakes import make_change
 from tests.worlds import ALICE, MONDAY, PLACE, make_record, open_world, titles, words
 
 AT_EIGHT = MONDAY.replace(hour=8)
@@ -51,6 +53,18 @@ async def test_whoever_made_it_is_told_once_with_the_reason(world):
     assert "The digest #1 about grokking cannot be delivered: The channel is archived." in said
     assert "goes on by itself" in said
     assert (await only(world)).pause.reason == GONE
+
+
+async def test_another_reason_on_the_same_day_is_news_under_a_name_of_its_own(world):
+    await fail(world)
+    await world.recovery.round(AT_EIGHT)
+    paused = await only(world)
+    other = replace(paused, pause=Pause("The token is not accepted.", AT_EIGHT, by_hand=False))
+    await world.house.store.replace_subscription(other, make_change("paused"))
+    await world.recovery.round(AT_EIGHT + timedelta(minutes=20))
+    assert len(told(world)) == 2
+    keys = [post.key for post in world.platform.posts if post.key.endswith("/paused")]
+    assert len(set(keys)) == 2
 
 
 async def test_when_that_person_has_left_those_who_run_the_place_are_told(world):
