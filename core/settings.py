@@ -48,6 +48,7 @@ OWN_KEY = "PAPERBOY_SECRET_KEY"
 OLD_KEYS = "PAPERBOY_SECRET_KEY_OLD"
 SHORTEST_KEY = 32  # characters
 DATABASE = "DATABASE_URL"
+DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
 DATABASE_FORM = "postgresql://USER:PASSWORD@HOST:PORT/NAME, with @ : / ? # % of a password as %40 %3A %2F %3F %23 %25"
 _ODD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 PASSWORD = "SMTP_PASSWORD"  # noqa: S105 - its name
@@ -438,7 +439,7 @@ def is_database(value: str) -> bool:
     except ValueError:
         return False
     apart = "@" not in parts.path and parts.netloc.count("@") <= 1 and not _ODD_PERCENT.search(value)
-    return named and apart and parts.scheme in {"postgresql", "postgres"} and len(parts.path) > 1
+    return named and apart and parts.scheme in DATABASE_SCHEMES and len(parts.path) > 1
 
 
 def _sentence(item: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:

@@ -26,6 +26,8 @@ from core.papers.word_index import refresh_words
 
 T = TypeVar("T")
 READERS = 2
+LIBRARY_FILE = "library.sqlite3"
+"""Its name in a data folder."""
 
 
 def refuse_copy(path: Path) -> None:
@@ -271,6 +273,11 @@ def number_behind(connection: sqlite3.Connection, sequence: int) -> None:
     if given < sequence:
         connection.execute("DELETE FROM sqlite_sequence WHERE name = 'listings'")
         connection.execute("INSERT INTO sqlite_sequence VALUES ('listings', ?)", (sequence,))
+
+
+def newest_change(connection: sqlite3.Connection) -> int:
+    """Return the newest place of the change log, 0 while it is empty."""
+    return _number(connection, "SELECT coalesce(max(change), 0) FROM papers")
 
 
 def newest_listing(connection: sqlite3.Connection) -> int:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from core.papers.library import number_behind
+from core.papers.portions import portions
 from core.papers.replicated import (
     OWN_FACTS,
     PAPERS,
@@ -95,7 +95,7 @@ def _gather(connection: sqlite3.Connection, table: Table) -> Changes:
 def put_rows(connection: sqlite3.Connection, table: Table, rows: Iterable[Row], *, renew: Callable[[], None]) -> int:
     """Put rows of another machine in, with what is derived of them; returns how many. `renew` is told of progress."""
     total = 0
-    for some in _portions(rows, AT_ONCE):
+    for some in portions(rows, AT_ONCE):
         if table is PAPERS:
             _put_papers(connection, some)
         else:
@@ -172,9 +172,3 @@ def last_listed(connection: sqlite3.Connection) -> int:
     """Return the highest number that the listing log has given."""
     query = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'listings'"
     return int(connection.execute(query).fetchone()[0])
-
-
-def _portions(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    iterator = iter(rows)
-    while portion := list(islice(iterator, size)):
-        yield portion

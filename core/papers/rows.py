@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ import msgspec
 from core.papers.happenings import find_happenings, write_happenings
 from core.papers.merge import merge_records, merge_same_source, order_listings, order_signals
 from core.papers.paper import Listing, Paper, Record, Signal
+from core.papers.portions import portions
 from core.papers.tokens import token_key
 from core.papers.word_index import index_words, unindex_words
 
@@ -67,7 +67,7 @@ def ingest_records(connection: sqlite3.Connection, records: Sequence[Record], no
     for record in records:
         by_id.setdefault(_whole_characters(record.id), []).append(record)
     total = Ingested(seen=len(records))
-    for ids in _chunks(by_id, _CHUNK):
+    for ids in portions(by_id, _CHUNK):
         rows = _held_rows(connection, ids)
         held = _held_records(connection, [row[0] for row in rows.values()])
         for identifier in ids:
@@ -75,12 +75,6 @@ def ingest_records(connection: sqlite3.Connection, records: Sequence[Record], no
             known = held.get(row[0], {}) if row else {}
             total += _keep(connection, row, known, by_id[identifier], now)
     return total
-
-
-def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
 
 
 def _held_rows(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -251,7 +245,7 @@ def _write_listings(connection: sqlite3.Connection, number: int, listings: Itera
 def read_papers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Paper]:
     """Return the papers that are held of these, by id, in the order asked for."""
     found: dict[str, Paper] = {}
-    for chunk in _chunks(dict.fromkeys(ids), _CHUNK):
+    for chunk in portions(dict.fromkeys(ids), _CHUNK):
         papers = {paper.id: paper for paper in _read_by(connection, "id", chunk).values()}
         found.update((identifier, papers[identifier]) for identifier in chunk if identifier in papers)
     return found

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from psycopg import Connection
 
+from core.papers.portions import portions
 from core.papers.replicated import Changes, Head, Row, Table
 from core.spelling import own_text, shared_text
 
 Shared: TypeAlias = Connection[tuple[Any, ...]]
-T = TypeVar("T")
 
 CHANNEL = "paperboy_papers"
 """Told of each new batch (LISTEN, NOTIFY)."""
@@ -93,7 +92,7 @@ def _upsert(shared: Shared, table: Table, rows: Sequence[Row], batch: int) -> No
         f"INSERT INTO {table.shared_name} ({columns}, batch) SELECT *, %s::int8 FROM unnest({arrays})"  # noqa: S608 - our names
         f" ON CONFLICT ({', '.join(table.keys)}) DO UPDATE SET {updates}"
     )
-    for some in _portions(rows, AT_ONCE):
+    for some in portions(rows, AT_ONCE):
         shared.execute(statement, (batch, *_arrays(some)))
 
 
@@ -105,7 +104,7 @@ def _remove(shared: Shared, table: Table, keys: Sequence[Row], batch: int) -> No
         "INSERT INTO library_removed SELECT %s, key::jsonb, %s FROM unnest(%s::text[]) AS key"
         " ON CONFLICT (name, key) DO UPDATE SET batch = excluded.batch"
     )
-    for some in _portions(keys, AT_ONCE):
+    for some in portions(keys, AT_ONCE):
         shared.execute(statement, _arrays(some))
         shared.execute(noted, (table.name, batch, [json.dumps([*map(_shared, key)]) for key in some]))
 
@@ -120,9 +119,3 @@ def _shared(value: Any) -> Any:
 
 def _own(value: Any) -> Any:
     return own_text(value) if isinstance(value, str) else value
-
-
-def _portions(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while portion := list(islice(iterator, size)):
-        yield portion

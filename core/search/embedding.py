@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from core.papers.library import Library
+from core.papers.library import Library, newest_change
 from core.papers.schema import connect, explained
 from core.search.model import THREADS, Embedder, Model, Models, paper_text
 from core.search.postings import IDENTITY, follow_library, postings_path
@@ -172,7 +172,7 @@ class _Reading:
 
         path = vector_path(self._folder, self._model.key)
         with closing(VectorFile.make(path, identity, self._describe)) as file:
-            if file.upto > self._newest():  # the library was replaced by an older state of itself
+            if file.upto > newest_change(self._library):  # the library was replaced by an older state of itself
                 file.clear()
             done = embedded = 0
             known: Digests | None = None
@@ -223,10 +223,6 @@ class _Reading:
         subjects = np.asarray(self._open().embed_papers(CENTRE_TEXTS), np.float32)
         centre = np.asarray(subjects.mean(axis=0), np.float32)
         return {"model": self._model.description, "centre": centre.tobytes(), "subjects": subjects.tobytes()}
-
-    def _newest(self) -> int:
-        (newest,) = self._library.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
-        return int(newest)
 
     def _count_after(self, change: int) -> int:
         (count,) = self._library.execute("SELECT count(*) FROM papers WHERE change > ?", (change,)).fetchone()

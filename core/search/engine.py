@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError
-from core.papers.library import Library, newest_listing
+from core.papers.library import Library, newest_change, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
 from core.papers.tokens import tokens
@@ -180,8 +180,12 @@ class Engine:
         """
         register_functions(connection)
         known = self._meaning.look() if self._meaning else None
-        (change,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
-        state = (window, change, newest_listing(connection), known and (known.embedder.key, len(known.matrix)))
+        state = (
+            window,
+            newest_change(connection),
+            newest_listing(connection),
+            known and (known.embedder.key, len(known.matrix)),
+        )
         if self._last_pool is None or self._last_pool[0] != state:
             self._last_pool = (state, Pool(connection, window, known))
         return self._last_pool[1]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from core.papers.library import newest_change
 from core.papers.schema import gathered
 from core.search.fusion import fuse
 from core.search.lexical import BM25, Compiled, Near, compile_query, ranked_words
@@ -188,8 +189,7 @@ def _weights(connection: sqlite3.Connection, words: Sequence[str], postings: Pos
 
 def is_current(connection: sqlite3.Connection, postings: Postings) -> bool:
     """Whether the quick word lists lack few papers, if any."""
-    (newest,) = connection.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
-    return 0 <= int(newest) - postings.change <= MOST_BEHIND
+    return 0 <= newest_change(connection) - postings.change <= MOST_BEHIND
 
 
 def _json(items: Sequence[object]) -> str:

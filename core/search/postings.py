@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 
 from core.errors import LibraryError
+from core.papers.library import newest_change
 from core.papers.tokens import RULES, tokens
 from core.search.stems import stem
 
@@ -159,7 +160,7 @@ def follow_library(
 def _follow(
     library: sqlite3.Connection, path: Path, stopped: Callable[[], bool], progress: Callable[[int, int], None]
 ) -> int:
-    (newest,) = library.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()
+    newest = newest_change(library)
     index = _open_or_make(path)
     index.reload()
     reached = _highest(index.searcher(), "change")

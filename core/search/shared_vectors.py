@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from core.database import hold
 from core.errors import LibraryError, PaperboyError, StoreError
-from core.papers.library import Library
+from core.papers.library import Library, newest_change
 from core.papers.shared_line import Line
 from core.papers.shared_rows import Shared
 from core.search.model import Models
@@ -129,7 +128,7 @@ class SharedVectors:
             StoreError: the database cannot be reached.
         """
         identity = await self._library.fact(IDENTITY)
-        newest = await self._library.read(_newest_change)
+        newest = await self._library.read(newest_change)
         self.settled = newest == 0
         if identity is not None and newest:
             await asyncio.to_thread(self._exchange, identity, newest)
@@ -204,10 +203,6 @@ class SharedVectors:
                     file.mark_shared({}, {TAKEN: place})
             self._line.renew()
         return True
-
-
-def _newest_change(library: sqlite3.Connection) -> int:
-    return int(library.execute("SELECT coalesce(max(change), 0) FROM papers").fetchone()[0])
 
 
 def _newest_model(shared: Shared) -> str | None:

@@ -29,7 +29,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from core.errors import StoreError
-from core.papers.library import migrate, refuse_copy
+from core.papers.library import LIBRARY_FILE, migrate, refuse_copy
 from core.papers.schema import STEPS
 from core.store.chests import Source, carry
 from core.store.folder_chest import FolderTarget
@@ -40,7 +40,6 @@ from core.store.outbox_file import FILE as DELIVERIES
 from core.store.outbox_file import SCHEMA
 
 CONTENTS = "paperboy.json"
-LIBRARY = "library.sqlite3"
 VERSION = 1
 PAGES = 2000
 MOST_CONTENTS = 1_000_000  # bytes of what a backup says of itself; it names a handful of files
@@ -76,7 +75,7 @@ def back_up(folder: Path, file: Path, now: datetime, progress: Progress = lambda
     """
     if not folder.is_dir() or not any(_worth_keeping(folder)):
         raise StoreError(f"There is nothing in {folder} to back up.")
-    refuse_copy(folder / LIBRARY)
+    refuse_copy(folder / LIBRARY_FILE)
     return _write(file, now, lambda gathered: _gather(folder, gathered, progress))
 
 
@@ -150,8 +149,8 @@ def unpack(file: Path, folder: Path) -> Contents:
     _check_versions(folder, file)
     if (folder / DELIVERIES).exists():
         Outbox(folder).close()
-    if (folder / LIBRARY).exists():
-        migrate(folder / LIBRARY)
+    if (folder / LIBRARY_FILE).exists():
+        migrate(folder / LIBRARY_FILE)
     return contents
 
 
@@ -180,7 +179,7 @@ def _is_left_by_reading(path: Path) -> bool:
 
 
 def _rank(name: str) -> tuple[bool, bool, str]:
-    return name == LIBRARY, name != DELIVERIES, name
+    return name == LIBRARY_FILE, name != DELIVERIES, name
 
 
 def _copy_database(source: Path, target: Path, progress: Progress) -> None:
@@ -259,7 +258,7 @@ def _unpack(archive: tarfile.TarFile, target: Path, file: Path) -> Contents:
 
 
 def _check_versions(folder: Path, file: Path) -> None:
-    for name, known in ((LIBRARY, len(STEPS)), (DELIVERIES, SCHEMA)):
+    for name, known in ((LIBRARY_FILE, len(STEPS)), (DELIVERIES, SCHEMA)):
         if (folder / name).exists():
             with closing(sqlite3.connect(folder / name)) as database:
                 (version,) = database.execute("PRAGMA user_version").fetchone()

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import date, datetime
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,7 +19,8 @@ import msgspec
 
 from core.digests.subscription import Subscription
 from core.errors import StoreError
-from core.papers.library import number_behind
+from core.papers.library import LIBRARY_FILE, number_behind
+from core.papers.portions import portions
 from core.papers.replica import last_listed, put_rows
 from core.papers.replicated import Table
 from core.papers.schema import apply_steps, connect, explained, prepare, transaction
@@ -51,7 +52,6 @@ from core.store.generations import FIRST, Entry, Tables, journal_path, read_stat
 from core.store.outbox_db import Outbox
 from core.store.tables import PAGE, page_name, part_name
 
-LIBRARY_FILE = "library.sqlite3"
 AT_ONCE = 500
 
 Document: TypeAlias = Mapping[str, Any]
@@ -173,7 +173,7 @@ class FolderTarget:
     def _write_state(self, documents: Iterator[Placed]) -> None:
         descriptor = os.open(journal_path(self._folder, FIRST), os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as journal:
-            while some := list(islice(documents, AT_ONCE)):
+            for some in portions(documents, AT_ONCE):
                 self._lines += 1
                 put: Tables = {}
                 for table, name, document in some:
