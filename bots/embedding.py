@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from bots.house import House
 from core.errors import LibraryError, PaperboyError
+from core.papers.library import newest_change
 from core.search.embedding import identify
 from core.search.obtain import find_model, obtain_model
 
@@ -71,7 +72,7 @@ class Keeper:
         try:
             # The model is looked up before the reading, so that one that comes meanwhile is seen at the next look.
             model = find_model(self._house.settings)
-            state = (await newest_change(self._house), model.key if model else "")
+            state = (await self._house.library.read(newest_change), model.key if model else "")
             if state == self._read and self._house.has_all_vectors():
                 return
             await identify(self._house.library)  # others' vectors are taken for a library that is known by it
@@ -96,13 +97,6 @@ class Keeper:
             meaning.forget()
             self._renewals = renewals
         await asyncio.to_thread(meaning.renew)
-
-
-async def newest_change(house: House) -> int:
-    """Return the newest place of the library's change log."""
-    query = "SELECT coalesce(max(change), 0) FROM papers"
-    (change,) = await house.library.read(lambda connection: connection.execute(query).fetchone())
-    return int(change)
 
 
 async def note_problem(house: House, problem: str) -> None:

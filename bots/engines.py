@@ -6,16 +6,15 @@ Both call the same functions (`Rounds`), and both follow the same rules of deliv
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
 from bots.house import House
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
-from core.delivery.platform import Platform
 from core.delivery.schedule import make_schedule
 from core.store.figures import Count
 
@@ -75,7 +74,7 @@ class OneMachine:
     def __init__(
         self,
         house: House,
-        platforms: Mapping[str, Platform],
+        carrier: Carrier,
         rounds: Rounds,
         *,
         count: Count,
@@ -85,13 +84,7 @@ class OneMachine:
         self._rounds = rounds
         self._count = count
         self._lately_fetched = lately_fetched
-        self._courier = Courier(
-            store=house.store,
-            platforms=platforms,
-            clock=house.clock,
-            jitter=random.SystemRandom().random,
-            count=count,
-        )
+        self._courier = Courier(carrier)
 
     async def queue_due(self, now: datetime) -> None:
         """Compose what is due into the outbox."""

@@ -14,17 +14,17 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from bots.fetching import Fetcher, load_sample
-from bots.state import open_state
+from bots.state import clock_of, database_of, open_state
 from bots.topics import read_topics
 from core.chat.desk import Desk, Took
 from core.chat.inquiries import Inquiries
 from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
-from core.clock import Clock, SteeredClock, system_clock
+from core.clock import Clock, system_clock
 from core.delivery.sending import Sending
 from core.errors import LibraryBroken, LibraryError, PaperboyError, StoreUnreachable
 from core.papers.calendar import Calendar
-from core.papers.library import Library, set_aside
+from core.papers.library import LIBRARY_FILE, Library, set_aside
 from core.papers.sources import create_sources
 from core.search.apart import ReaderApart
 from core.search.embedding import Reader
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LIBRARY_FILE = "library.sqlite3"
 EXCHANGED_WITHIN = 15.0  # seconds without progress; whoever ends the service waits for it
 ID_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -172,8 +171,8 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         StoreBusy: another process owns the folder.
         StoreError, LibraryError: the folder or the database cannot be used.
     """
-    if settings.secrets.database_url is not None and clock is system_clock:
-        clock = SteeredClock()
+    if clock is system_clock:
+        clock = clock_of(settings)
     async with AsyncExitStack() as stack:
         try:
             store = await open_state(settings, stack, owner=owner, clock=clock)
@@ -192,7 +191,7 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
             http = Http(settings, library, clock=clock, random=random.SystemRandom().random)
             stack.push_async_callback(http.close)
         house = make_house(settings, library=library, store=store, clock=clock, http=http)
-        yield replace(house, database=getattr(store, "database", None))
+        yield replace(house, database=database_of(store))
 
 
 async def _open_library(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Library:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,6 @@ from core.clock import SteeredClock
 from core.database import Database
 from core.delivery.carrying import Carrier
 from core.delivery.errands import Errands
-from core.delivery.platform import Platform
 from core.delivery.queue import DIGESTS, Queue, Round
 from core.delivery.tempo import Tempo
 from core.errors import StoreError
@@ -45,7 +43,7 @@ class ManyMachines:
         self,
         house: House,
         database: Database,
-        platforms: Mapping[str, Platform],
+        carrier: Carrier,
         rounds: Rounds,
         *,
         duties: frozenset[Duty],
@@ -53,19 +51,12 @@ class ManyMachines:
     ) -> None:
         self._house = house
         self._database = database
-        self._platforms = platforms
+        self._platforms = carrier.platforms
         self._rounds = rounds
         self._duties = duties
         self._queue = Queue(database, house.clock, Tempo(house.settings.queue.gone_after))
         self._woken = asyncio.Event()
         self._opened = asyncio.Event()
-        carrier = Carrier(
-            store=house.store,
-            platforms=platforms,
-            clock=house.clock,
-            jitter=random.SystemRandom().random,
-            count=count,
-        )
         self._errands = Errands(
             store=house.store, newsroom=house.newsroom, carrier=carrier, clock=house.clock, count=count
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import date, timedelta
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +36,7 @@ from bots.web.server import serve
 from bots.web.site import Site
 from core.chat.message import Kind, Message, text
 from core.delivery.amending import amend_deliveries
+from core.delivery.carrying import Carrier
 from core.delivery.outbox import due_soon
 from core.delivery.platform import Platform
 from core.delivery.recovery import Recovery
@@ -119,16 +122,23 @@ class Service:
 
     def _make_engine(self) -> Engine:
         house, count = self._house, self._figures.count
+        carrier = Carrier(
+            store=house.store,
+            platforms=self._platforms,
+            clock=house.clock,
+            jitter=random.SystemRandom().random,
+            count=count,
+        )
         rounds = Rounds(self.tick, self.care, self.fetch, self.complete, self.tidy)
         if house.database is None:
 
             def lately_fetched() -> bool:
                 return not self._fetcher.is_older_than(FETCH_AGAIN)
 
-            return OneMachine(house, self._platforms, rounds, count=count, lately_fetched=lately_fetched)
+            return OneMachine(house, carrier, rounds, count=count, lately_fetched=lately_fetched)
         from bots.many_machines import ManyMachines  # noqa: PLC0415 - one machine loads no job queue
 
-        return ManyMachines(house, house.database, self._platforms, rounds, duties=self._duties, count=count)
+        return ManyMachines(house, house.database, carrier, rounds, duties=self._duties, count=count)
 
     async def run(self, stop: asyncio.Event, *, with_page: bool) -> None:
         """Run until `stop` is set, then end everything in order."""
@@ -153,10 +163,13 @@ class Service:
 
     def _listening(self) -> list[Coroutine[Any, Any, None]]:
         answer = self._house.desk(self.reachable, self._figures.took, self._queued).answer
-        heard = [self._listen(one, answer) for one in self._platforms.values() if hears(one, self._duties)]
-        if Duty.DELIVER in self._duties:
-            heard += [self._stand_by(one) for one in self._platforms.values() if not hears(one, self._duties)]
-        return heard
+        attended = []
+        for platform in self._platforms.values():
+            if hears(platform, self._duties):
+                attended.append(self._attend(platform, partial(platform.listen, answer)))
+            elif Duty.DELIVER in self._duties:
+                attended.append(self._attend(platform, platform.stand_by))
+        return attended
 
     def _serving(self, *, with_page: bool) -> list[Coroutine[Any, Any, None]]:
         served = []
@@ -245,7 +258,7 @@ class Service:
             log.error("digests could not be completed: %s", error)
 
     async def _keep_figures(self) -> None:
-        """Add this process's figures to the day's, each minute and in the end."""
+        """Add this process's figures to the day's, each minute."""
         while True:
             await asyncio.sleep(FIGURES_EVERY)
             try:
@@ -273,17 +286,11 @@ class Service:
         except (TimeoutError, DeliveryError):
             return None
 
-    async def _listen(self, platform: Platform, answer: Callable[..., Awaitable[Message]]) -> None:
+    async def _attend(self, platform: Platform, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await platform.listen(answer)
+            await work()
         except DeliveryError as error:
             # One platform with a bad token must not silence the others; doctor and the log say which.
-            log.error("%s is not served: %s", platform.name, error)
-
-    async def _stand_by(self, platform: Platform) -> None:
-        try:
-            await platform.stand_by()
-        except DeliveryError as error:
             log.error("%s is not served: %s", platform.name, error)
 
     async def _first_round(self) -> None:

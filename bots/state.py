@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from core.clock import Clock, SteeredClock, system_clock
 from core.settings import Settings
@@ -12,7 +13,20 @@ from core.store import Store
 from core.store.embedded import EmbeddedStore
 from core.store.folder import FolderLock
 
+if TYPE_CHECKING:
+    from core.database import Database
+
 log = logging.getLogger(__name__)
+
+
+def clock_of(settings: Settings) -> Clock:
+    """Return the clock to go by: this machine's, or, where machines share a database, one that follows its clock."""
+    return SteeredClock() if settings.shares_state else system_clock
+
+
+def database_of(store: Store) -> Database | None:
+    """Return what the processes that use a store share; None where one process owns it."""
+    return getattr(store, "database", None)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.chat.newsroom import Newsroom
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
 from core.delivery.recovery import Recovery
@@ -171,7 +172,9 @@ class DeliveryMachine(RuleBasedStateMachine):
             settings=Settings(),
             calendar=Calendar(),
         )
-        self.courier = Courier(store=store, platforms={"fake": platform}, clock=lambda: self.now, jitter=lambda: 0.5)
+        self.courier = Courier(
+            Carrier(store=store, platforms={"fake": platform}, clock=lambda: self.now, jitter=lambda: 0.5)
+        )
         self.recovery = Recovery(store=store, newsroom=self.newsroom, platforms={"fake": platform})
         self.attempt(self.courier.recover())
 

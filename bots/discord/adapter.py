@@ -40,6 +40,7 @@ from bots.discord.rest import DELAYS, Rest, point_at
 from bots.discord.servers import Servers, care_for
 from bots.house import House
 from bots.refusals import Refusals
+from bots.state import database_of
 from core.chat.commands import Request
 from core.chat.message import Message
 from core.clock import Clock, system_clock
@@ -310,5 +311,5 @@ def _is_shown(refusal: DeliveryError) -> bool:
 
 def shares_of(store: Store) -> Shares | None:
     """Return what divides shards among the processes that share a store; None where one process owns it."""
-    database = getattr(store, "database", None)
+    database = database_of(store)
     return None if database is None else Shares(database.url, "discord shard")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -93,10 +92,14 @@ class Connection:
                 if error.kind is DeliveryFailure.REVOKED:
                     raise
                 reason = str(error)
-            pause = min(self._first_pause * 2**self._pauses, _LONGEST_PAUSE)
-            self._pauses += 1
-            log.warning("Discord: %s Trying again in %.0f s.", reason, pause)
-            await asyncio.sleep(pause)
+            await self._pause(reason)
+
+    async def _pause(self, reason: object) -> None:
+        """Say what went wrong, and wait before the next try."""
+        pause = min(self._first_pause * 2**self._pauses, _LONGEST_PAUSE)
+        self._pauses += 1
+        log.warning("Discord: %s Trying again in %.0f s.", reason, pause)
+        await asyncio.sleep(pause)
 
     async def _keep_for_now(self, ears: Ears) -> None:
         """Be connected for this process's share of Discord's shards, whatever becomes of it, until Discord ends it."""
@@ -166,16 +169,13 @@ class Connection:
         Raises:
             DeliveryError: REVOKED when the token is not accepted.
         """
-        pauses = itertools.count()
         while True:
             try:
                 await self._rest.call("GET", "/applications/@me")
             except DeliveryError as error:
                 if error.kind is DeliveryFailure.REVOKED:
                     raise
-                pause = min(self._first_pause * 2 ** next(pauses), _LONGEST_PAUSE)
-                log.warning("Discord: %s Trying again in %.0f s.", error, pause)
-                await asyncio.sleep(pause)
+                await self._pause(error)
             else:
                 break
         self._connected.set()

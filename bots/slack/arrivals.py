@@ -6,7 +6,6 @@ https://docs.slack.dev/reference/methods/apps.manifest.export wants one of the o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import date
 
@@ -14,6 +13,7 @@ import msgspec
 
 from core.clock import Clock
 from core.store import Store
+from core.store.facts import change_fact
 
 FACT = "slack arrivals"
 KINDS: Mapping[str, str] = {
@@ -40,7 +40,6 @@ class Arrivals:
         self._store = store
         self._clock = clock
         self._today: dict[str, date] = {}
-        self._lock = asyncio.Lock()
 
     def is_news(self, kind: str) -> bool:
         """Tell whether it comes for the first time today, and take it for noted."""
@@ -56,14 +55,16 @@ class Arrivals:
         Raises:
             StoreError: it is not kept.
         """
-        async with self._lock:
-            known = {**await read(self._store), kind: self._clock().date()}
-            await self._store.set_fact(FACT, msgspec.json.encode(known).decode())
+        today = self._clock().date()
+        await change_fact(self._store, FACT, lambda kept: msgspec.json.encode({**_read(kept), kind: today}).decode())
 
 
 async def read(store: Store) -> Mapping[str, date]:
     """Return on which day each kind came last."""
-    kept = await store.fact(FACT)
+    return _read(await store.fact(FACT))
+
+
+def _read(kept: str | None) -> Mapping[str, date]:
     return msgspec.json.decode(kept, type=dict[str, date]) if kept else {}
 
 

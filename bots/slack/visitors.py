@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
 
 from core.clock import Clock
 from core.store import Store, covers
+from core.store.facts import change_fact
 
 KEPT_FOR = timedelta(days=14)
 MOST = 2_000
@@ -37,8 +38,7 @@ class Visitors:
             StoreError: that cannot be read.
         """
         async with self._lock:
-            kept = await self._store.fact(FACT)
-            self._known = (msgspec.json.decode(kept, type=dict[str, date]) if kept else {}) | self._known
+            self._known = _read(await self._store.fact(FACT)) | self._known
 
     def knows(self, person: str) -> bool:
         """Tell whether somebody came lately."""
@@ -46,7 +46,7 @@ class Visitors:
 
     def newest_first(self) -> Sequence[str]:
         """Return who came lately."""
-        return sorted(self._known, key=self._known.__getitem__, reverse=True)
+        return _newest_first(self._known)
 
     async def came(self, person: str) -> None:
         """Remember that somebody is here; written down once a day.
@@ -58,10 +58,8 @@ class Visitors:
             today = self._clock().date()
             if self._known.get(person) == today:
                 return
-            self._known[person] = today
-            fresh = [one for one in self.newest_first() if today - self._known[one] <= KEPT_FOR]
-            self._known = {one: self._known[one] for one in fresh[:MOST]}
-            await self._write()
+            self._known = _fresh({**self._known, person: today}, today)
+            await self._change(lambda kept: _fresh({**kept, **self._known}, today))
 
     async def forget(self, address: str) -> None:
         """Forget a person, or where it ends in `/` all whose address begins so.
@@ -70,10 +68,27 @@ class Visitors:
             StoreError: they are forgotten here alone.
         """
         async with self._lock:
-            left = {person: day for person, day in self._known.items() if not covers(address, person)}
-            if left != self._known:
-                self._known = left
-                await self._write()
+            self._known = _without(address, self._known)
+            await self._change(lambda kept: _without(address, kept))
 
-    async def _write(self) -> None:
-        await self._store.set_fact(FACT, msgspec.json.encode(self._known).decode())
+    async def _change(self, change: Callable[[Mapping[str, date]], Mapping[str, date]]) -> None:
+        """Change what the store knows, which may be more: each process has visitors of its own."""
+        await change_fact(self._store, FACT, lambda kept: msgspec.json.encode(change(_read(kept))).decode())
+
+
+def _read(kept: str | None) -> dict[str, date]:
+    return msgspec.json.decode(kept, type=dict[str, date]) if kept else {}
+
+
+def _newest_first(known: Mapping[str, date]) -> list[str]:
+    return sorted(known, key=known.__getitem__, reverse=True)
+
+
+def _fresh(known: Mapping[str, date], today: date) -> dict[str, date]:
+    """Return those who came lately, as many as are kept."""
+    lately = [one for one in _newest_first(known) if today - known[one] <= KEPT_FOR]
+    return {one: known[one] for one in lately[:MOST]}
+
+
+def _without(address: str, known: Mapping[str, date]) -> dict[str, date]:
+    return {person: day for person, day in known.items() if not covers(address, person)}

@@ -10,10 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from bots.state import open_state
+from bots.state import clock_of, open_state
 from bots.terminal.output import clean, write_out
 from core.chat.times import when_words
-from core.clock import Clock, SteeredClock, system_clock
+from core.clock import Clock, system_clock
 from core.digests.subscription import Subscription, next_due
 from core.errors import PaperboyError
 from core.settings import Settings
@@ -22,9 +22,7 @@ from core.settings import Settings
 async def subscriptions(arguments: Namespace, settings: Settings) -> int:
     """Run one of the actions."""
     if arguments.action == "list":
-        # Machines that share a database go by its clock.
-        clock = system_clock if settings.secrets.database_url is None else SteeredClock()
-        return await _list(arguments, settings, clock)
+        return await _list(arguments, settings, clock_of(settings))
     if arguments.action == "export":
         return await _export(arguments, settings)
     from bots.terminal.subscriptions import subscriptions as change  # noqa: PLC0415 - see the module

@@ -15,15 +15,13 @@ from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
 from core.errors import PaperboyError, UsageError
 from core.keys import KEPT_IN
-from core.papers.library import refuse_copy
-from core.settings import DATABASE_FORM, Settings, is_database
-from core.store.backup import LIBRARY
+from core.papers.library import LIBRARY_FILE, refuse_copy
+from core.settings import DATABASE_FORM, DATABASE_SCHEMES, Settings, is_database
 from core.store.chests import MARKS, PAPERS, SUBSCRIPTIONS, Source, Tally, Tell
 from core.store.folder import FolderLock
 from core.store.folder_chest import read_folder
 from core.store.moving import Carried, copy_folder, fill_database, fill_folder
 
-DATABASES = frozenset({"postgresql", "postgres"})
 NAMED = {PAPERS: "paper", SUBSCRIPTIONS: "subscription", MARKS: "mark"}
 
 Told: TypeAlias = Callable[[str], None]
@@ -48,7 +46,7 @@ def read_target(url: str) -> Path | str:
     parts = urlsplit(url)
     if parts.scheme in {"", "file"} and parts.netloc in {"", "localhost"} and parts.path:
         return Path(unquote(parts.path))
-    if parts.scheme in DATABASES:
+    if parts.scheme in DATABASE_SCHEMES:
         if not is_database(url):
             raise UsageError(f"--to: allowed is a folder, as file:///srv/paperboy, or a database, as {DATABASE_FORM}.")
         return url
@@ -89,7 +87,7 @@ def _owned(folder: Path) -> Iterator[None]:
     """Keep a service from beginning on the old folder meanwhile."""
     if not folder.is_dir():
         raise PaperboyError(f"There is nothing in {folder} to move.")
-    refuse_copy(folder / LIBRARY)
+    refuse_copy(folder / LIBRARY_FILE)
     lock = FolderLock(folder)
     try:
         yield

@@ -75,8 +75,9 @@ async def check_keys(house: House) -> Check:
     for name, purpose in names.items():
         sealed = await house.store.sealed(name)
         if sealed is not None and not keys.is_newest(purpose, sealed):
-            needing += keys.opens(purpose, sealed)
-            closed += [] if keys.opens(purpose, sealed) else [name]
+            opens = keys.opens(purpose, sealed)
+            needing += opens
+            closed += [] if opens else [name]
     if closed:
         return Check.bad("secret key", closed_sentence(closed))
     old = f"; {keys.old} from before believed" if keys.old else ""

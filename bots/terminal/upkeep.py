@@ -6,7 +6,6 @@ import asyncio
 from argparse import Namespace
 from collections.abc import Callable
 
-from bots.house import LIBRARY_FILE
 from bots.resealing import closed_sentence, counted_texts, forget_closed, reseal
 from bots.state import open_store
 from bots.terminal.output import write_out
@@ -21,7 +20,7 @@ from core.store import Store, embedded
 async def migrate(arguments: Namespace, settings: Settings) -> int:
     """Bring the data folder, and the database where there is one, to this version; then seal with the secret of now."""
     store = await _migrate_store(settings)
-    path = settings.home / LIBRARY_FILE
+    path = settings.home / library.LIBRARY_FILE
     if settings.shares_state:
         write_out(f"{store}; each machine's copy of its papers follows.")
     elif path.exists():

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from weakref import WeakValueDictionary
 
 from core.chat.beside import Beside
 from core.chat.cards import card_of, shorten
@@ -85,7 +84,7 @@ class Newsroom:
         self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
-        self._alone: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._held: set[str] = set()
         kept = timedelta(days=settings.keep.deliveries_days)
         self._beside = Beside(store)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
@@ -99,12 +98,16 @@ class Newsroom:
 
         Two that compose for one place at the same moment would both choose what neither has shown yet.
         """
-        async with self._alone.setdefault(address, asyncio.Lock()), self._store.alone(f"place {address}"):
-            yield
+        async with self._store.alone(f"place {address}"):
+            self._held.add(address)
+            try:
+                yield
+            finally:
+                self._held.discard(address)
 
     def is_busy(self, address: str) -> bool:
         """Whether this process holds a place."""
-        return address in self._alone and self._alone[address].locked()
+        return address in self._held
 
     async def begin(self, places: Iterable[str] = ()) -> Moment:
         """Return what the digests of this moment will share.

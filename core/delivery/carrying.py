@@ -51,7 +51,9 @@ class Carrier:
     """Takes one step after the other.
 
     Args:
+        store: where deliveries stand.
         platforms: by name.
+        clock: now.
         jitter: returns a number from 0 to 1.
         count: told what happens, for the service's own figures.
     """
@@ -65,15 +67,15 @@ class Carrier:
         jitter: Callable[[], float],
         count: Count = ignore,
     ) -> None:
-        self._store = store
-        self._platforms = platforms
+        self.store = store
+        self.platforms = platforms
         self._clock = clock
         self._jitter = jitter
         self._tell = count
 
     def knows(self, address: str) -> bool:
         """Whether an address is of a platform that is here."""
-        return address.partition(":")[0] in self._platforms
+        return address.partition(":")[0] in self.platforms
 
     def is_ripe(self, delivery: Delivery) -> bool:
         """Whether a delivery may be tried. A change in the future means a clock that went back: no wait counts then."""
@@ -101,9 +103,9 @@ class Carrier:
         Raises:
             StoreError: as `carry` does.
         """
-        platform = self._platforms[delivery.address.partition(":")[0]]
+        platform = self.platforms[delivery.address.partition(":")[0]]
         if delivery.state is State.PENDING:
-            wanted = wanted or Wanted(await self._store.subscription(delivery.subscription))
+            wanted = wanted or Wanted(await self.store.subscription(delivery.subscription))
             return await self._send(delivery, wanted.subscription, platform)
         unknown: Delivery | None = delivery
         if delivery.state is State.SENDING:
@@ -218,7 +220,7 @@ class Carrier:
         log.warning("delivery %s given up: %s", delivery.key, note)
         parts = delivery.parts if parts is None else parts
         if not parts:
-            await note_gap(self._store, delivery)
+            await note_gap(self.store, delivery)
         return await self._move(delivery, State.DEAD, note=note, message="", parts=parts)
 
     def _count(self, delivery: Delivery, what: str) -> None:
@@ -241,17 +243,17 @@ class Carrier:
         return await self._move(moved, State.UNKNOWN, note=str(error), not_before=self._clock() + delay)
 
     async def _pause(self, delivery: Delivery, reason: str) -> None:
-        subscription = await self._store.subscription(delivery.subscription)
+        subscription = await self.store.subscription(delivery.subscription)
         if subscription is None or subscription.pause is not None:
             return
         now = self._clock()
         change = Change(now, subscription.address, "paperboy", f"paused #{subscription.number}: {reason}")
-        await self._store.replace_subscription(replace(subscription, pause=Pause(reason, now, by_hand=False)), change)
+        await self.store.replace_subscription(replace(subscription, pause=Pause(reason, now, by_hand=False)), change)
         log.warning("subscription %s paused: %s", subscription.id, reason)
 
     async def _move(self, delivery: Delivery, state: State, **changes: object) -> Delivery | None:
         moved = _changed(delivery, state, self._clock(), changes)
-        return moved if await self._store.move(moved, expected=delivery.state) else None
+        return moved if await self.store.move(moved, expected=delivery.state) else None
 
 
 def _stumbled(error: Exception) -> str:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
 from functools import partial
 
-from core.clock import Clock
 from core.delivery.carrying import Carrier
-from core.delivery.platform import Platform
 from core.errors import StoreError, log_level
-from core.store import OPEN, Delivery, State, Store
-from core.store.figures import Count, ignore
+from core.store import OPEN, Delivery, State
 from core.traces import begin_delivery
 
 log = logging.getLogger(__name__)
@@ -24,27 +20,17 @@ class Courier:
     """Carries deliveries; one at a time to an address, several addresses of each platform at once.
 
     Args:
-        platforms: by name.
-        jitter: returns a number from 0 to 1.
-        count: told what happens, for the service's own figures.
+        carrier: takes the steps, in its store and through its platforms.
     """
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        platforms: Mapping[str, Platform],
-        clock: Clock,
-        jitter: Callable[[], float],
-        count: Count = ignore,
-    ) -> None:
-        self._store = store
-        self._platforms = platforms
-        self._carrier = Carrier(store=store, platforms=platforms, clock=clock, jitter=jitter, count=count)
+    def __init__(self, carrier: Carrier) -> None:
+        self._store = carrier.store
+        self._platforms = carrier.platforms
+        self._carrier = carrier
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._behind: set[str] = set()
-        self._places = {name: asyncio.Semaphore(AT_ONCE) for name in platforms}
+        self._places = {name: asyncio.Semaphore(AT_ONCE) for name in self._platforms}
 
     def wake(self) -> None:
         """Look into the outbox now rather than at the next round."""

@@ -2,7 +2,7 @@
 
     what                       job                                      lock: one at a time      waits once as
     a digest of a date         digest, in the queue of its platform     its address              subscription/date
-    a round (see `rounds.py`)  by its name, in the queue of its kind    its name                 its name
+    a round (see `Round`)      by its name, in the queue of its kind    its name                 its name
 
 A worker takes jobs of the queues it was given, a few at once. One that is told to stop finishes what is under way; one
 that dies is noticed by its silence (see `lease.py`), and others take its jobs. A job that ends well is deleted at once.
