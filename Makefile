@@ -15,7 +15,7 @@ $(STAMP): requirements.lock pyproject.toml
 run: install
 	$(BIN)/paperboy run
 
-# Four, since many tests wait for processes and servers of their own.
+# Four, since many tests wait for processes and servers of their own. Each compiles the tests anew unless they are kept.
 test: install
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 

@@ -14,40 +14,11 @@ from tests.servers.postgres import PostgresServer
 settings.register_profile("paperboy", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("paperboy")
 
-LONGEST = (
-    *("test_simulated_year", "test_service_platforms", "test_many_processes", "test_command_line_moving"),
-    *(
-        "test_queue_faults",
-        "test_meaning_commands",
-        "test_kills",
-        "test_store_machines",
-        "test_mail",
-        "test_database_away",
-    ),
-    *("test_queue", "test_command_line_mistakes", "test_discord_connection", "test_search_oracle", "test_browser_page"),
-)
-"""Modules that take half a minute and more, or wait for much of it; the longest first."""
-
 NOT_INSTALLABLE = "../shared/data"
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="fail when a test is skipped that an install could run")
-
-
-def pytest_collection_modifyitems(items):
-    """Let each of the processes that share the tests begin with some of what takes longest."""
-    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    shares = [
-        [item for stem in LONGEST[turn::count] for item in items if item.path.stem == stem] for turn in range(count)
-    ]
-    others = [item for item in items if item.path.stem not in LONGEST]
-    total = len(items)
-    items.clear()
-    for turn, share in enumerate(shares):  # as large as pytest-xdist cuts them
-        size = (total - len(items)) // (count - turn)
-        items += share + [others.pop() for _ in range(min(max(size - len(share), 0), len(others)))][::-1]
-    items += others
 
 
 @pytest.hookimpl(trylast=True)

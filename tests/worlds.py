@@ -9,17 +9,18 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from bots.house import LIBRARY_FILE, House, make_house
+from bots.house import House, make_house
 from bots.topics import read_topics
 from core.chat import commands as c
 from core.chat.desk import Desk
 from core.chat.inquiries import Inquiries
 from core.chat.message import Message, plain
 from core.chat.orders import Orders
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
 from core.delivery.sending import Sending
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.papers.paper import Listing, Record, Signal
 from core.settings import Settings
 from core.store import Store
@@ -64,10 +65,12 @@ class World:
     def __post_init__(self) -> None:
         self.ids = (f"s{number}" for number in count(1))
         self.courier = Courier(
-            store=self.house.store,
-            platforms={"fake": self.platform},
-            clock=lambda: self.now,
-            jitter=lambda: 0.5,
+            Carrier(
+                store=self.house.store,
+                platforms={"fake": self.platform},
+                clock=lambda: self.now,
+                jitter=lambda: 0.5,
+            )
         )
         orders = Orders(
             store=self.house.store,

@@ -11,9 +11,8 @@ from datetime import timedelta
 
 import pytest
 
-from bots.house import LIBRARY_FILE
 from core.clock import system_clock
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.papers.plan import keep_state, source_states
 from tests.servers.sources import WORKS, Refusal
 from tests.shells import PAPERBOY, ROOT

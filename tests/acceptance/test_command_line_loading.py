@@ -11,9 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from bots.house import LIBRARY_FILE
 from core.errors import LibraryError
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from tests.servers.sources import MISSED, WORKS, Refusal
 
 MANY = 8000

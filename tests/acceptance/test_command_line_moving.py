@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.store import chests as c
-from core.store.folder_chest import LIBRARY_FILE
 from core.store.folders import is_free
 from core.store.moving import fill_folder
 from tests.chests import Given, whole_database, whole_folder

@@ -8,6 +8,7 @@ import pytest
 
 from bots.discord import Discord
 from bots.house import make_house
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
 from core.papers.library import Library
@@ -66,7 +67,9 @@ class Town:
             "slack": slack_at(slack.api_url, sleep=slack_parts.Waits(), clock=self.clock, store=self.house.store),
             "discord": Discord(discord_parts.TOKEN, store=self.house.store, **addresses, delays=(0.01, 0.02)),
         }
-        self.courier = Courier(store=self.house.store, platforms=self.platforms, clock=self.clock, jitter=lambda: 0.5)
+        self.courier = Courier(
+            Carrier(store=self.house.store, platforms=self.platforms, clock=self.clock, jitter=lambda: 0.5)
+        )
 
     def clock(self):
         return self.now

@@ -14,6 +14,7 @@ from statistics import quantiles
 from tempfile import TemporaryDirectory
 
 from bots.discord import Discord
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
 from tests.fakes import make_change, make_subscription
@@ -61,7 +62,7 @@ async def run_digests(world: World, discord: Discord) -> int:
         )
         await store.add_subscription(subscription, make_change(address=place))
     now = MONDAY + timedelta(days=1)
-    courier = Courier(store=store, platforms={"discord": discord}, clock=lambda: now, jitter=lambda: 0.5)
+    courier = Courier(Carrier(store=store, platforms={"discord": discord}, clock=lambda: now, jitter=lambda: 0.5))
     queued = await fill_outbox(world.house.newsroom, store, now)
     while True:
         await courier.drain()

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import httpx
 
-from bots.house import LIBRARY_FILE
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.papers.sources import Newest, create_source
 from core.settings import read_settings
 from tests.servers import discord as discord_parts

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from core.chat.message import Card, Kind, Message
 from core.clock import system_clock
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import write_message
 from core.store import State
@@ -46,7 +47,7 @@ async def deliver(home: Path, api_url: str) -> None:
     async def answer(_request: object) -> Message:
         return DIGEST
 
-    courier = Courier(store=store, platforms={"slack": slack}, clock=system_clock, jitter=lambda: 0.0)
+    courier = Courier(Carrier(store=store, platforms={"slack": slack}, clock=system_clock, jitter=lambda: 0.0))
     loops = [asyncio.create_task(slack.listen(answer)), asyncio.create_task(courier.run(every=0.5))]
     while await store.open_deliveries():
         await asyncio.sleep(0.1)

@@ -21,12 +21,12 @@ import httpx
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from bots.house import LIBRARY_FILE, make_house
+from bots.house import make_house
 from bots.reading_room import ReadingRoom
 from bots.web.app import create_app
 from bots.web.server import serve
 from bots.web.site import Site, read_static
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.papers.paper import Listing, Record, Signal
 from core.settings import Settings
 from core.store.figures import read_days

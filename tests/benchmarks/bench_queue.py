@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from bots.house import LIBRARY_FILE, make_house
+from bots.house import make_house
 from core.chat.message import Card, Kind, Message
 from core.clock import system_clock
 from core.database import Database, migrate
@@ -34,7 +34,7 @@ from core.delivery.platform import Payload, Receipt
 from core.delivery.queue import DIGESTS, Queue
 from core.delivery.tempo import Tempo
 from core.errors import DeliveryError, DeliveryFailure
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.settings import Settings
 from core.store.postgres import PostgresStore
 from tests.fake_platform import FakePlatform

@@ -20,10 +20,10 @@ import numpy as np
 import psycopg
 
 from bots.embedding import Keeper
-from bots.house import LIBRARY_FILE, open_house
+from bots.house import open_house
 from core.database import migrate
 from core.papers.bulk import import_file
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.papers.shared_library import SharedLibrary
 from core.papers.shared_line import Line
 from core.search.embedding import BLOCK, Reader

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from bots.house import LIBRARY_FILE, open_house
+from bots.house import open_house
 from core.errors import LibraryBroken, LibraryError
-from core.papers.library import Library, set_aside
+from core.papers.library import LIBRARY_FILE, Library, set_aside
 from core.settings import read_settings
 from tests.fakes import make_change, make_delivery, make_subscription
 from tests.shelves import NOON, listed, make_record

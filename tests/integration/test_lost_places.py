@@ -14,6 +14,7 @@ import pytest
 from bots.discord import Discord
 from core.chat.message import Card, Kind, Message, plain
 from core.chat.render import subscription_line
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import write_message
 from core.errors import DeliveryError
@@ -70,7 +71,7 @@ async def carry(platform, address):
     await store.add_subscription(make_subscription("s1", address), make_change(address=address))
     fields = {"address": address, "message": write_message(LETTER), "due_at": NOON, "composed_at": NOON}
     await store.enqueue(make_delivery("s1", NOON.date(), changed_at=NOON, **fields))
-    courier = Courier(store=store, platforms={platform.name: platform}, clock=lambda: NOON, jitter=lambda: 1.0)
+    courier = Courier(Carrier(store=store, platforms={platform.name: platform}, clock=lambda: NOON, jitter=lambda: 1.0))
     await courier.drain()
     await courier.settled()
     return await store.delivery("s1", NOON.date()), await store.subscription("s1")

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from core.digests.subscription import Pause, Subscription
 from core.errors import StoreError
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.store import Change, Delivery, Mark, Shown, State
 from core.store import chests as c
 from core.store.correspondents import Consent, Correspondent, Wish
 from core.store.embedded import EmbeddedStore
-from core.store.folder_chest import LIBRARY_FILE, FolderTarget, read_folder
+from core.store.folder_chest import FolderTarget, read_folder
 from core.store.moving import copy_folder, fill_database, fill_folder
 from core.store.postgres import PostgresStore, chest
 from core.store.postgres.chest import DERIVED, read_database

@@ -11,7 +11,7 @@ import pytest
 from bots.house import make_house
 from bots.service import Service
 from core.chat.message import Kind, Message
-from core.delivery.carrying import GIVE_UP_AFTER
+from core.delivery.carrying import GIVE_UP_AFTER, Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import write_message
 from core.errors import DeliveryError, DeliveryFailure, StoreError
@@ -228,7 +228,9 @@ async def test_draining_a_long_outbox_does_not_read_it_anew_for_each_delivery(wo
         await store.add_subscription(make_subscription(f"s{number}", f"fake:C{number}"), make_change())
         body = {"message": write_message(Message(Kind.DIGEST, heading="Papers")), "due_at": AT_EIGHT}
         await store.enqueue(make_delivery(f"s{number}", address=f"fake:C{number}", **body))
-    courier = Courier(store=store, platforms={"fake": world.platform}, clock=lambda: AT_EIGHT, jitter=lambda: 0.0)
+    courier = Courier(
+        Carrier(store=store, platforms={"fake": world.platform}, clock=lambda: AT_EIGHT, jitter=lambda: 0.0)
+    )
     running = asyncio.create_task(courier.run(every=60))
     while len(world.platform.posts) < 40 or courier.busy:
         await asyncio.sleep(0)

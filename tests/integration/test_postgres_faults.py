@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from core.chat.message import Card, Kind, Message
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import write_message
 from core.errors import StoreError
@@ -20,6 +21,7 @@ from tests.fake_platform import FakePlatform
 from tests.fakes import NOON, TODAY, make_change, make_delivery, make_mark, make_subscription
 from tests.servers.postgres import PostgresServer, emptied
 from tests.servers.wire import Wire
+from tests.waiting import until
 
 DIGEST = Message(Kind.DIGEST, heading="Papers", cards=(Card("1", "One"), Card("2", "Two")))
 ENOUGH = 30
@@ -32,7 +34,7 @@ class Town:
         self.now = NOON
         self.store, self.platform = store, FakePlatform()
         self.courier = Courier(
-            store=store, platforms={"fake": self.platform}, clock=lambda: self.now, jitter=lambda: 0.0
+            Carrier(store=store, platforms={"fake": self.platform}, clock=lambda: self.now, jitter=lambda: 0.0)
         )
 
     async def fill(self, count=1):
@@ -67,13 +69,6 @@ class Town:
         assert sorted((post.key, post.part) for post in self.platform.posts) == sorted(
             (one.key, part) for one in found for part in range(len(DIGEST.cards))
         )
-
-
-async def until(holds):
-    """Wait until something holds, which it does at some time."""
-    async with asyncio.timeout(60):
-        while not await holds():
-            await asyncio.sleep(0.02)
 
 
 async def test_whichever_answer_is_lost_while_a_digest_goes_out_it_arrives_once(database_url):

@@ -12,6 +12,8 @@ from core.clock import system_clock
 from core.database import Database
 from core.delivery.errands import Errand
 from core.delivery.queue import Queue, priority_at
+from tests.queues import at_work
+from tests.waiting import until
 
 TODAY = date(2026, 11, 25)
 QUEUES = ["digests:fake"]
@@ -31,22 +33,10 @@ async def open_queue(url):
         await database.close()
 
 
-@asynccontextmanager
-async def working(queue, run, at_once=4):
+def working(queue, run, at_once=4):
     """A worker at work while the block lasts."""
     queue.run_errands(run)
-    task = asyncio.create_task(queue.work(QUEUES, at_once=at_once))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition, seconds=30):
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.02)
+    return at_work(queue, QUEUES, at_once)
 
 
 @pytest.fixture
@@ -78,7 +68,7 @@ async def test_what_is_done_leaves_nothing_behind(queue):
 
     await queue.put([errand(1), errand(2, "fake:C2")])
     async with working(queue, run):
-        await until(lambda: has_length(queue, {}))
+        await until(lambda: has_length(queue, {}), 30)
     assert sorted(one.key for one in done) == ["s1/2026-11-25", "s2/2026-11-25"]
     assert {one.address for one in done} == {"fake:C1", "fake:C2"}
 
@@ -104,7 +94,7 @@ async def test_errands_of_one_place_run_one_after_the_other_and_those_of_others_
         await first.put([errand(number, f"fake:C{number % 3}") for number in range(30)])
         await stack.enter_async_context(working(first, run))
         await stack.enter_async_context(working(second, run))
-        await until(lambda: has_length(first, {}))
+        await until(lambda: has_length(first, {}), 30)
     assert len(places) == 30
     assert most > 1
 
@@ -120,7 +110,7 @@ async def test_what_has_to_wait_is_run_again_at_its_time_and_holds_up_nobody(que
 
     await queue.put([errand(1), errand(2)])
     async with working(queue, run):
-        await until(lambda: has_length(queue, {}))
+        await until(lambda: has_length(queue, {}), 30)
     assert runs == ["s1", "s2", "s1"]
 
 
@@ -140,7 +130,7 @@ async def test_of_two_that_wait_for_one_place_the_earlier_is_not_held_up_by_the_
         done.append(one.subscription)
 
     async with working(queue, run):
-        await until(lambda: has_length(queue, {"todo": 1}))
+        await until(lambda: has_length(queue, {"todo": 1}), 30)
     assert done == ["s2"]
 
 
@@ -153,8 +143,8 @@ async def test_a_store_that_fails_does_not_lose_the_errand(queue):
 
     await queue.put([errand(1)])
     async with working(queue, run):
-        await until(lambda: asyncio.sleep(0, bool(runs)))
-        await until(lambda: has_length(queue, {"todo": 1}))
+        await until(lambda: bool(runs), 30)
+        await until(lambda: has_length(queue, {"todo": 1}), 30)
 
 
 async def test_stopping_finishes_what_is_under_way_and_leaves_the_rest(queue):
@@ -191,7 +181,7 @@ async def test_the_jobs_of_a_worker_that_is_gone_are_taken_by_others(database_ur
             done.append(one.subscription)
 
         async with working(queue, run):
-            await until(lambda: has_length(queue, {}))
+            await until(lambda: has_length(queue, {}), 30)
         assert done == ["s1"]
 
 

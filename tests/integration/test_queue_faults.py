@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from bots.house import LIBRARY_FILE, make_house
+from bots.house import make_house
 from core.clock import system_clock
 from core.database import migrate
 from core.delivery.carrying import Carrier
@@ -18,15 +18,17 @@ from core.delivery.errands import Errands
 from core.delivery.outbox import write_message
 from core.delivery.queue import Queue, Round
 from core.delivery.tempo import Tempo
-from core.papers.library import Library
+from core.papers.library import LIBRARY_FILE, Library
 from core.settings import Settings
 from core.store import State
 from core.store.postgres import PostgresStore
 from tests.fake_platform import FakePlatform
 from tests.fakes import make_change, make_delivery, make_subscription
+from tests.queues import at_work
 from tests.servers.postgres import PostgresServer
 from tests.servers.wire import Wire
 from tests.unit.test_courier import LETTER
+from tests.waiting import until
 
 TEMPO = Tempo(gone_after=6.0, poll=0.5)
 QUEUES = ["digests:fake"]
@@ -71,22 +73,6 @@ async def open_worker(folder, url, platform):
         await store.close()
 
 
-@asynccontextmanager
-async def at_work(worker):
-    task = asyncio.create_task(worker.queue.work(QUEUES, at_once=2))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition, seconds=60):
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
-
-
 def arrived_once(platform, count):
     """Whether each part of each digest is there, once."""
     found = sorted((post.key.partition("/")[0], post.part) for post in platform.posts)
@@ -102,10 +88,10 @@ async def test_whichever_answer_of_the_database_is_lost_at_work_the_digest_arriv
             open_worker(tmp_path / "far", wire.url, platform) as far,
         ):
             await near.fill(24)
-            async with at_work(far):
+            async with at_work(far.queue, QUEUES, 2):
                 for question in range(1, 8):
                     wire.lose = question
-                    await until(lambda: asyncio.sleep(0, wire.lose <= 0))
+                    await until(lambda: wire.lose <= 0)
                 await until(lambda: near.all_sent(24), 90)
             assert wire.lost > 0
     assert arrived_once(platform, 24)
@@ -119,11 +105,11 @@ async def test_a_database_that_is_restarted_in_a_drain_loses_nothing_and_work_go
         await asyncio.to_thread(migrate, url)
         async with open_worker(tmp_path, url, platform) as worker:
             await worker.fill(40)
-            async with at_work(worker):
-                await until(lambda: asyncio.sleep(0, len(platform.posts) > 20))
+            async with at_work(worker.queue, QUEUES, 2):
+                await until(lambda: len(platform.posts) > 20)
                 await asyncio.to_thread(server.stop)
                 assert len(platform.posts) < 120, "all was over before"
-                await until(lambda: asyncio.sleep(0, worker.queue.problem is not None))
+                await until(lambda: worker.queue.problem is not None)
                 await asyncio.sleep(1)
                 await asyncio.to_thread(server.start)
                 await until(lambda: worker.all_sent(40), 90)
@@ -141,7 +127,7 @@ async def test_two_workers_share_a_drain_and_nothing_is_sent_twice(tmp_path, dat
         open_worker(tmp_path / "2", database_url, platform) as second,
     ):
         await first.fill(30)
-        async with at_work(first), at_work(second):
+        async with at_work(first.queue, QUEUES, 2), at_work(second.queue, QUEUES, 2):
             await until(lambda: first.all_sent(30))
     assert arrived_once(platform, 30)
     assert platform.looked == 0
@@ -162,7 +148,7 @@ async def test_what_is_due_strikes_once_however_many_processes_run(tmp_path, dat
             await worker.queue.work(["rounds"], at_once=1)
 
         tasks = [asyncio.create_task(work(worker)) for worker in (first, second)]
-        await until(lambda: asyncio.sleep(0, len(struck) >= 3), 30)
+        await until(lambda: len(struck) >= 3, 30)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -181,7 +167,7 @@ async def test_a_round_that_was_asked_for_waits_once_and_is_done_at_its_time(tmp
         assert await worker.queue.ask_for("complete", "rounds", at)
         assert not await worker.queue.ask_for("complete", "rounds", at)
         task = asyncio.create_task(worker.queue.work(["rounds"], at_once=1))
-        await until(lambda: asyncio.sleep(0, bool(done)))
+        await until(lambda: bool(done))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert len(done) == 1
@@ -199,7 +185,7 @@ async def test_what_cannot_be_taken_yet_is_left_to_others_until_it_can(tmp_path,
 
         opening = asyncio.create_task(become_ready())
         await asyncio.sleep(0)
-        async with at_work(worker):
+        async with at_work(worker.queue, QUEUES, 2):
             await asyncio.sleep(1)
             assert platform.posts == []
             ready.set()
@@ -238,11 +224,11 @@ async def test_who_cannot_say_that_it_lives_stops_before_others_take_over(tmp_pa
         await asyncio.to_thread(migrate, url)
         async with open_worker(tmp_path, url, Endless()) as worker:
             await worker.fill(1)
-            async with at_work(worker):
+            async with at_work(worker.queue, QUEUES, 2):
                 await entered.wait()
                 assert ended == []
                 await asyncio.to_thread(server.stop)
-                await until(lambda: asyncio.sleep(0, bool(ended)), 30)
+                await until(lambda: bool(ended), 30)
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "aborted"])

@@ -27,6 +27,7 @@ from core.search.vectors import vector_path, vector_paths
 from tests.fake_models import FakeModels
 from tests.model_files import make_graph, write_model
 from tests.shelves import NOON, make_record, open_library
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 RECORDS = (make_record("2201.00001", "Grokking"), make_record("2201.00002", "Cars"))
@@ -143,10 +144,3 @@ def ignores(process, name):
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     mask = next(int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:"))
     return bool(mask >> (name - 1) & 1)
-
-
-async def until(seen):
-    """Wait for what another process does."""
-    async with asyncio.timeout(60):
-        while not seen():
-            await asyncio.sleep(0.02)

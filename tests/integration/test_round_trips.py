@@ -66,7 +66,7 @@ async def test_a_digest_of_one_part_is_composed_in_two_trips_and_delivered_in_fi
     assert wire.trips - before == 2
 
     platform = FakePlatform()
-    courier = Courier(store=store, platforms={"fake": platform}, clock=lambda: MORNING, jitter=lambda: 0.0)
+    courier = Courier(Carrier(store=store, platforms={"fake": platform}, clock=lambda: MORNING, jitter=lambda: 0.0))
     (waiting,) = await store.open_deliveries()
     before = wire.trips
     await courier.drain()  # one trip for all that is open

@@ -7,10 +7,11 @@ from argparse import Namespace
 
 import pytest
 
-from bots.house import LIBRARY_FILE, open_house
+from bots.house import open_house
 from bots.terminal.moving import move
 from core.database import migrate
 from core.errors import LibraryError, StoreError
+from core.papers.library import LIBRARY_FILE
 from core.settings import read_settings
 from core.store.backup import back_up
 from tests.fakes import make_change, make_delivery, make_subscription

@@ -29,6 +29,7 @@ from core.spelling import own_text, shared_text
 from tests.servers.postgres import PostgresServer
 from tests.servers.relay import Relay
 from tests.shelves import NOON, join_library, listed, make_record, make_signal, open_library
+from tests.waiting import until
 
 TODAY = date(2026, 10, 8)
 COMPARED = (*(table.name for table in TABLES), *sorted(DERIVED - {"words"}))
@@ -246,12 +247,6 @@ async def test_a_change_that_fails_reaches_nobody(pair):
     await second.follow()
     assert await second.fact("after") == "1"
     assert await state(first) == await state(second)
-
-
-async def until(condition):
-    async with asyncio.timeout(60):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

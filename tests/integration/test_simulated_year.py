@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.chat.newsroom import Newsroom
+from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import fill_outbox
 from core.delivery.platform import Receipt
@@ -436,7 +437,9 @@ class World:
         self.failing = False
 
     def start(self) -> Courier:
-        return Courier(store=self.store, platforms={"fake": self.platform}, clock=lambda: self.now, jitter=lambda: 0.5)
+        return Courier(
+            Carrier(store=self.store, platforms={"fake": self.platform}, clock=lambda: self.now, jitter=lambda: 0.5)
+        )
 
     async def live(self, minutes: Sequence[datetime]) -> None:
         self.courier = self.start()

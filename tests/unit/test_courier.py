@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.chat.message import Card, Kind, Message
-from core.delivery.carrying import GIVE_UP_AFTER
+from core.delivery.carrying import GIVE_UP_AFTER, Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import read_message, retry_delay, write_message
 from core.errors import DeliveryError, DeliveryFailure
@@ -30,7 +30,7 @@ class Desk:
         self.store = MemoryStore()
         self.platform = FakePlatform()
         self.courier = Courier(
-            store=self.store, platforms={"fake": self.platform}, clock=lambda: self.now, jitter=lambda: 1.0
+            Carrier(store=self.store, platforms={"fake": self.platform}, clock=lambda: self.now, jitter=lambda: 1.0)
         )
 
     async def begin(self, **fields: object) -> None:
@@ -206,7 +206,7 @@ async def test_a_slow_place_delays_no_other():
 
     desk.platform = OneSlowPlace()
     desk.courier = Courier(
-        store=desk.store, platforms={"fake": desk.platform}, clock=lambda: desk.now, jitter=lambda: 0.0
+        Carrier(store=desk.store, platforms={"fake": desk.platform}, clock=lambda: desk.now, jitter=lambda: 0.0)
     )
     await desk.begin()
     for number in range(2, 6):
