@@ -2,7 +2,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install run test check bench lock
+.PHONY: install run test test-postgresql check bench lock
 
 install: $(STAMP)
 
@@ -18,6 +18,10 @@ run: install
 # Four, since many tests wait for processes and servers of their own. Each compiles the tests anew unless they are kept.
 test: install
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+
+# What commands and the service keep is in a real PostgreSQL here; the tests below it run on both stores anyway.
+test-postgresql: install
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 4 --dist worksteal --store postgresql tests/acceptance
 
 check: install
 	$(BIN)/ruff check .

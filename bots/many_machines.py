@@ -23,7 +23,7 @@ from core.store.figures import Count
 log = logging.getLogger(__name__)
 
 ROUNDS, FETCHING = "rounds", "fetching"
-BEGUN, WANTED = "fetch begun", "fetch wanted"
+BEGUN, ENDED, WANTED = "fetch begun", "fetch ended", "fetch wanted"
 STEER_EVERY = 30.0
 LOOK_EVERY = 1.0
 AGAIN = timedelta(minutes=15)
@@ -87,6 +87,7 @@ class ManyMachines:
             if is_mine:
                 await store.set_fact(BEGUN, now.isoformat())
                 await self._rounds.fetch()
+                await store.set_fact(ENDED, self._house.clock().isoformat())
 
     async def _tidy(self) -> None:
         await self._rounds.tidy()
@@ -109,11 +110,18 @@ class ManyMachines:
         await self._queue.ask_for("fetch", FETCHING, now)
 
     async def first_fetch(self, is_stale: Callable[[], Awaitable[bool]]) -> None:
-        """Wait until some process fetched."""
+        """Wait until some process has fetched, or has tried to."""
         await self._opened.wait()
         await self.want_fetch(self._house.clock())
-        while await is_stale():  # noqa: ASYNC110 - another process does it
+        while await is_stale() and not await self._lately_tried():
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _lately_tried(self) -> bool:
+        """Whether the last fetch has ended, and is too young for another one."""
+        begun, ended = [_instant(await self._house.store.fact(name)) for name in (BEGUN, ENDED)]
+        if begun is None or ended is None:
+            return False
+        return begun <= ended and self._house.clock() - begun < AGAIN
 
     async def fetched(self) -> None:
         """Have digests completed, once all machines know what was fetched."""

@@ -18,6 +18,7 @@ NOT_INSTALLABLE = "../shared/data"
 
 
 def pytest_addoption(parser):
+    parser.addoption("--store", choices=["embedded", "postgresql"], default="embedded", help="where commands keep all")
     parser.addoption("--no-skips", action="store_true", help="fail when a test is skipped that an install could run")
 
 

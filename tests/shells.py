@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
+from bots.house import House, open_house
+from core.settings import read_settings
 from tests.forked import Forked
+from tests.servers.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 PAPERBOY = str(Path(sys.executable).with_name("paperboy"))
 PATIENCE = 60.0
+DATABASE_URL = "DATABASE_URL"
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,24 @@ class Running:
         return Ended(code, self.out, _sane(self.err))
 
 
+class Databases:
+    """A database for each data folder: the same tests, and the truth elsewhere."""
+
+    def __init__(self, server: PostgresServer, migrated: str) -> None:
+        self._server, self._migrated = server, migrated
+        self._of: dict[Path, str] = {}
+
+    def for_home(self, home: Path, like: Path | None = None) -> str:
+        """Make the database of a data folder, empty or as that of another folder is; returns its address."""
+        template = self._migrated if like is None else self._of[like].rpartition("/")[2]
+        self._of[home] = self._server.new_database(template)
+        return self._of[home]
+
+
 class Shell:
-    """A person's shell: one folder to work in, one data folder, one environment."""
+    """A person's shell: one folder to work in, one data folder, one environment; a database, where all have one."""
+
+    databases: ClassVar[Databases | None] = None
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder, self.home = folder, folder / "data"
@@ -105,7 +126,26 @@ class Shell:
         self.environment = kept | {"PAPERBOY_HOME": str(self.home), "PAPERBOY_WEB__PORT": "0", "LANG": "C.UTF-8"}
         self.environment["PAPERBOY_MODEL__ENABLED"] = "false"  # no test downloads a model
         self.environment |= {"COLUMNS": "100", **environment}
+        if self.databases is not None and DATABASE_URL not in environment:
+            self.environment[DATABASE_URL] = self.databases.for_home(self.home)
         self._started = 0
+
+    def begin_with(self, home: Path) -> None:
+        """Copy what another data folder holds, before anything is run."""
+        shutil.copytree(home, self.home)
+        if self.databases is not None:
+            self.environment[DATABASE_URL] = self.databases.for_home(self.home, like=home)
+
+    def elsewhere(self, home: Path) -> Mapping[str, str]:
+        """Return the environment of another data folder, which has a database of its own where all have one."""
+        place = {"PAPERBOY_HOME": str(home)}
+        return place | ({DATABASE_URL: self.databases.for_home(home)} if self.databases is not None else {})
+
+    @asynccontextmanager
+    async def house(self, *, owner: bool = False) -> AsyncIterator[House]:
+        """Open what is kept, wherever that is; `owner` says that it will be changed."""
+        async with open_house(read_settings(self.environment), owner=owner) as house:
+            yield house
 
     def run(
         self,

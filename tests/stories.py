@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +23,7 @@ async def open_town(folder, home, environment):
     """One Slack, one Discord, and a shell whose paperboy knows them; its papers are in `home` already."""
     async with SlackServer() as slack, DiscordServer() as discord:
         shell = Shell(folder, environment)
-        shutil.copytree(home, shell.home)
+        shell.begin_with(home)
         shell.environment |= {
             "SLACK_BOT_TOKEN": slack_parts.BOT_TOKEN,
             "SLACK_APP_TOKEN": slack_parts.APP_TOKEN,

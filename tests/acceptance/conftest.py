@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,8 +11,26 @@ import pytest
 
 from tests.browsers import CHROMIUM, NO_CHROMIUM, open_chromium
 from tests.servers.sources import NOWHERE, SourcesServer, addresses
-from tests.shells import Shell
+from tests.shells import Databases, Shell
 from tests.stories import tell_stories
+
+
+def pytest_collection_modifyitems(config, items):
+    """What is about data folders alone has nothing to say of databases."""
+    if config.getoption("--store") == "postgresql":
+        about_folders = pytest.mark.skip(reason="it is about the data folder, and runs without --store postgresql")
+        for item in items:
+            if item.get_closest_marker("data_folder"):
+                item.add_marker(about_folders)
+
+
+@pytest.fixture(scope="session")
+def databases(request):
+    """With `--store postgresql`, what every command keeps is in a database."""
+    if request.config.getoption("--store") == "postgresql":
+        Shell.databases = Databases(request.getfixturevalue("postgres"), request.getfixturevalue("migrated"))
+    yield
+    Shell.databases = None
 
 
 @pytest.fixture
@@ -29,7 +46,7 @@ def shell(tmp_path, sources):
 
 
 @pytest.fixture(scope="session")
-def stocked_home(tmp_path_factory):
+def stocked_home(tmp_path_factory, databases):
     folder = tmp_path_factory.mktemp("stock")
     with SourcesServer() as server:
         filled = Shell(folder, server.environment)
@@ -39,7 +56,7 @@ def stocked_home(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def beginning(request, tmp_path_factory):
+def beginning(request, tmp_path_factory, databases):
     """Begin the stories with the first test: they wait for a minute to strike, and others can use that time.
 
     Where several processes share the tests, the first one tells them for all.
@@ -86,7 +103,7 @@ def stories(beginning):
 def stocked(tmp_path, stocked_home):
     """The morning's papers are here already, and nobody can be asked."""
     shell = Shell(tmp_path, addresses(NOWHERE))
-    shutil.copytree(stocked_home, shell.home)
+    shell.begin_with(stocked_home)
     return shell
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,9 +48,9 @@ def letters_of(tmp_path, stocked_home, sources):
     """The whole service with a digest that is due; returns how to read what came for an address."""
     with mail_server() as mail:
         shell = Shell(tmp_path, sources.environment)
-        shutil.copytree(stocked_home, shell.home)
+        shell.begin_with(stocked_home)
         with ThreadPoolExecutor(1) as aside:  # the browser's driver holds the loop of this thread
-            aside.submit(lambda: asyncio.run(subscribe(shell.home))).result()
+            aside.submit(lambda: asyncio.run(subscribe(shell))).result()
         environment = {
             "PAPERBOY_EMAIL__SMTP_URL": mail.url,
             "PAPERBOY_EMAIL__FROM": "papers@paperboy.example",

@@ -12,7 +12,6 @@ from datetime import timedelta
 import pytest
 
 from core.clock import system_clock
-from core.papers.library import LIBRARY_FILE, Library
 from core.papers.plan import keep_state, source_states
 from tests.servers.sources import WORKS, Refusal
 from tests.shells import PAPERBOY, ROOT
@@ -30,13 +29,10 @@ def grow_stale(shell):
     """Let the last answers of all sources be an hour old."""
 
     async def age():
-        library = await Library.open(shell.home / LIBRARY_FILE)
-        try:
-            for state in (await source_states(library)).values():
+        async with shell.house(owner=True) as house:
+            for state in (await source_states(house.library)).values():
                 if state.ok_at is not None:
-                    await keep_state(library, replace(state, ok_at=state.ok_at - timedelta(hours=1)))
-        finally:
-            await library.close()
+                    await keep_state(house.library, replace(state, ok_at=state.ok_at - timedelta(hours=1)))
 
     asyncio.run(age())
 
@@ -45,11 +41,8 @@ def add_paper(shell, day):
     """Put in a paper that arXiv listed on a day."""
 
     async def add():
-        library = await Library.open(shell.home / LIBRARY_FILE)
-        try:
-            await library.ingest([make_record("2611.00099", "Of the Next Day", day=day)], now=system_clock())
-        finally:
-            await library.close()
+        async with shell.house(owner=True) as house:
+            await house.library.ingest([make_record("2611.00099", "Of the Next Day", day=day)], now=system_clock())
 
     asyncio.run(add())
 

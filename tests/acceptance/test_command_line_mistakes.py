@@ -36,7 +36,6 @@ MISTAKES = (
     "move",
     "run --only fax",
     "run --only slack",
-    "run --role worker",
     "run --role sleeper",
 )
 UNUSABLE = ("digest", "fetch", "search grokking", "subscriptions list", "run", "migrate")
@@ -101,6 +100,7 @@ def test_a_token_is_never_repeated_where_a_setting_is_refused(shell):
     assert "secret" not in done.err
 
 
+@pytest.mark.data_folder
 def test_a_data_folder_that_is_a_file_is_one_sentence(shell):
     in_the_way = shell.folder / "file"
     in_the_way.write_text("mine", encoding="utf-8")
@@ -137,6 +137,7 @@ def fill_the_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
+@pytest.mark.data_folder
 @pytest.mark.parametrize("words", ["subscriptions list", "search grokking", "stats"])
 def test_a_full_disk_keeps_nobody_from_reading(stocked, words):
     before = stocked.run(*words.split())
@@ -144,6 +145,7 @@ def test_a_full_disk_keeps_nobody_from_reading(stocked, words):
     assert (done.code, done.out, done.err) == (0, before.out, before.err)
 
 
+@pytest.mark.data_folder
 def test_a_full_disk_loses_no_subscription(stocked):
     held = stocked.run("subscriptions", "list", "--json").json
     done = stocked.run("subscriptions", "add", "slack:T1/C9", "kernels", before=fill_the_disk)
@@ -153,6 +155,7 @@ def test_a_full_disk_loses_no_subscription(stocked):
     assert stocked.run("subscriptions", "add", "slack:T1/C9", "kernels").code == 0
 
 
+@pytest.mark.data_folder
 def test_beside_a_running_service_reading_works_and_changing_is_refused_by_its_number(stocked, sources):
     (identifier,) = [item["id"] for item in stocked.run("subscriptions", "list", "--json").json]
     exported = stocked.folder / "subscriptions.jsonl"

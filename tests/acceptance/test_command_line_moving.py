@@ -23,6 +23,8 @@ from tests.servers.sources import NOWHERE, addresses
 from tests.shells import PAPERBOY, ROOT, Shell
 from tests.worlds import make_record
 
+pytestmark = pytest.mark.data_folder
+
 SECRET = "s" * 64
 SUBSCRIPTIONS, PAPERS = 1_500, 1_000
 MOMENTS = (0.5, 0.75, 0.9)

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from core.store.embedded import EmbeddedStore
 from tests.fakes import make_mark
 
 
@@ -66,12 +65,11 @@ def test_a_ready_made_interest_is_tried_and_subscribed_by_its_name(stocked):
     assert "Subscribed as #1 to game theory (cat:cs.GT OR" in added.out
 
 
-def save(home, *papers):
+def save(shell, *papers):
     async def keep():
-        store = await EmbeddedStore.open(home)
-        for paper in papers:
-            await store.mark(make_mark("saved", person="slack:T1/U1", paper=paper))
-        await store.close()
+        async with shell.house(owner=True) as house:
+            for paper in papers:
+                await house.store.mark(make_mark("saved", person="slack:T1/U1", paper=paper))
 
     asyncio.run(keep())
 
@@ -79,7 +77,7 @@ def save(home, *papers):
 def test_what_a_person_saved_is_written_for_a_reference_manager(stocked):
     paper = stocked.run("search", "grokking", "--json").json["hits"][0]["id"]
     assert stocked.run("saved", "slack:T1/U1").out == "Nothing is saved by slack:T1/U1.\n"
-    save(stocked.home, paper)
+    save(stocked, paper)
     entries = stocked.run("saved", "slack:T1/U1")
     assert (entries.code, entries.err) == (0, "")
     assert entries.out.startswith("@misc{")

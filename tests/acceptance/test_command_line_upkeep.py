@@ -67,6 +67,7 @@ def test_removing_one_that_is_not_there_removes_none(stocked):
     assert ids(stocked) == [identifier]
 
 
+@pytest.mark.data_folder
 def test_subscriptions_go_from_one_folder_to_another_by_export_and_import(stocked, tmp_path):
     stocked.run("subscriptions", "add", "slack:T1/C1", "kernels", "weekly", "top", "3", "quiet")
     exported = tmp_path / "subscriptions.jsonl"
@@ -80,6 +81,7 @@ def test_subscriptions_go_from_one_folder_to_another_by_export_and_import(stocke
     assert stocked.run("subscriptions", "list", PAPERBOY_HOME=elsewhere).out == stocked.run("subscriptions", "list").out
 
 
+@pytest.mark.data_folder
 def test_a_bad_line_of_an_export_costs_itself_alone(stocked, tmp_path):
     exported = tmp_path / "subscriptions.jsonl"
     (line,) = stocked.run("subscriptions", "export").out.splitlines()
@@ -141,6 +143,7 @@ def test_the_doctor_says_that_the_folder_cannot_be_made(shell):
     assert "PAPERBOY_HOME names another" in done.out
 
 
+@pytest.mark.data_folder
 def test_migrate_says_the_versions_and_changes_nothing_that_is_up_to_date(shell, stocked_home):
     assert "there is no library yet" in shell.run("migrate").out
     listed = shell.run("subscriptions", "list", PAPERBOY_HOME=str(stocked_home)).out
@@ -186,6 +189,7 @@ def test_move_to_the_folder_in_use_is_wrong_usage(stocked):
     assert stocked.run("move", "--to", str(stocked.home)).code == 2
 
 
+@pytest.mark.data_folder
 def test_move_into_an_empty_folder_that_exists(tmp_path, stocked_home, sources):
     shell = Shell(tmp_path, sources.environment)
     (tmp_path / "empty").mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, time, timedelta
@@ -13,7 +12,6 @@ import pytest
 
 from core.digests.subscription import DAILY
 from core.store import State
-from core.store.embedded import EmbeddedStore
 from tests.fakes import make_change, make_subscription
 from tests.servers import discord as discord_parts
 from tests.servers import slack as slack_parts
@@ -26,9 +24,8 @@ CHANNELS = [f"C{number}DUE" for number in range(49)]
 KILLS = 5
 
 
-async def subscribe_everyone(home):
+async def subscribe_everyone(shell):
     """Subscribe 49 channels on Slack and one on Discord to a digest that was due at midnight."""
-    store = await EmbeddedStore.open(home)
     yesterday = datetime.now(UTC) - timedelta(days=1)
     addresses = [f"slack:{slack_parts.TEAM}/{channel}" for channel in CHANNELS]
     for number, address in enumerate([*addresses, f"discord:{discord_parts.CHANNEL}"]):
@@ -42,8 +39,8 @@ async def subscribe_everyone(home):
             created_at=yesterday,
             active_from=yesterday,
         )
-        await store.add_subscription(subscription, make_change("subscribed", address, yesterday))
-    await store.close()
+        async with shell.house(owner=True) as house:
+            await house.store.add_subscription(subscription, make_change("subscribed", address, yesterday))
 
 
 def digest_parts(slack, discord):
@@ -56,13 +53,10 @@ def digest_parts(slack, discord):
     return found
 
 
-async def states(home):
-    store = await EmbeddedStore.open(home, read_only=True)
-    try:
-        latest = await store.latest_deliveries([f"kill{number}" for number in range(50)])
+async def states(shell):
+    async with shell.house() as house:
+        latest = await house.store.latest_deliveries([f"kill{number}" for number in range(50)])
         return Counter(delivery.state for delivery in latest.values())
-    finally:
-        await store.close()
 
 
 @pytest.mark.timeout(200)
@@ -73,8 +67,8 @@ async def test_fifty_channels_get_one_digest_each_though_paperboy_is_killed_five
     async with SlackServer() as slack, DiscordServer() as discord, AsyncExitStack() as stack:
         sources = stack.enter_context(SourcesServer())
         shell = Shell(tmp_path, sources.environment)
-        shutil.copytree(stocked_home, shell.home)
-        await subscribe_everyone(shell.home)
+        shell.begin_with(stocked_home)
+        await subscribe_everyone(shell)
         slack.channels |= {channel: Channel() for channel in CHANNELS}
         shell.environment |= {
             "SLACK_BOT_TOKEN": slack_parts.BOT_TOKEN,
@@ -96,7 +90,7 @@ async def test_fifty_channels_get_one_digest_each_though_paperboy_is_killed_five
         assert len(slack.posts) < len(CHANNELS), "all was over before the last kill"
         last = stack.enter_context(shell.start("run"))
         async with asyncio.timeout(120):
-            while await states(shell.home) != {State.SENT: 50}:
+            while await states(shell) != {State.SENT: 50}:
                 await asyncio.sleep(0.3)
         assert (await asyncio.to_thread(last.end)).code == 0
         day = datetime.now(UTC).date()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 
@@ -11,7 +10,6 @@ import pytest
 
 from core.digests.subscription import DAILY
 from core.store import State
-from core.store.embedded import EmbeddedStore
 from tests.fakes import make_change, make_subscription
 from tests.servers.mail import PASSWORD, MailServer
 from tests.servers.sources import NOWHERE, SourcesServer, addresses
@@ -26,7 +24,7 @@ async def town(tmp_path, home, environment, *, due=True):
     """A mail server, and a shell whose paperboy knows it and has a digest due."""
     async with MailServer(login=True) as mail:
         shell = Shell(tmp_path, environment)
-        shutil.copytree(home, shell.home)
+        shell.begin_with(home)
         shell.environment |= {
             "PAPERBOY_EMAIL__SMTP_URL": mail.url,
             "PAPERBOY_EMAIL__FROM": "papers@paperboy.example",
@@ -34,28 +32,26 @@ async def town(tmp_path, home, environment, *, due=True):
             "PAPERBOY_LOG__LEVEL": "debug",
         }
         if due:
-            await subscribe(shell.home)
+            await subscribe(shell)
         yield shell, mail
 
 
-async def subscribe(home):
-    store = await EmbeddedStore.open(home)
+async def subscribe(shell):
     yesterday = datetime.now(UTC) - timedelta(days=1)
     item = make_subscription(
         "mail1", PLACE, interests="grokking", at=time(0), timezone="UTC", days=DAILY, created_by=PLACE,
         created_at=yesterday, active_from=yesterday,
     )  # fmt: skip
-    await store.add_subscription(item, make_change("subscribed", PLACE, yesterday))
-    await store.close()
+    async with shell.house(owner=True) as house:
+        await house.store.add_subscription(item, make_change("subscribed", PLACE, yesterday))
 
 
-async def settled(home):
+async def settled(shell):
     """Wait until the digest is sent or given up, and return it."""
     async with asyncio.timeout(90):
         while True:
-            store = await EmbeddedStore.open(home, read_only=True)
-            found = (await store.latest_deliveries(["mail1"])).get("mail1")
-            await store.close()
+            async with shell.house() as house:
+                found = (await house.store.latest_deliveries(["mail1"])).get("mail1")
             if found is not None and found.state in {State.SENT, State.DEAD}:
                 return found
             await asyncio.sleep(0.2)
@@ -70,7 +66,7 @@ async def test_a_due_digest_is_delivered_once_also_after_a_restart_and_no_addres
         async with town(tmp_path, stocked_home, sources.environment) as (shell, mail):
             with shell.start("run") as first:
                 await mail.until(lambda: mail.letters)
-                assert (await settled(shell.home)).state is State.SENT
+                assert (await settled(shell)).state is State.SENT
                 assert (await end(first)).code == 0
             with shell.start("run") as second:
                 await asyncio.to_thread(second.page)
@@ -94,7 +90,7 @@ async def test_killed_in_mid_delivery_it_arrives_once_and_never_twice(tmp_path, 
         mail.held = mail.held_before = None
         held.set()
         with shell.start("run") as second:
-            found = await settled(shell.home)
+            found = await settled(shell)
             assert (await end(second)).code == 0
     assert len(mail.letters) == 1
     assert found.state is (State.DEAD if given else State.SENT)
@@ -119,9 +115,8 @@ async def test_an_address_is_subscribed_from_the_shell_and_the_operator_vouches_
     async with town(tmp_path, stocked_home, addresses(NOWHERE), due=False) as (shell, _):
         added = await asyncio.to_thread(shell.run, "subscriptions", "add", "email:A@EXAMPLE.org", "grokking")
         wrong = await asyncio.to_thread(shell.run, "subscriptions", "add", "email:nobody", "grokking")
-        store = await EmbeddedStore.open(shell.home, read_only=True)
-        (person,) = await store.correspondents()
-        await store.close()
+        async with shell.house() as house:
+            (person,) = await house.store.correspondents()
     assert added.code == 0, added.err
     assert (wrong.code, "no mail address" in wrong.err) == (2, True)
     assert person.address == "email:A@example.org"

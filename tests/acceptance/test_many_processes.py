@@ -150,6 +150,7 @@ async def test_two_workers_and_two_bots_deliver_a_day_of_digests_once_with_kills
     assert {f"r{number}/{day}" for number in range(len(CHANNELS))} | {"discord"} == {key for key, _ in parts}
 
 
+@pytest.mark.data_folder
 def test_a_role_without_a_database_is_refused_in_one_sentence(tmp_path):
     shell = Shell(tmp_path, addresses(NOWHERE))
     for role in ("bot", "worker", "fetch", "web"):

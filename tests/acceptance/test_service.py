@@ -133,6 +133,7 @@ def test_only_the_page_leaves_platforms_alone_whose_tokens_are_set(stocked):
     assert not [line for line in done.err.splitlines() if "slack" in line.lower() or "discord" in line.lower()]
 
 
+@pytest.mark.data_folder
 def test_a_broken_state_file_is_set_aside_and_said(stocked):
     (state,) = [path for path in stocked.home.glob("state-*.journal") if path.stat().st_size > 2]
     state.write_bytes(b"\xff not a line of ours\n" * 3)

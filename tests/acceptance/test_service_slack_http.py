@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,7 +25,7 @@ async def open_slack(folder, home, by):
     """A Slack, and a shell whose paperboy waits for it over HTTP, at an address that nobody else knows."""
     async with SlackServer() as slack:
         shell = Shell(folder, addresses(NOWHERE))
-        shutil.copytree(home, shell.home)
+        shell.begin_with(home)
         shell.environment |= {name: value for name, value in SECRETS.items() if name[6:].lower() in by}
         shell.environment |= {
             "PAPERBOY_SLACK__API_URL": slack.api_url,

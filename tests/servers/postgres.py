@@ -42,6 +42,7 @@ class PostgresServer:
         self._programs = self._runnable(_shipped())
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_started = False
         self._numbers = count(1)
         self._own()
         subprocess.run(
@@ -68,21 +69,31 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        while not self._starts():
+            # Somebody else took the port between its choice and now, perhaps another server of ours.
+            assert not self._was_started, f"port {self.port} is taken, and those who know it expect this server there"
+            self.port = _free_port()
+        self._was_started = True
+
+    def _starts(self) -> bool:
         options = [f"-c{name}={value}" for name, value in {**SETTINGS, "port": str(self.port)}.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._command("postgres"), *options], stdout=log, stderr=log, **self._as_nobody()
             )
         end = time.monotonic() + STARTS_WITHIN
-        while True:
+        while self._process.poll() is None:
             try:
-                psycopg.connect(self.url("postgres")).close()
+                ((folder,),) = self.run("SHOW data_directory")
             except psycopg.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > end:
+                if time.monotonic() > end:
                     raise
                 time.sleep(0.02)
             else:
-                return
+                if folder == str(self.folder / "cluster"):
+                    return True
+                time.sleep(0.02)  # another server answers there, and ours is about to end
+        return False
 
     def stop(self, *, at_once: bool = True) -> None:
         """Stop it, breaking all connections; `at_once` leaves no time to tidy up, as a crash would."""
