@@ -100,7 +100,9 @@ class Likeness:
         found: Vectors = self._plain[np.array(rows, np.int64)[:, None], places]
         return found
 
-    def discerning(self, rows: Sequence[int], weights: Sequence[float], places: Sequence[int]) -> Vectors:
+    def discerning(
+        self, rows: Sequence[int], weights: Sequence[float], places: Sequence[int] | NDArray[np.int64]
+    ) -> Vectors:
         """Return the weighted sum of rows, at some places, with what all papers of the pool share taken out of them."""
         found: Vectors = np.array(weights, np.float32) @ self._keen[np.array(rows, np.int64)[:, None], places]
         return found
@@ -133,14 +135,14 @@ class Likeness:
         """
         picked, projection = self._background
         seen = rows[:, picked]
-        keen: Vectors = rows - (seen - seen.mean(axis=1, keepdims=True)) @ projection.T
+        keen: Vectors = rows - (seen - seen.mean(axis=1, keepdims=True)) @ projection
         return keen
 
-    def between(self, places: Sequence[int]) -> Vectors:
+    def between(self, places: NDArray[np.int64]) -> Vectors:
         """Return how alike some papers of the pool are, (n, n); by words alone where no meaning is known."""
         if self._vectors is None:
-            return self._words.between(places, places)
-        chosen = self._vectors[list(places)]
+            return self._words.between(places)[:, places]
+        chosen = self._vectors[places]
         alike: Vectors = chosen @ chosen.T
         return alike
 
@@ -152,10 +154,10 @@ class Likeness:
         square = kernel[picked]
         ridge = max(SHRINKAGE, FEW_SHRINK / len(picked)) * float(np.trace(square)) or 1.0
         inverse = np.linalg.inv(square + ridge * np.eye(len(picked), dtype=np.float32))
-        return picked, np.asarray(kernel @ inverse, np.float32)
+        return picked, np.asarray(inverse @ kernel.T, np.float32)
 
     def _kernel(self, picked: NDArray[np.int64]) -> Vectors:
-        kernel = self._words.between(range(len(self)), picked.tolist())
+        kernel = self._words.between(picked).T
         if self._vectors is not None:
             kernel = WORDS_SHARE * kernel + (1 - WORDS_SHARE) * (self._vectors @ self._vectors[picked].T)
         kernel = kernel - kernel[picked].mean(axis=0)

@@ -19,6 +19,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.digests.likeness import Likeness
     from core.search.matrix import Vectors
 
@@ -99,7 +102,7 @@ def pool_votes(votes: Iterable[Vote], since: datetime | None = None) -> Taste:
     return Taste(liked, disliked, own=own and bool(voices))
 
 
-def taste_scores(taste: Taste, likeness: Likeness, places: Sequence[int]) -> Vectors:
+def taste_scores(taste: Taste, likeness: Likeness, places: Sequence[int] | NDArray[np.int64]) -> Vectors:
     """Return how much the papers at some places of a pool are to a place's taste; any scale, more is better."""
     rows: list[int] = []
     weights: list[float] = []

@@ -11,7 +11,7 @@ from core.chat.render import chosen_why
 from core.digests.backtest import backtest
 from core.digests.digest import Order, compose
 from core.digests.lessons import learned_words
-from core.digests.slate import Slates
+from core.digests.slate import Ahead, Slates
 from core.digests.taste import Taste
 from core.papers.windows import OnDay
 from core.search.embedding import Reader
@@ -180,7 +180,8 @@ async def test_digests_that_share_what_they_look_up_are_those_made_alone(read):
         ("whales -day", Taste({"2611.00001": 1}, {PAST.id: 2})),
         ('"prime numbers" OR cars', Taste()),
     ]
-    ahead = Slates([paper for _, taste in asked for paper in (*taste.liked, "2501.99999", *taste.disliked)])
+    marked = [paper for _, taste in asked for paper in (*taste.liked, "2501.99999", *taste.disliked)]
+    ahead = Slates(Ahead(marked, ["bread", *(interests for interests, _ in asked), "cat:", "cars"]))
     for interests, taste in asked * 2:
         order = Order(parse(interests), OnDay(MONDAY_DATE), 5, taste=taste)
         shared = await compose(order, engine=engine, library=library, slates=slates)
