@@ -60,7 +60,8 @@ class Likeness:
         self._words = Wording([texts[number] for number in pool.numbers.tolist()])
         self._centre = pool.vectors[pool.is_placed].mean(axis=0) if pool.has_vectors else None
         self._vectors = directions_of(pool) if pool.has_vectors else None
-        self._ahead = iter(ahead)
+        self._expected = list(dict.fromkeys(ahead))
+        self._ahead = iter(self._expected)
         self._at: dict[str, int] = {}
         self._plain = np.empty((0, len(pool)), np.float32)
         self._keen = np.empty((0, len(pool)), np.float32)
@@ -112,10 +113,9 @@ class Likeness:
 
     def _make_room(self, count: int) -> None:
         if count > len(self._plain):
-            most = MOST_CELLS // len(self)
-            more = np.empty((max(count, min(2 * len(self._plain), most)) - len(self._plain), len(self)), np.float32)
-            self._plain = np.concatenate([self._plain, more])
-            self._keen = np.concatenate([self._keen, more])
+            likely = min(max(2 * len(self._plain), len(self._expected)), MOST_CELLS // len(self))
+            self._plain = _with_room(self._plain, max(count, likely))
+            self._keen = _with_room(self._keen, max(count, likely))
 
     def _look_at(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
         """Return the likeness of papers of the library, by number, with those of the pool, (numbers, pool)."""
@@ -163,6 +163,12 @@ class Likeness:
         kernel = kernel - kernel[picked].mean(axis=0)
         centred: Vectors = kernel - kernel.mean(axis=1, keepdims=True)
         return centred
+
+
+def _with_room(rows: Vectors, count: int) -> Vectors:
+    room: Vectors = np.empty((count, rows.shape[1]), np.float32)
+    room[: len(rows)] = rows
+    return room
 
 
 def directions_of(pool: Pool) -> Vectors:
