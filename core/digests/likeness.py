@@ -2,6 +2,8 @@
 
     likeness(a, b) = (1 · cosine of their vectors + 2 · cosine of their words) / 3      both measured from their means
 
+Taste is reckoned from it with CATEGORIES · the cosine of their categories (`subjects.py`) added.
+
 Words are the stems of title and abstract (`wording.py`); without vectors they are all there is. Shrinkage r is 3 % of
 the window's variance; both it and the share of the words were chosen on simulated readers of two weeks in April
 (docs/ranking.md).
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.digests.subjects import Subjects, read_categories
 from core.digests.wording import Wording
 from core.papers.tokens import tokens
 from core.search.pool import Pool
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from core.search.matrix import Vectors
 
 WORDS_SHARE = 2 / 3
+CATEGORIES = 0.02
+"""More helps readers of one field further, and costs those whose taste goes across fields (docs/ranking.md)."""
 SHRINKAGE = 0.03
 FEW_SHRINK = 10
 """At least ten times what one direction has on average: a handful of papers do not tell how papers vary."""
@@ -58,6 +63,8 @@ class Likeness:
         self.ids: Sequence[str] = pool.ids
         texts = _texts(connection, pool.numbers.tolist())
         self._words = Wording([texts[number] for number in pool.numbers.tolist()])
+        categories = read_categories(connection, pool.numbers.tolist())
+        self._subjects = Subjects([categories.get(number, ()) for number in pool.numbers.tolist()])
         self._centre = pool.vectors[pool.is_placed].mean(axis=0) if pool.has_vectors else None
         self._vectors = directions_of(pool) if pool.has_vectors else None
         self._expected = list(dict.fromkeys(ahead))
@@ -89,7 +96,9 @@ class Likeness:
         start = len(self._at)
         self._make_room(start + len(rows))
         self._plain[start : start + len(rows)] = rows
-        self._keen[start : start + len(rows)] = self._discern(rows)
+        categories = read_categories(connection, list(numbers))
+        alike = self._subjects.likeness([categories.get(number, ()) for number in numbers])
+        self._keen[start : start + len(rows)] = self._discern(rows + CATEGORIES * alike)
         self._at.update((paper, start + place) for place, paper in enumerate(numbers.values()))
 
     def places_of(self, papers: Iterable[str]) -> dict[str, int]:
@@ -160,6 +169,7 @@ class Likeness:
         kernel = self._words.between(picked).T
         if self._vectors is not None:
             kernel = WORDS_SHARE * kernel + (1 - WORDS_SHARE) * (self._vectors @ self._vectors[picked].T)
+        kernel = kernel + CATEGORIES * self._subjects.between(picked).T
         kernel = kernel - kernel[picked].mean(axis=0)
         centred: Vectors = kernel - kernel.mean(axis=1, keepdims=True)
         return centred
