@@ -5,10 +5,10 @@ liked here,
 
     weights = (C + r·I)^-1 · (mean of the liked - 0.1 · mean of the disliked)
 
-over a paper's vector of meaning, its words and its categories; C is how the papers of the window vary (`likeness.py`). Likes count ten
-times as much as dislikes, because a dislike says little of what else is wanted, and both are pressed by mistake now and
-then. Nothing is kept but the marks: the model is made anew for each digest, in milliseconds, so that a mark shows at
-once, and one that was taken back is gone.
+over a paper's vector of meaning, its words and its categories; C is how the papers of the window vary
+(`likeness.py`). Likes count ten times as much as dislikes, because a dislike says little of what else is wanted, and
+both are pressed by mistake now and then. Nothing is kept but the marks: the model is made anew for each digest, in
+milliseconds, so that a mark shows at once, and one that was taken back is gone.
 """
 
 from __future__ import annotations
