@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -81,6 +82,7 @@ class Slate:
         self._papers: dict[int, Paper] = {}
         self._words: dict[int, frozenset[str]] = {}
         self._near: dict[tuple[tuple[str, ...], tuple[str, ...]], Mapping[str, Near]] = {}
+        self._asking = Lock()
         self._asked: dict[Query, Asked | None] = {}
         self._ready: set[sqlite3.Connection] = set()
         followed = _followed(connection, pool)
@@ -89,12 +91,13 @@ class Slate:
 
     def ask(self, query: Query, ask: Callable[[Query, Known | None], Asked | None]) -> Asked | None:
         """Return what an interest is about, and look at the papers for it and for some that will be asked for next."""
-        asked = self._asked[query] if query in self._asked else ask(query, self.pool.known)
-        if asked is not None and self.pool.has_vectors and not self.pool.is_compared(asked.vector):
-            self._asked = {one: ask(one, self.pool.known) for one in islice(self._coming, AT_ONCE)}
-            others = [one.vector for one in self._asked.values() if one is not None]
-            self.pool.compare([asked.vector, *others])
-        return asked
+        with self._asking:  # of two digests at once, one looks ahead
+            asked = self._asked[query] if query in self._asked else ask(query, self.pool.known)
+            if asked is not None and self.pool.has_vectors and not self.pool.is_compared(asked.vector):
+                self._asked = {one: ask(one, self.pool.known) for one in islice(self._coming, AT_ONCE)}
+                others = [one.vector for one in self._asked.values() if one is not None]
+                self.pool.compare([asked.vector, *others])
+            return asked
 
     def near(self, connection: sqlite3.Connection, query: Query) -> Mapping[str, Near]:
         """Return what is near to the papers of a query's `like:`, and the works of its authors told apart by a paper.

@@ -34,7 +34,7 @@ Degrees: TypeAlias = NDArray[np.int8]
 Mask: TypeAlias = NDArray[np.bool_]
 
 MOST_COSINES = 4_000_000
-"""Cosines of papers and interests that are kept, 16 MB; of interests that many share they are asked for again."""
+"""Cosines of papers and interests that are kept, 16 MB: many subscriptions share an interest."""
 LONG_AGO = "1991-08-14"
 
 
@@ -171,7 +171,7 @@ class Pool:
         self._cosines.update((vector.tobytes(), row.copy()) for vector, row in zip(asked, rows, strict=True))
         most = max(MOST_COSINES // len(self), len(asked))
         for key in list(islice(self._cosines, max(len(self._cosines) - most, 0))):
-            del self._cosines[key]
+            self._cosines.pop(key, None)
 
     def nearness(self, asked: Vectors) -> tuple[Vectors, Vectors]:
         """Return each paper's cosine to what is asked, a vector of length 1, and its nearness (`nearness.py`)."""
