@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -22,7 +22,7 @@ from core.clock import zone_of
 from core.digests.backtest import Backtest, backtest
 from core.digests.digest import Chosen, Digest, Order, compose
 from core.digests.silence import explain_silence, failures, source_label
-from core.digests.slate import Slates
+from core.digests.slate import Ahead, Slates
 from core.digests.subscription import Subscription
 from core.digests.taste import NOTHING, Taste, is_vote
 from core.digests.topics import Topics
@@ -109,17 +109,18 @@ class Newsroom:
         """Whether this process holds a place."""
         return address in self._held
 
-    async def begin(self, places: Iterable[str] = ()) -> Moment:
+    async def begin(self, coming: Sequence[Subscription] = ()) -> Moment:
         """Return what the digests of this moment will share.
 
         Args:
-            places: their addresses, in the order they come, as far as that is known.
+            coming: whose digests they are, in the order they come, as far as that is known.
         """
         marks: dict[str, list[Mark]] = {}
         for mark in await self._store.marks():
             marks.setdefault(mark.place, []).append(mark)
-        votes = (mark for place in places for mark in marks.get(place, ()) if is_vote(mark))
-        return Moment(Slates(tuple(mark.paper for mark in votes)), marks)
+        votes = (mark for one in coming for mark in marks.get(one.address, ()) if is_vote(mark))
+        ahead = Ahead(tuple(mark.paper for mark in votes), [one.interests for one in coming], read_interests)
+        return Moment(Slates(ahead), marks)
 
     async def edition_for(
         self, subscription: Subscription, day: date, now: datetime, moment: Moment | None = None

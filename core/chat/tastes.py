@@ -61,6 +61,8 @@ class Tastes:
             return _say("Nothing was taught here yet. 👍 and 👎 below papers do it, and the next digest shows it.")
         lessons = await self._library.read(lambda connection: learned_words(connection, taste))
         lines = [_weight_line(taste)]
+        if lessons.categories:
+            lines.append(text(f"Most of what was liked is in {' and '.join(lessons.categories)}."))
         for opening, words, papers in (
             ("More like", lessons.more, taste.liked),
             ("Less like", lessons.less, taste.disliked),

@@ -84,7 +84,7 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     waiting = await waiting_deliveries(store)
     late = [due.at for due in found if not due.subscription.when_ready and now - due.at > LATE_AFTER]
     changed = await _times_of_changes(store, min(late)) if late else {}
-    moment = await newsroom.begin([due.subscription.address for due in found])
+    moment = await newsroom.begin([due.subscription for due in found])
     for due in found:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
             continue

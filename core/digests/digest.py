@@ -26,6 +26,8 @@ from core.search.query import Query
 if TYPE_CHECKING:
     from core.search.matrix import Vectors
 
+RANKS_APART = 10.0
+"""More than any two scores differ."""
 PLEASING = 0.6
 """Taste above this helped a paper, and is named as a reason."""
 
@@ -104,6 +106,11 @@ class _Choice:
     scores: Vectors
     taste: Vectors
 
+    def taste_at(self, places: Sequence[int]) -> dict[int, float]:
+        """Return the taste for the papers at some places, by place."""
+        at = np.searchsorted(self.places, places)  # they ascend, as the pool's do
+        return dict(zip(places, self.taste[at].tolist(), strict=True))
+
 
 async def compose(order: Order, *, engine: Engine, library: Library, slates: Slates | None = None) -> Digest:
     """Choose the papers of a digest.
@@ -126,7 +133,7 @@ def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates:
     """Choose the papers of a digest out of one state of the library; see `compose`."""
     slate = slates.get(connection, order.window, lambda: engine.pool(connection, order.window))
     near = slate.near(connection, order.query)
-    fit = fit_interest(connection, order.query, near, slate.pool, engine.ask(order.query, slate.pool.known))
+    fit = fit_interest(connection, order.query, near, slate.pool, slate.ask(order.query, engine.ask))
     wanted = np.flatnonzero(fit.wanted)
     fresh = wanted
     if order.leave_out:
@@ -136,7 +143,7 @@ def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates:
     ordered = _ordered(connection, order, slate, choice)
     papers = slate.papers(connection, [place for place, _ in ordered])
     also = _suiting_others(connection, order, engine, slate)
-    taste = dict(zip(choice.places.tolist(), choice.taste.tolist(), strict=True))
+    taste = choice.taste_at([place for place, _ in ordered])
     liked = _liked(connection, order, slate, [place for place, _ in ordered if taste[place] > PLEASING])
 
     def chosen(place: int, score: float) -> Chosen:
@@ -166,7 +173,7 @@ def _score(connection: sqlite3.Connection, order: Order, slate: Slate, fit: Fit,
     if taught and len(places):
         likeness = slate.likeness(connection)
         likeness.learn(connection, [*order.taste.liked, *order.taste.disliked])
-        taste = standing(taste_scores(order.taste, likeness, places.tolist()), _unmarked(order, slate, places))
+        taste = standing(taste_scores(order.taste, likeness, places), _unmarked(order, slate, places))
     scores = mix(fit.relevance[places], slate.trend[places], taste, taught=taught, by_words=fit.tells)
     return _Choice(places, scores, taste)
 
@@ -180,18 +187,28 @@ def _unmarked(order: Order, slate: Slate, places: NDArray[np.int64]) -> Mask | N
 def _ordered(connection: sqlite3.Connection, order: Order, slate: Slate, choice: _Choice) -> list[tuple[int, float]]:
     """Return the places of the chosen papers and their scores, best first; those to keep stand before all others."""
     rank, count = _ranks_of_kept(order, slate, choice.places)
-    by_score = np.lexsort((slate.age_order[choice.places], -choice.scores.round(6).astype(np.float64), rank))
     looked_at = max(LOOKED_AT, count)
-    first, rest = by_score[:looked_at], by_score[looked_at : max(order.top, looked_at)]
+    by_score = _best(choice, rank, slate.age_order, max(order.top, looked_at))
+    first, rest = by_score[:looked_at], by_score[looked_at:]
     scores = choice.scores[first]
     if order.varied:
-        alike = slate.alike(connection, choice.places[first].tolist())
+        alike = slate.alike(connection, choice.places[first])
         varied = vary(scores, alike, count, order.top)
     else:
         varied = list(enumerate(scores.tolist()))
-    ordered = [(int(first[at]), score) for at, score in varied]
-    ordered += [(int(at), float(choice.scores[at])) for at in rest]
-    return [(int(choice.places[at]), round(score, 6)) for at, score in ordered[: max(order.top, count)]]
+    wanted = max(order.top, count)
+    ordered = [(int(first[at]), score) for at, score in varied[:wanted]]
+    ordered += [(int(at), float(choice.scores[at])) for at in rest[: wanted - len(ordered)]]
+    return [(int(choice.places[at]), round(score, 6)) for at, score in ordered]
+
+
+def _best(choice: _Choice, rank: NDArray[np.float64], age_order: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Return which candidates come first, best first: by rank, score and age."""
+    scores = -choice.scores.round(6).astype(np.float64)
+    key = scores + rank * RANKS_APART
+    near = np.flatnonzero(key <= np.partition(key, most)[most]) if len(key) > most else np.arange(len(key))
+    best: NDArray[np.int64] = near[np.lexsort((age_order[choice.places[near]], scores[near], rank[near]))[:most]]
+    return best
 
 
 def _ranks_of_kept(order: Order, slate: Slate, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:

@@ -6,9 +6,10 @@ import json
 import math
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.digests.subjects import read_categories
 from core.digests.taste import Taste
 from core.papers.tokens import tokens
 from core.search.ranking import weigh_words
@@ -16,6 +17,7 @@ from core.search.stems import STOP_WORDS, stem
 
 MOST_WORDS = 8
 SHORTEST = 3
+MOST_HAVE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +27,33 @@ class Lessons:
     Attributes:
         more: of these papers are wanted.
         less: of these they are not.
+        categories: of most liked papers, the most frequent first.
     """
 
     more: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
 
 def learned_words(connection: sqlite3.Connection, taste: Taste) -> Lessons:
     """Return what sets liked papers apart, and disliked ones; of three or more papers a word must stand in two."""
     liked = _Side(connection, taste.liked)
     disliked = _Side(connection, taste.disliked)
-    return Lessons(liked.telling(disliked), disliked.telling(liked))
+    return Lessons(liked.telling(disliked), disliked.telling(liked), _liked_categories(connection, taste))
+
+
+def _liked_categories(connection: sqlite3.Connection, taste: Taste) -> tuple[str, ...]:
+    """Return the categories that more than half of the liked papers have, and a smaller share of the disliked ones."""
+    liked, disliked = (_shares(connection, list(papers)) for papers in (taste.liked, taste.disliked))
+    found = [name for name, share in liked.items() if share > MOST_HAVE and share > disliked.get(name, 0.0)]
+    return tuple(sorted(found, key=lambda name: (-liked[name], name)))
+
+
+def _shares(connection: sqlite3.Connection, papers: Sequence[str]) -> dict[str, float]:
+    asked = "SELECT number FROM papers WHERE id IN (SELECT value FROM json_each(?))"
+    numbers = [number for (number,) in connection.execute(asked, (json.dumps(papers),))]
+    counts = Counter(name for listed in read_categories(connection, numbers).values() for name in listed)
+    return {name: count / len(numbers) for name, count in counts.items()}
 
 
 class _Side:

@@ -2,6 +2,8 @@
 
     likeness(a, b) = (1 · cosine of their vectors + 2 · cosine of their words) / 3      both measured from their means
 
+Taste is reckoned from it with CATEGORIES · the cosine of their categories (`subjects.py`) added.
+
 Words are the stems of title and abstract (`wording.py`); without vectors they are all there is. Shrinkage r is 3 % of
 the window's variance; both it and the share of the words were chosen on simulated readers of two weeks in April
 (docs/ranking.md).
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.digests.subjects import Subjects, read_categories
 from core.digests.wording import Wording
 from core.papers.tokens import tokens
 from core.search.pool import Pool
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from core.search.matrix import Vectors
 
 WORDS_SHARE = 2 / 3
+CATEGORIES = 0.02
+"""More helps readers of one field further, and costs those whose taste goes across fields (docs/ranking.md)."""
 SHRINKAGE = 0.03
 FEW_SHRINK = 10
 """At least ten times what one direction has on average: a handful of papers do not tell how papers vary."""
@@ -58,9 +63,12 @@ class Likeness:
         self.ids: Sequence[str] = pool.ids
         texts = _texts(connection, pool.numbers.tolist())
         self._words = Wording([texts[number] for number in pool.numbers.tolist()])
+        categories = read_categories(connection, pool.numbers.tolist())
+        self._subjects = Subjects([categories.get(number, ()) for number in pool.numbers.tolist()])
         self._centre = pool.vectors[pool.is_placed].mean(axis=0) if pool.has_vectors else None
         self._vectors = directions_of(pool) if pool.has_vectors else None
-        self._ahead = iter(ahead)
+        self._expected = list(dict.fromkeys(ahead))
+        self._ahead = iter(self._expected)
         self._at: dict[str, int] = {}
         self._plain = np.empty((0, len(pool)), np.float32)
         self._keen = np.empty((0, len(pool)), np.float32)
@@ -88,7 +96,9 @@ class Likeness:
         start = len(self._at)
         self._make_room(start + len(rows))
         self._plain[start : start + len(rows)] = rows
-        self._keen[start : start + len(rows)] = self._discern(rows)
+        categories = read_categories(connection, list(numbers))
+        alike = self._subjects.likeness([categories.get(number, ()) for number in numbers])
+        self._keen[start : start + len(rows)] = self._discern(rows + CATEGORIES * alike)
         self._at.update((paper, start + place) for place, paper in enumerate(numbers.values()))
 
     def places_of(self, papers: Iterable[str]) -> dict[str, int]:
@@ -100,7 +110,9 @@ class Likeness:
         found: Vectors = self._plain[np.array(rows, np.int64)[:, None], places]
         return found
 
-    def discerning(self, rows: Sequence[int], weights: Sequence[float], places: Sequence[int]) -> Vectors:
+    def discerning(
+        self, rows: Sequence[int], weights: Sequence[float], places: Sequence[int] | NDArray[np.int64]
+    ) -> Vectors:
         """Return the weighted sum of rows, at some places, with what all papers of the pool share taken out of them."""
         found: Vectors = np.array(weights, np.float32) @ self._keen[np.array(rows, np.int64)[:, None], places]
         return found
@@ -110,10 +122,9 @@ class Likeness:
 
     def _make_room(self, count: int) -> None:
         if count > len(self._plain):
-            most = MOST_CELLS // len(self)
-            more = np.empty((max(count, min(2 * len(self._plain), most)) - len(self._plain), len(self)), np.float32)
-            self._plain = np.concatenate([self._plain, more])
-            self._keen = np.concatenate([self._keen, more])
+            likely = min(max(2 * len(self._plain), len(self._expected)), MOST_CELLS // len(self))
+            self._plain = _with_room(self._plain, max(count, likely))
+            self._keen = _with_room(self._keen, max(count, likely))
 
     def _look_at(self, connection: sqlite3.Connection, numbers: Sequence[int]) -> Vectors:
         """Return the likeness of papers of the library, by number, with those of the pool, (numbers, pool)."""
@@ -133,14 +144,14 @@ class Likeness:
         """
         picked, projection = self._background
         seen = rows[:, picked]
-        keen: Vectors = rows - (seen - seen.mean(axis=1, keepdims=True)) @ projection.T
+        keen: Vectors = rows - (seen - seen.mean(axis=1, keepdims=True)) @ projection
         return keen
 
-    def between(self, places: Sequence[int]) -> Vectors:
+    def between(self, places: NDArray[np.int64]) -> Vectors:
         """Return how alike some papers of the pool are, (n, n); by words alone where no meaning is known."""
         if self._vectors is None:
-            return self._words.between(places, places)
-        chosen = self._vectors[list(places)]
+            return self._words.between(places)[:, places]
+        chosen = self._vectors[places]
         alike: Vectors = chosen @ chosen.T
         return alike
 
@@ -152,15 +163,22 @@ class Likeness:
         square = kernel[picked]
         ridge = max(SHRINKAGE, FEW_SHRINK / len(picked)) * float(np.trace(square)) or 1.0
         inverse = np.linalg.inv(square + ridge * np.eye(len(picked), dtype=np.float32))
-        return picked, np.asarray(kernel @ inverse, np.float32)
+        return picked, np.asarray(inverse @ kernel.T, np.float32)
 
     def _kernel(self, picked: NDArray[np.int64]) -> Vectors:
-        kernel = self._words.between(range(len(self)), picked.tolist())
+        kernel = self._words.between(picked).T
         if self._vectors is not None:
             kernel = WORDS_SHARE * kernel + (1 - WORDS_SHARE) * (self._vectors @ self._vectors[picked].T)
+        kernel = kernel + CATEGORIES * self._subjects.between(picked).T
         kernel = kernel - kernel[picked].mean(axis=0)
         centred: Vectors = kernel - kernel.mean(axis=1, keepdims=True)
         return centred
+
+
+def _with_room(rows: Vectors, count: int) -> Vectors:
+    room: Vectors = np.empty((count, rows.shape[1]), np.float32)
+    room[: len(rows)] = rows
+    return room
 
 
 def directions_of(pool: Pool) -> Vectors:

@@ -16,6 +16,7 @@ Equal scores: the newer paper first, then by id, so that chance never decides. V
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,10 +58,12 @@ def taste_weight(taught: int, *, by_words: bool) -> float:
 def standing(scores: Vectors, compared: Mask | None = None) -> Vectors:
     """Return scores of any scale as places, 0..1, among those that are compared; all are when it is left out."""
     others = scores if compared is None else scores[compared]
-    spread = float(others.std()) if len(others) else 0.0
+    mean = float(others.sum()) / max(len(others), 1)
+    rest = others - mean
+    spread = math.sqrt(float(rest @ rest) / max(len(others), 1))
     if spread < 1e-9:
         return np.full(len(scores), 0.5, np.float32)
-    distance = (scores - others.mean()) / spread
+    distance = (scores - mean) / spread
     found: Vectors = 1 / (1 + np.exp(-np.minimum(np.maximum(distance, -50), 50)))
     return found
 

@@ -5,10 +5,10 @@ liked here,
 
     weights = (C + r·I)^-1 · (mean of the liked - 0.1 · mean of the disliked)
 
-over a paper's vector of meaning and its words; C is how the papers of the window vary (`likeness.py`). Likes count ten
-times as much as dislikes, because a dislike says little of what else is wanted, and both are pressed by mistake now and
-then. Nothing is kept but the marks: the model is made anew for each digest, in milliseconds, so that a mark shows at
-once, and one that was taken back is gone.
+over a paper's vector of meaning, its words and its categories; C is how the papers of the window vary
+(`likeness.py`). Likes count ten times as much as dislikes, because a dislike says little of what else is wanted, and
+both are pressed by mistake now and then. Nothing is kept but the marks: the model is made anew for each digest, in
+milliseconds, so that a mark shows at once, and one that was taken back is gone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.digests.likeness import Likeness
     from core.search.matrix import Vectors
 
@@ -99,7 +102,7 @@ def pool_votes(votes: Iterable[Vote], since: datetime | None = None) -> Taste:
     return Taste(liked, disliked, own=own and bool(voices))
 
 
-def taste_scores(taste: Taste, likeness: Likeness, places: Sequence[int]) -> Vectors:
+def taste_scores(taste: Taste, likeness: Likeness, places: Sequence[int] | NDArray[np.int64]) -> Vectors:
     """Return how much the papers at some places of a pool are to a place's taste; any scale, more is better."""
     rows: list[int] = []
     weights: list[float] = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from core.search.matrix import Vectors
@@ -25,33 +26,31 @@ VARIED = 20
 
 
 def vary(scores: Vectors, alike: Vectors, chosen: int = 0, top: int = VARIED) -> list[tuple[int, float]]:
-    """Return places and what is left of their scores, in the order of choice.
+    """Return places and what is left of their scores, in the order of choice: as many as are asked for, or all.
 
     Args:
         scores: of the papers that are looked at, highest first, those chosen already in front of all.
         alike: how alike they are, (n, n).
         chosen: how many are chosen already and stay as they are.
-        top: no more than so many are looked at closely; behind them the order does not matter.
+        top: how many are asked for, those included.
     """
-    left = scores.astype(np.float64).copy()
     penalty = _penalty(alike)
-    penalties = np.zeros(len(left))
-    order = list(range(chosen))
-    kept = [(place, float(scores[place])) for place in order]
-    waiting = np.ones(len(left), np.bool_)
-    waiting[:chosen] = False
-    for place in order:
-        penalties = np.maximum(penalties, penalty[place])
-    for _ in range(min(VARIED, top, len(left) - chosen)):
-        value = np.where(waiting, left - penalties, -np.inf)
+    kept = [(place, float(scores[place])) for place in range(chosen)]
+    penalties: NDArray[np.float64] = penalty[:chosen].max(axis=0, initial=0.0)
+    left = scores.astype(np.float64)
+    left[:chosen] = -np.inf
+    for _ in range(min(VARIED, top - chosen, len(left) - chosen)):
+        value = left - penalties
         best = int(value.argmax())
         kept.append((best, float(value[best])))
-        waiting[best] = False
+        left[best] = -np.inf
         penalties = np.maximum(penalties, penalty[best])
-    rest = sorted(np.flatnonzero(waiting).tolist(), key=lambda place: (penalties[place] - left[place], place))
-    return kept + [(place, float(left[place] - penalties[place])) for place in rest]
+    rest = (left - penalties).tolist()
+    behind = sorted(np.flatnonzero(left > -np.inf).tolist(), key=lambda place: -rest[place]) if len(kept) < top else []
+    return kept + [(place, rest[place]) for place in behind]
 
 
-def _penalty(alike: Vectors) -> Vectors:
-    found: Vectors = np.where(alike >= SAME, SAME_PENALTY, PENALTY * np.clip(alike, 0, 1))
+def _penalty(alike: Vectors) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = PENALTY * np.minimum(np.maximum(alike, 0.0), 1.0).astype(np.float64)
+    found[alike >= SAME] = SAME_PENALTY
     return found

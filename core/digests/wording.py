@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 OFTEN = 32
 """A word is frequent that one paper of so many holds."""
-BLOCK = 2_048
+BLOCK = 128
+"""So many texts are compared with the window at once."""
 
 
 class _Stems(dict[str, int]):
@@ -48,11 +49,25 @@ class _Stems(dict[str, int]):
         return cells // width, cells % width, counts.astype(np.float64)
 
 
+class _Texts:
+    """Words and weights of papers, text after text."""
+
+    def __init__(self, size: int, places: Numbers, words: Numbers, weights: Vectors) -> None:
+        self._sizes = np.bincount(places, minlength=size)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._words, self._weights = words, weights
+
+    def of(self, places: Numbers) -> tuple[Numbers, Numbers, Vectors]:
+        """Return which of some papers holds which word with which weight: three arrays of one length."""
+        at = _runs(self._starts[places], self._sizes[places])
+        return np.repeat(np.arange(len(places)), self._sizes[places]), self._words[at], self._weights[at]
+
+
 class Wording:
     """The words of a window's papers.
 
-    Kept word after word, the most frequent first (compressed sparse rows): `_places` and `_held` have the papers of
-    word w and their weights from `_starts[w]` to `_starts[w + 1]`. A few frequent words make most of all products;
+    Kept word after word, the most frequent first (compressed sparse rows): `_places` and `_held` have the `_sizes[w]`
+    papers of word w and their weights from `_starts[w]`. A few frequent words make most of all products;
     these stand in `_often` too, (frequent words, papers), since a product of matrices is much faster there.
 
     Args:
@@ -69,12 +84,14 @@ class Wording:
         self._word[by_frequency] = np.arange(len(papers))
         papers = papers[by_frequency]
         self._rarity = np.append(np.log((self._size + 2) / (papers + 1)), math.log(self._size + 2))
-        self._starts = np.concatenate([[0], np.cumsum(papers)])
+        self._sizes, self._starts = papers, np.cumsum(papers) - papers
         words = self._word[stems]
         weights = self._weigh(places, words, counts, self._size)
+        shared = papers[words] > 1
+        self._texts = _Texts(self._size, places[shared], words[shared], weights[shared])
         order = np.argsort(words, kind="stable")
         self._places, self._held = places[order], weights[order].astype(np.float32)
-        self._often = self._rows(np.arange((papers * OFTEN > self._size).sum()))
+        self._often = self._rows((papers * OFTEN > self._size).sum())
 
     def _weigh(self, rows: Numbers, words: Numbers, counts: Vectors, size: int) -> Vectors:
         weights: Vectors = (1 + np.log(counts)) * self._rarity[words]
@@ -88,40 +105,40 @@ class Wording:
         rows, stems, counts = self._stems.count(texts)
         words = np.full(len(stems), unknown)
         words[stems < unknown] = self._word[stems[stems < unknown]]
-        weights = self._weigh(rows, words, counts, len(texts))
+        return self._against(len(texts), rows, words, self._weigh(rows, words, counts, len(texts)))
+
+    def _against(self, count: int, rows: Numbers, words: Numbers, weights: Vectors) -> Vectors:
+        """Return the products of some texts' weights, word after word of each row, with those of the papers."""
         often = words < len(self._often)
-        frequent = np.zeros((len(texts), len(self._often)), np.float32)
+        frequent = np.zeros((count, len(self._often)), np.float32)
         frequent[rows[often], words[often]] = weights[often]
-        rare = ~often & (words < unknown)
-        at, sizes = self._entries(words[rare])
+        rare = ~often & (words < len(self._word))
+        sizes = self._sizes[words[rare]]
+        at = _runs(self._starts[words[rare]], sizes)
         cells = np.repeat(rows[rare] * self._size, sizes) + self._places[at]
         products = np.repeat(weights[rare], sizes) * self._held[at]
         found: Vectors = frequent @ self._often
         found += np.bincount(cells, products, found.size).reshape(found.shape)
         return found
 
-    def _entries(self, words: Numbers) -> tuple[Numbers, Numbers]:
-        """Return where the papers of some words stand, one word after the other, and how many each word has."""
-        sizes = self._starts[words + 1] - self._starts[words]
-        ends = np.cumsum(sizes)
-        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self._starts[words] - (ends - sizes), sizes)
-        return at, sizes
-
-    def between(self, places: Sequence[int], others: Sequence[int]) -> Vectors:
-        """Return the cosines of the words of some papers with those of others, (places, others).
+    def between(self, places: Numbers) -> Vectors:
+        """Return the cosines of the words of some papers with those of each, (places, papers).
 
         Words that only one paper of the window holds are left out: they make no two papers alike.
         """
-        product = np.zeros((len(places), len(others)), np.float32)
-        shared = np.flatnonzero(np.diff(self._starts) > 1)
-        for start in range(0, len(shared), BLOCK):
-            block = self._rows(shared[start : start + BLOCK])
-            product += block[:, list(places)].T @ block[:, list(others)]
-        return product
+        portions = (places[start : start + BLOCK] for start in range(0, max(len(places), 1), BLOCK))
+        return np.concatenate([self._against(len(some), *self._texts.of(some)) for some in portions])
 
-    def _rows(self, words: Numbers) -> Vectors:
-        """Return each paper's weights of some words, (words, papers)."""
-        at, sizes = self._entries(words)
-        rows: Vectors = np.zeros((len(words), self._size), np.float32)
-        rows[np.repeat(np.arange(len(words)), sizes), self._places[at]] = self._held[at]
+    def _rows(self, count: int) -> Vectors:
+        """Return each paper's weights of the most frequent words, (words, papers)."""
+        rows: Vectors = np.zeros((count, self._size), np.float32)
+        words = np.repeat(np.arange(count), self._sizes[:count])
+        rows[words, self._places[: len(words)]] = self._held[: len(words)]
         return rows
+
+
+def _runs(starts: Numbers, sizes: Numbers) -> Numbers:
+    """Return the numbers of several runs, one run after the other."""
+    ends = np.cumsum(sizes)
+    runs: Numbers = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - sizes), sizes)
+    return runs

@@ -22,10 +22,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.search.lexical import Near, condition, soft_words
-from core.search.pool import Mask, Pool
+from core.search.pool import Degrees, Mask, Pool
 from core.search.query import Query
 from core.search.reasons import MAX_REASON, tell, telling_leaves
 from core.search.tree import Author, Category, Leaf, Phrase, Text, Word, conjuncts, render
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.6
 MOST_WORDS = 64
-DEGREE_SHARES = np.array([0.0, 0.7, 1.0], np.float32)
-"""How much of its weight a word counts that is not there, in the abstract, in the title."""
+IN_ABSTRACT = 0.7
+"""So much of its weight a word counts that is not in the title."""
 ALL = 0.999
 FAR = 0.0
 """What holds some of the words alone, and is farther than this in meaning, is off-topic all the same."""
@@ -118,7 +117,7 @@ class Fit:
     near: Mask
     meets: Mask
     leaves: tuple[Leaf, ...]
-    degrees: NDArray[np.int8]
+    degrees: Degrees
 
     def told(self, place: int) -> tuple[str, ...]:
         """Return what of the interest the paper at a place of the pool meets, as typed."""
@@ -150,10 +149,10 @@ def fit_interest(
     degrees = np.array([pool.degrees(connection, leaf, near) for leaf in leaves], np.int8).reshape(
         len(leaves), len(pool)
     )
+    held = degrees > 0
     soft = set(soft_words(query.tree))
-    soft_weights = [weight if leaf in soft else 0.0 for leaf, weight in zip(leaves, weights, strict=True)]
-    coverage = _coverage(degrees, np.array(soft_weights))
-    relevance = _word_relevance(leaves, np.array(weights, np.float32), degrees, len(pool))
+    coverage = _coverage(held, [weight if leaf in soft else 0.0 for leaf, weight in zip(leaves, weights, strict=True)])
+    relevance = _word_relevance(leaves, weights, degrees, held)
     wanted, by_meaning = meets & (coverage >= ENOUGH), np.zeros(len(pool), np.bool_)
     if asked is not None and pool.has_vectors:
         cosines, nearness = pool.nearness(asked.vector)
@@ -214,29 +213,29 @@ def _text(leaf: Leaf) -> str:
     return leaf.text if isinstance(leaf, Word | Phrase | Text) else ""
 
 
-def _coverage(degrees: NDArray[np.int8], weights: NDArray[np.float64]) -> Vectors:
-    total = float(weights.sum()) if len(weights) else 0.0
+def _coverage(held: Mask, weights: Sequence[float]) -> Vectors:
+    total = sum(weights)
     if not total:
-        return np.ones(degrees.shape[1], np.float32)
-    covered: Vectors = (weights[:, None] * (degrees > 0)).sum(axis=0) / total
+        return np.ones(held.shape[1], np.float32)
+    covered: Vectors = np.dot(np.array(weights), held) / total
     # The sum of all weights taken one by one may differ from their total in the last digit.
     return covered.round(9)
 
 
-def _word_relevance(leaves: Sequence[Leaf], weights: Vectors, degrees: NDArray[np.int8], size: int) -> Vectors:
+def _word_relevance(leaves: Sequence[Leaf], weights: Sequence[float], degrees: Degrees, held: Mask) -> Vectors:
     """Return the weighted share of words and phrases that each paper holds, those outside the title counted 0.7."""
-    total = float(weights.sum()) if len(weights) else 0.0
+    total = sum(weights)
     if not total:
-        return np.zeros(size, np.float32)
-    graded = np.array([isinstance(leaf, Word | Phrase) for leaf in leaves])[:, None]
-    shares = np.where(graded, DEGREE_SHARES[np.minimum(degrees, 2)], degrees > 0)
-    held: Vectors = (weights[:, None] * shares).sum(axis=0) / total
-    return held
+        return np.zeros(held.shape[1], np.float32)
+    share = np.array(weights, np.float32) / total
+    by_title = np.array([1 - IN_ABSTRACT if isinstance(leaf, Word | Phrase) else 0.0 for leaf in leaves], np.float32)
+    relevance: Vectors = np.dot(share * (1 - by_title), held) + np.dot(share * by_title, degrees > 1)
+    return relevance
 
 
 def _joined_relevance(words: Vectors, nearness: Vectors, weight: float) -> Vectors:
     fit = nearness + WORDS_WORTH * weight / (LONG + weight) * words
-    relevance: Vectors = np.clip((fit - LEAST) / SPAN, 0.0, 1.0)
+    relevance: Vectors = np.minimum(np.maximum((fit - LEAST) / SPAN, 0.0), 1.0)
     return relevance
 
 

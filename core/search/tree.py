@@ -127,32 +127,31 @@ class Or:
 
 Leaf: TypeAlias = Word | Phrase | Text | Author | Category | FromSource | MinUpvotes | Since | Until | Like | Named
 Node: TypeAlias = Leaf | Not | And | Or
+_SEVERAL = (And, Or)
+_INNER = (And, Or, Not)
 
 
 def positive_leaves(node: Node | None) -> Iterator[Leaf]:
     """Yield the leaves that are not under a Not, in order."""
-    match node:
-        case None | Not():
-            return
-        case And(children) | Or(children):
-            for child in children:
-                yield from positive_leaves(child)
-        case leaf:
-            yield leaf
+    if node is None or isinstance(node, Not):
+        return
+    for child in node.children if isinstance(node, _SEVERAL) else (node,):
+        if isinstance(child, _INNER):
+            yield from positive_leaves(child)
+        else:
+            yield child
 
 
 def all_leaves(node: Node | None) -> Iterator[Leaf]:
     """Yield every leaf, in order."""
-    match node:
-        case None:
-            return
-        case Not(child):
+    if node is None:
+        return
+    inner = (node.child,) if isinstance(node, Not) else node.children if isinstance(node, _SEVERAL) else (node,)
+    for child in inner:
+        if isinstance(child, _INNER):
             yield from all_leaves(child)
-        case And(children) | Or(children):
-            for child in children:
-                yield from all_leaves(child)
-        case leaf:
-            yield leaf
+        else:
+            yield child
 
 
 def conjuncts(node: Node | None) -> tuple[Node, ...]:

@@ -23,7 +23,7 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `paperboy` does, before numpy is loaded
 
 from core.digests.digest import Order, compose
-from core.digests.slate import Slates
+from core.digests.slate import Ahead, Slates
 from core.digests.taste import Taste
 from core.papers.library import Library
 from core.papers.paper import Listing, Record, Signal
@@ -74,11 +74,17 @@ def make_orders(count: int, past: Sequence[str], chance: random.Random) -> list[
     return orders
 
 
+def make_slates(orders: Sequence[Order]) -> Slates:
+    """Return what orders share; their interests were read before, as the newsroom has it."""
+    marked = tuple(paper for order in orders for paper in (*order.taste.liked, *order.taste.disliked))
+    queries = {order.query.text: order.query for order in orders}
+    return Slates(Ahead(marked, [order.query.text for order in orders], queries.__getitem__))
+
+
 async def choose_all(orders: Sequence[Order], engine: Engine, library: Library, *, shared: bool) -> tuple[float, float]:
     """Return how long it took, and how much of that time the processor worked for us: less where others need it too."""
     begun, worked = time.perf_counter(), time.process_time()
-    marked = tuple(paper for order in orders for paper in (*order.taste.liked, *order.taste.disliked))
-    slates = Slates(marked) if shared else None
+    slates = make_slates(orders) if shared else None
     engine._last_pool = None
     for order in orders:
         if not shared:

@@ -11,7 +11,7 @@ from core.chat.render import chosen_why
 from core.digests.backtest import backtest
 from core.digests.digest import Order, compose
 from core.digests.lessons import learned_words
-from core.digests.slate import Slates
+from core.digests.slate import Ahead, Slates
 from core.digests.taste import Taste
 from core.papers.windows import OnDay
 from core.search.embedding import Reader
@@ -144,6 +144,18 @@ async def test_what_was_disliked_goes_down(read):
     assert after.index("6") > 0
 
 
+async def test_of_two_papers_that_say_the_same_the_one_in_a_liked_category_comes_first(tmp_path):
+    said = {"abstract": "Whales were recorded below arctic ice, and nothing else was."}
+    here = make_record("2611.00010", "Whales Below Ice", categories=("q-bio.PE", "cs.SD"), **said)
+    elsewhere = make_record("2611.00009", "Whales Below Ice", categories=("physics.ao-ph",), **said)
+    past = make_record("2610.00002", "Birds in Trees", categories=("cs.SD",), abstract="Birds in trees.", day=None)
+    async with reading(tmp_path, records=(*PAPERS, here, elsewhere, past)) as read:
+        before = ids(await choose(read, "", top=9, varied=False))
+        after = ids(await choose(read, "", top=9, varied=False, taste=Taste({past.id: 1})))
+        assert before.index("9") < before.index("0")
+        assert after.index("0") < after.index("9")
+
+
 async def test_taste_never_brings_back_what_the_interests_shut_out(read):
     taste = Taste({PAST.id: 5})
     assert sorted(ids(await choose(read, "cars", top=7, taste=taste))) == ["1", "2"]
@@ -180,7 +192,8 @@ async def test_digests_that_share_what_they_look_up_are_those_made_alone(read):
         ("whales -day", Taste({"2611.00001": 1}, {PAST.id: 2})),
         ('"prime numbers" OR cars', Taste()),
     ]
-    ahead = Slates([paper for _, taste in asked for paper in (*taste.liked, "2501.99999", *taste.disliked)])
+    marked = [paper for _, taste in asked for paper in (*taste.liked, "2501.99999", *taste.disliked)]
+    ahead = Slates(Ahead(marked, ["bread", *(interests for interests, _ in asked), "after:never", "cars"]))
     for interests, taste in asked * 2:
         order = Order(parse(interests), OnDay(MONDAY_DATE), 5, taste=taste)
         shared = await compose(order, engine=engine, library=library, slates=slates)
@@ -234,3 +247,4 @@ async def test_what_was_learned_is_told_in_words_as_the_papers_write_them(read):
     assert {"whales", "songs"} <= set(lessons.more)
     assert "bakers" in lessons.less
     assert not set(lessons.more) & set(lessons.less)
+    assert lessons.categories == ("cs.LG",)

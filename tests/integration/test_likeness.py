@@ -60,7 +60,7 @@ async def test_words_that_few_hold_and_words_that_many_hold_count_as_the_formula
     for paper, asked in ((records[0].id, texts[0]), (past.id, outside), (records[-1].id, texts[-1])):
         found = likeness.plain([rows[paper]], range(len(likeness)))[0]
         assert np.allclose(found, cosine_with(texts, asked), atol=1e-5)
-    alike = likeness.between(range(count))
+    alike = likeness.between(np.arange(count))
     assert np.allclose(alike, alike.T, atol=1e-6)
 
 
