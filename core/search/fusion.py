@@ -62,7 +62,8 @@ def least_nearness(
         return -1.0
     weight, held = _weigh(idf), lexical.get
     known = sorted([NEARNESS * near + weight * held(number, 0.0) for number, near in semantic.items()], reverse=True)
-    return (known[first - 1] - weight * most) / NEARNESS
+    least = (known[first - 1] - weight * most) / NEARNESS
+    return least if least > 0 else -1.0  # to `fuse`, whoever is behind 0 is as near as 0
 
 
 def _weigh(idf: Sequence[float]) -> float:

@@ -32,7 +32,7 @@ NEAR = 50
 """So many nearest are told to be near in meaning even where they hold words too."""
 SCORED = 100
 """Of so many nearest the words are counted too; those behind them come on no first page by a word or two."""
-LOOKED_UP = 1_000
+LOOKED_UP = 500
 """So many the quick word lists rank while the model works, which spares asking them again for what meaning brings."""
 MOST_BEHIND = 5_000
 """Papers that the quick word lists may lack; of more, the library's own index is asked alone."""
