@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,14 +22,15 @@ from core.papers.tokens import tokens
 from core.papers.windows import These, Window
 from core.search.asking import Asking
 from core.search.authors import Person, find_people
-from core.search.hits import POOL, Found, page_by_words, page_of_both, page_of_near, standing
+from core.search.hits import POOL, SPARE, Found, page_by_words, page_of_both, page_of_near, standing
 from core.search.hybrid import (
-    Ranked,
+    Words,
     aim,
     asked_likes,
     asked_text,
     is_current,
     liked_vectors,
+    look_up_words,
     paper_numbers,
     rank_by_both,
 )
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2
-"""So many queries are read for meaning at the same time, each by one thread of the model's."""
+"""So many queries' words are looked up at the same time: as many as the library has readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Engine:
         self._library = library
         self._meaning = meaning
         self._lists = WordLists(library.path.parent)
-        self._embedding = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="query")
+        self._looking = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="words")
         self._asking = Asking(KeptInterests(library.path.parent))
         self._last_pool: tuple[object, Pool] | None = None
 
@@ -98,40 +99,46 @@ class Engine:
     def _search(self, connection: sqlite3.Connection, query: Query, limit: int, offset: int) -> Found:
         text, likes = asked_text(query), asked_likes(query)
         known = self._known(query, text, likes)
-        # The model works while the words are looked up.
-        vector = self._embedding.submit(known.embedder.embed_query, text) if known and text else None
-        near = resolve_likes(connection, query)
         liked = liked_vectors(known, paper_numbers(connection, likes)) if known else None
         if known is not None and liked is not None:
-
-            def direction() -> Vectors:
-                if vector is None:
-                    return aim(liked)
-                return aim([*liked, vector.result()]) if liked else vector.result()
-
-            called = papers_called(connection, compile_query(query.tree, near), text)
-            ranked = self._rank(connection, query, near, offset + limit + POOL, known, direction)
-            return page_of_both(connection, query, near, ranked, called, slice(offset, offset + limit))
+            return self._search_both(connection, query, known, liked, slice(offset, offset + limit))
+        near = resolve_likes(connection, query)
         found = page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
         return replace(found, notes=(f"Searched by words alone: {missing}.",) if missing else ())
 
-    def _rank(
-        self,
-        connection: sqlite3.Connection,
-        query: Query,
-        near: Mapping[str, Near],
-        depth: int,
-        known: Known,
-        direction: Callable[[], Vectors],
-    ) -> Ranked:
+    def _search_both(
+        self, connection: sqlite3.Connection, query: Query, known: Known, liked: Sequence[Vectors], wanted: slice
+    ) -> Found:
+        text, depth, first = asked_text(query), wanted.stop + POOL, wanted.stop + SPARE
+        # The words are looked up while the model works, which is here, so that nobody has to be woken for its answer.
+        looking = self._looking.submit(self._look_up, connection, query, text, depth)
+        try:
+            vector = known.embedder.embed_query(text) if text else None
+        finally:
+            wait([looking])  # the connection is given back only when nobody uses it
+        near, called, words = looking.result()
+        direction = aim([*liked, *([] if vector is None else [vector])]) if liked or vector is None else vector
+        try:
+            ranked = rank_by_both(words, first, known, direction)
+        except LibraryError as error:
+            log.warning("%s The library's own index answers.", error)
+            ranked = rank_by_both(look_up_words(connection, query, near, depth, None), first, known, direction)
+        return page_of_both(connection, query, near, ranked, called, wanted)
+
+    def _look_up(
+        self, connection: sqlite3.Connection, query: Query, text: str, depth: int
+    ) -> tuple[Mapping[str, Near], Sequence[int], Words]:
+        """Return what is near to the papers of `like:`, the papers that are called so, and what the words say."""
+        near = resolve_likes(connection, query)
+        called = papers_called(connection, compile_query(query.tree, near), text)
         postings = self._postings(connection)
         if postings is not None:
             try:
-                return rank_by_both(connection, query, near, depth, known, postings, direction)
+                return near, called, look_up_words(connection, query, near, depth, postings)
             except LibraryError as error:
                 log.warning("%s The library's own index answers.", error)
-        return rank_by_both(connection, query, near, depth, known, None, direction)
+        return near, called, look_up_words(connection, query, near, depth, None)
 
     def _known(self, query: Query, text: str, likes: Sequence[str]) -> Known | None:
         if self._meaning is None or query.named or not (tokens(text) or likes):

@@ -32,11 +32,39 @@ def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[i
         semantic: cosine of each candidate of either list. One without (not embedded yet) is taken to be as far as the
             farthest; when there are none at all, words alone decide.
     """
-    weight = 1 / (LONG + sum(idf))
+    weight = _weigh(idf)
     farthest = max(min(semantic.values(), default=0.0), 0.0)
-    held = lexical.get
-    ordered = [(NEARNESS * max(near, 0.0) + weight * held(number, 0.0), number) for number, near in semantic.items()]
-    ordered += [(NEARNESS * farthest + weight * lexical[number], number) for number in lexical.keys() - semantic.keys()]
-    ordered.sort(reverse=True)
+    scores = dict.fromkeys(lexical, NEARNESS * farthest)
+    scores |= {number: NEARNESS * near if near > 0 else 0.0 for number, near in semantic.items()}
+    for number, held in lexical.items():
+        scores[number] += weight * held
+    ordered = sorted(zip(scores.values(), scores, strict=True), reverse=True)
     best = (ordered[0][0] if ordered else 0.0) or 1.0
     return {number: score / best for score, number in ordered}
+
+
+def least_nearness(
+    idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[int, float], first: int, most: float
+) -> float:
+    """Return the cosine below which nobody whose words are not counted yet can come among the first.
+
+    As Fagin, Lotem and Naor stop looking (https://doi.org/10.1016/S0022-0000(03)00026-6): whoever is known bounds the
+    last place from below, and the list of words says how much at most the others can gain by them.
+
+    Args:
+        idf: as in `fuse`.
+        lexical: BM25 of those that are counted.
+        semantic: cosine of each candidate.
+        first: how many places there are.
+        most: BM25 that nobody else exceeds.
+    """
+    if len(semantic) < first:
+        return -1.0
+    weight, held = _weigh(idf), lexical.get
+    known = sorted([NEARNESS * near + weight * held(number, 0.0) for number, near in semantic.items()], reverse=True)
+    least = (known[first - 1] - weight * most) / NEARNESS
+    return least if least > 0 else -1.0  # to `fuse`, whoever is behind 0 is as near as 0
+
+
+def _weigh(idf: Sequence[float]) -> float:
+    return 1 / (LONG + sum(idf))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.papers.library import newest_change
 from core.papers.schema import gathered
-from core.search.fusion import fuse
+from core.search.fusion import fuse, least_nearness
 from core.search.lexical import BM25, Compiled, Near, compile_query, ranked_words
 from core.search.meaning import Known
 from core.search.postings import Postings
@@ -32,6 +32,8 @@ NEAR = 50
 """So many nearest are told to be near in meaning even where they hold words too."""
 SCORED = 100
 """Of so many nearest the words are counted too; those behind them come on no first page by a word or two."""
+LOOKED_UP = 500
+"""So many the quick word lists rank while the model works, which spares asking them again for what meaning brings."""
 MOST_BEHIND = 5_000
 """Papers that the quick word lists may lack; of more, the library's own index is asked alone."""
 _WIDE = 1_000
@@ -42,7 +44,7 @@ class Ranked:
     """What was found by both.
 
     Attributes:
-        scores: by paper number, best first, the best one's is 1.
+        scores: by paper number, best first, the best one's is 1; of those behind the first, some may be too low.
         near: the papers that are near in meaning.
         words: those that hold words.
     """
@@ -83,49 +85,90 @@ def aim(vectors: Sequence[Vectors]) -> Vectors:
     return whole
 
 
-def rank_by_both(
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is known of a search before its meaning is.
+
+    Attributes:
+        depth: how many papers are wanted.
+        asked: the tokens that are looked for.
+        weights: the inverse document frequency of each.
+        among: the papers that meet the filters; None where there are none.
+        scores: BM25 of the candidates that hold words.
+        behind: BM25 of those that come behind the candidates, which meaning may bring.
+        excluded: the papers of its `like:`, which are not looked for.
+        postings: whom to ask for the BM25 of others; None where all is known.
+    """
+
+    depth: int
+    asked: Sequence[str]
+    weights: Sequence[float]
+    among: Numbers | None
+    scores: Mapping[int, float]
+    behind: Mapping[int, float]
+    excluded: Sequence[int]
+    postings: Postings | None
+
+
+def look_up_words(
     connection: sqlite3.Connection,
     query: Query,
     near: Mapping[str, Near],
     depth: int,
-    known: Known,
     postings: Postings | None,
-    direction: Callable[[], Vectors],
-) -> Ranked:
-    """Rank the papers that meet a query's filters.
+) -> Words:
+    """Look up what the words and filters of a query say, for which its meaning need not be known.
 
     Args:
         connection: a state of the library.
         query: what is asked.
-        near: what is near to the papers of its `like:`; those at the top level are in `direction` instead.
-        depth: how many are wanted.
-        known: what is known by meaning.
+        near: what is near to the papers of its `like:`; those at the top level are a direction to look in instead.
+        depth: how many papers are wanted.
         postings: the quick word lists, where there are some.
-        direction: returns where to look, a vector of length 1; asked for once the words are done.
     """
     tree, excluded = _without_likes(connection, query)
     compiled = compile_query(tree, near)
     count = max(CANDIDATES, depth)
     among = None if compiled.filters.text == "1" else _allowed(connection, compiled)
     words = ranked_words(tree)
-    quick = postings is not None and among is None and bool(words)  # without filters there are words alone
-    lexical: dict[int, float] = {}
-    if quick and postings is not None:
-        lexical = postings.rank(words, count)
-        lexical |= _rank_newer(connection, words, postings)
-    elif compiled.ranking:
-        lexical = _rank_filtered(connection, compiled, among, max(_WIDE, count))
+    weights = _weights(connection, words, postings)
+    if postings is None or among is not None or not words:
+        held = _rank_filtered(connection, compiled, among, max(_WIDE, count)) if compiled.ranking else {}
+        return Words(depth, words, weights, among, held, {}, excluded, None)
+    # Without filters there are words alone.
+    deep = max(LOOKED_UP, count)
+    ranked = postings.rank(words, deep)
+    first = dict(islice(ranked.items(), count)) | _rank_newer(connection, words, weights, postings)
+    others = postings if len(ranked) == deep else None
+    return Words(depth, words, weights, None, first, ranked, excluded, others)
+
+
+def rank_by_both(words: Words, first: int, known: Known, direction: Vectors) -> Ranked:
+    """Rank the papers that meet a query's filters.
+
+    Args:
+        words: what was looked up.
+        first: so many come in the right order; of those behind them, not all have their words counted.
+        known: what is known by meaning.
+        direction: where to look, a vector of length 1.
+    """
+    lexical, excluded = dict(words.scores), words.excluded
     # The nearest come first, the nearest of all foremost; what was found by words alone comes behind them.
-    semantic = dict(known.matrix.nearest(direction(), count + len(excluded), among=among, besides=list(lexical)))
-    nearest = list(islice(semantic, max(SCORED, depth)))
-    if quick and postings is not None:
-        lexical |= postings.score(words, [number for number in nearest if number not in lexical])
-    least = known.embedder.least_cosine if words else -1.0
+    count = max(CANDIDATES, words.depth) + len(excluded)
+    semantic = known.matrix.nearest(direction, count, among=words.among, besides=list(lexical))
+    nearest = list(islice(semantic, max(SCORED, words.depth)))
+    least = known.embedder.least_cosine if words.asked else -1.0
+    lexical |= {number: words.behind[number] for number in nearest if number in words.behind}
+    if words.postings is not None:
+        most = min(words.behind.values())
+        enough = least_nearness(words.weights, lexical, semantic, first + len(excluded), most)
+        unsure = [n for n in nearest if n not in lexical and not least <= semantic[n] < enough]
+        lexical |= words.postings.score(words.asked, unsure)
     semantic = {n: cosine for n, cosine in semantic.items() if n in lexical or cosine >= least}
     for number in excluded:
         semantic.pop(number, None)
         lexical.pop(number, None)
-    scores = fuse(_weights(connection, words, postings), lexical, semantic)
+    scores = fuse(words.weights, lexical, semantic)
     return Ranked(scores, frozenset(n for n in nearest[:NEAR] if n in semantic), frozenset(lexical))
 
 
@@ -167,13 +210,15 @@ def _rank_filtered(
     return {number: max(score, 0.0) for number, score in found}
 
 
-def _rank_newer(connection: sqlite3.Connection, words: Sequence[str], postings: Postings) -> dict[int, float]:
+def _rank_newer(
+    connection: sqlite3.Connection, words: Sequence[str], weights: Sequence[float], postings: Postings
+) -> dict[int, float]:
     """Return what papers that came behind the quick word lists would score if they were of middling length."""
     scores: dict[int, float] = {}
     (newest,) = connection.execute("SELECT max(number) FROM papers").fetchone()
     if newest == postings.number:
         return scores
-    for word, weight in zip(words, _weights(connection, words, postings), strict=True):
+    for word, weight in zip(words, weights, strict=True):
         query = "SELECT json_group_array(rowid) FROM words WHERE words MATCH ? AND rowid > ?"
         for number in gathered(connection, query, (f'"{word}"', postings.number)):
             scores[number] = scores.get(number, 0.0) + weight

@@ -20,7 +20,7 @@ import pytest
 from core.errors import ModelError
 from core.search.embedding import BLOCK, Reader
 from core.search.engine import Engine
-from core.search.hybrid import rank_by_both
+from core.search.hybrid import look_up_words, rank_by_both
 from core.search.lexical import BM25
 from core.search.meaning import NO_MODEL, NO_VECTORS, Meaning
 from core.search.postings import WordLists
@@ -364,7 +364,7 @@ async def test_a_word_with_a_hyphen_is_asked_of_the_quick_word_lists_too(tmp_pat
         vector = known.embedder.embed_query(query.text)
 
         def rank(connection, postings):
-            return rank_by_both(connection, query, {}, 50, known, postings, lambda: vector)
+            return rank_by_both(look_up_words(connection, query, {}, 50, postings), 50, known, vector)
 
         postings = await library.read(WordLists(tmp_path).open)
         # Without the index of the library itself, there is nobody else who could have answered.
@@ -374,15 +374,44 @@ async def test_a_word_with_a_hyphen_is_asked_of_the_quick_word_lists_too(tmp_pat
         assert not (await library.read(lambda c: rank(c, None))).words
 
 
-async def test_a_wide_filter_asks_the_word_index_once_and_not_for_each_of_its_papers(world, tmp_path):
-    library, models, _ = world
-    known = Meaning(tmp_path, models).open()
+async def test_a_page_is_the_same_though_not_everybodys_words_are_counted(tmp_path):
+    draw = random.Random(4)
+    words = [f"word{n}" for n in range(60)]
+    records = [make_record(f"x:{n}", " ".join(draw.choices(words, k=6)), abstract=f"word0 {n}") for n in range(1_500)]
+    async with open_world(tmp_path, records) as (library, models, _):
+        known = Meaning(tmp_path, models).open()
+        postings = await library.read(WordLists(tmp_path).open)
+        for text in ("word0 word1", "word0 word7 word7 word9", "word0"):
+            vector = known.embedder.embed_query(text)
+            looked_up = await library.read(lambda c, t=text: look_up_words(c, parse(t), {}, 60, postings))
+            assert looked_up.postings is postings  # more hold a word than the lists ranked
+            few, many = (rank_by_both(looked_up, first, known, vector) for first in (5, len(records)))
+            assert list(few.scores.items())[:5] == list(many.scores.items())[:5]
+            assert few.near == many.near
+            assert few.scores.keys() == many.scores.keys()
+
+
+async def test_a_model_that_fails_in_a_search_is_told_and_the_library_serves_on(tmp_path, world):
+    library, _, _ = world
+
+    class Failing(FakeEmbedder):
+        def embed_query(self, text):
+            raise ModelError("The model is broken.")
+
+    failing = Engine(library, Meaning(tmp_path, FakeModels(FakeModel(Failing()))))
+    told = await asyncio.gather(*(ask(failing, "wheat rust") for _ in range(20)), return_exceptions=True)
+    assert {str(error) for error in told} == {"The model is broken."}
+    assert (await library.paper("2201.00004")).title == "Wheat rust"
+
+
+async def test_a_wide_filter_asks_the_word_index_once_and_not_for_each_of_its_papers(world):
+    library, _, _ = world
     query = parse("cat:cs.LG grokking")
 
     def plans(connection):
         asked = []
         connection.set_trace_callback(asked.append)
-        rank_by_both(connection, query, {}, 50, known, None, lambda: known.embedder.embed_query(query.text))
+        look_up_words(connection, query, {}, 50, None)
         connection.set_trace_callback(None)
         words = [sql for sql in asked if "FROM words WHERE" in sql]
         return [row[3] for sql in words for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]

@@ -3,7 +3,7 @@ from math import isclose
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.search.fusion import LONG, NEARNESS, fuse
+from core.search.fusion import LONG, NEARNESS, fuse, least_nearness
 
 COMMON = [0.9, 2.4]  # "generalization theory" among 7,000 papers
 RARE = [8.2]  # a name that two of them hold
@@ -105,6 +105,26 @@ def test_holding_more_words_or_being_nearer_never_costs_a_place(idf, lexical, se
     embedded = {number: score for number, score in lexical.items() if number in semantic}
     before = list(fuse(idf, embedded, semantic)).index(paper)
     assert list(fuse(idf, embedded, nearer)).index(paper) <= before
+
+
+@given(IDF, WORDS, COSINES, st.integers(1, 8), st.data())
+def test_nobody_below_the_least_nearness_comes_first_by_words_that_were_not_counted(
+    idf, all_words, cosines, first, data
+):
+    counted = {n: score for n, score in all_words.items() if n not in cosines or data.draw(st.booleans())}
+    uncounted = all_words.keys() - counted.keys()
+    most = max((all_words[number] for number in uncounted), default=0.0)
+    least = least_nearness(idf, counted, cosines, first, most)
+    enough = counted | {number: all_words[number] for number in uncounted if cosines[number] >= least - 1e-9}
+    scores = list(fuse(idf, all_words, cosines).values())[:first]
+    assert list(fuse(idf, enough, cosines).values())[:first] == scores
+
+
+def test_who_is_farther_than_the_last_place_by_more_than_words_can_give_is_not_counted():
+    cosines = {1: 0.9, 2: 0.8, 3: 0.3}
+    assert least_nearness([LONG], {}, cosines, 2, most=0.0) == 0.8
+    assert isclose(least_nearness([LONG], {}, cosines, 2, most=2 * LONG * NEARNESS * 0.1), 0.7)
+    assert least_nearness([LONG], {}, cosines, 4, most=0.0) == -1.0
 
 
 @given(st.integers(0, 6))
