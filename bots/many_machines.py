@@ -113,7 +113,7 @@ class ManyMachines:
         """Wait until some process has fetched, or has tried to."""
         await self._opened.wait()
         await self.want_fetch(self._house.clock())
-        while await is_stale() and not await self._lately_tried():
+        while await is_stale() and not await self._lately_tried():  # noqa: ASYNC110 - another process does it
             await asyncio.sleep(LOOK_EVERY)
 
     async def _lately_tried(self) -> bool:
