@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from core.chat.beside import Beside
+from core.chat.briefs import Brief, Place, read_brief
 from core.chat.cards import card_of, shorten
 from core.chat.editions import WEEK, Edition, gap_note, join_editions, local_day, window_of
 from core.chat.follow_ups import FollowUps
@@ -61,6 +62,11 @@ class Moment:
     marks: Mapping[str, Sequence[Mark]]
 
 
+def turn_of(address: str) -> str:
+    """Return the name with which one is alone with a place."""
+    return f"place {address}"
+
+
 class Newsroom:
     """Composes digests out of the library, knowing what places were shown."""
 
@@ -98,7 +104,7 @@ class Newsroom:
 
         Two that compose for one place at the same moment would both choose what neither has shown yet.
         """
-        async with self._store.alone(f"place {address}"):
+        async with self._store.alone(turn_of(address)):
             self._held.add(address)
             try:
                 yield
@@ -121,8 +127,17 @@ class Newsroom:
         votes = (mark for place in places for mark in marks.get(place, ()) if is_vote(mark))
         return Moment(Slates(tuple(mark.paper for mark in votes)), marks)
 
+    def brief(self, subscription: str, day: date, address: str, now: datetime) -> Awaitable[Brief]:
+        """Return what a subscription's digest of a date begins from, to be given to `edition_for`."""
+        return read_brief(self._store, subscription, day, address, self._since(now))
+
     async def edition_for(
-        self, subscription: Subscription, day: date, now: datetime, moment: Moment | None = None
+        self,
+        subscription: Subscription,
+        day: date,
+        now: datetime,
+        moment: Moment | None = None,
+        brief: Brief | None = None,
     ) -> Edition:
         """Compose a subscription's digest of a local date from what is new since the last one that was sent.
 
@@ -131,17 +146,23 @@ class Newsroom:
             day: for which date.
             now: the instant (aware).
             moment: shared with others that are composed now.
+            brief: what it begins from, where that was read already.
         """
-        (last, gap), order = await asyncio.gather(
-            last_and_gap(self._store, subscription.id, day),
-            self._order(subscription, Newest(), now, moment.marks if moment else None),
-        )
+        if brief is not None:
+            last, gap = brief.last, brief.gap
+            order = await self._order(subscription, Newest(), now, place=brief.place)
+        else:
+            (last, gap), order = await asyncio.gather(
+                last_and_gap(self._store, subscription.id, day),
+                self._order(subscription, Newest(), now, moment.marks if moment else None),
+            )
         order = replace(order, window=window_of(subscription, last, gap, now))
         notes = gap_note(subscription, last, day)
         seen_by = "this place, or one beside it," if subscription.no_repeats else "this place"
         frame = Frame(self._heading(subscription.interests), day, subscription.timezone, notes, seen_by=seen_by)
         edition = await self._edition(order, frame, now, moment.slates if moment else None)
-        news = await self._follow_ups.news(subscription.address, now, one_of_many=moment is not None)
+        marks = brief.marks if brief else None
+        news = await self._follow_ups.news(subscription.address, now, one_of_many=moment is not None, marks=marks)
         return await self._with_news(edition, news, subscription)
 
     async def edition_of(self, subscription: Subscription, day: date, now: datetime) -> Edition:
@@ -293,24 +314,29 @@ class Newsroom:
         window: Window,
         now: datetime,
         marks: Mapping[str, Sequence[Mark]] | None = None,
+        place: Place | None = None,
     ) -> Order:
-        since = now - timedelta(days=self._settings.keep.deliveries_days)
-        query = read_interests(subscription.interests)
-        shown, beside, others, taste = await asyncio.gather(
-            self._store.shown_papers(subscription.address, since),
-            self._beside.shown(subscription, since, now),
-            self._others(subscription),
-            self.tastes.of(subscription.address, marks),
+        query, since = read_interests(subscription.interests), self._since(now)
+        known, beside = await asyncio.gather(
+            self._place(subscription.address, since, marks, place), self._beside.shown(subscription, since, now)
         )
-        return Order(query, window, subscription.top, leave_out=shown | beside, others=others, taste=taste)
+        others = _others(subscription, known.subscriptions)
+        return Order(query, window, subscription.top, leave_out=known.shown | beside, others=others, taste=known.taste)
 
-    async def _others(self, subscription: Subscription) -> tuple[tuple[int, Query], ...]:
-        found = []
-        for item in await self._store.subscriptions(subscription.address):
-            if item.id != subscription.id and item.pause is None and item.interests.strip():
-                with suppress(QueryError):  # told in that subscription's own digest
-                    found.append((item.number, read_interests(item.interests)))
-        return tuple(found)
+    async def _place(
+        self, address: str, since: datetime, marks: Mapping[str, Sequence[Mark]] | None, known: Place | None
+    ) -> Place:
+        if known is not None:
+            return known
+        shown, subscriptions, taste = await asyncio.gather(
+            self._store.shown_papers(address, since),
+            self._store.subscriptions(address),
+            self.tastes.of(address, marks),
+        )
+        return Place(shown, subscriptions, taste)
+
+    def _since(self, now: datetime) -> datetime:
+        return now - timedelta(days=self._settings.keep.deliveries_days)
 
     async def _edition(self, order: Order, frame: Frame, now: datetime, slates: Slates | None = None) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library, slates=slates)
@@ -350,3 +376,13 @@ class Newsroom:
         nearest = await self.engine.nearest(digest.query, window)
         paper = await self.library.paper(nearest.paper_id) if nearest is not None else None
         return shorten(to_unicode(paper.title), NEAREST_TITLE) if paper is not None else ""
+
+
+def _others(subscription: Subscription, beside: Sequence[Subscription]) -> tuple[tuple[int, Query], ...]:
+    """Return the interests of the place's other subscriptions, by their numbers."""
+    found = []
+    for item in beside:
+        if item.id != subscription.id and item.pause is None and item.interests.strip():
+            with suppress(QueryError):  # told in that subscription's own digest
+                found.append((item.number, read_interests(item.interests)))
+    return tuple(found)
