@@ -22,7 +22,7 @@ from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
 from core.delivery.sending import Sending
-from core.errors import LibraryBroken, LibraryError, PaperboyError, StoreUnreachable
+from core.errors import LibraryBroken, LibraryError, LibraryForeign, PaperboyError, StoreUnreachable
 from core.papers.calendar import Calendar
 from core.papers.library import LIBRARY_FILE, Library, set_aside
 from core.papers.sources import create_sources
@@ -205,9 +205,9 @@ async def _open_library(settings: Settings, stack: AsyncExitStack, *, owner: boo
     from core.papers.shared_line import Line  # noqa: PLC0415
 
     try:
-        shared = await SharedLibrary.join(path, Line(url.get_secret_value()), clock, _tell_copied)
+        shared = await SharedLibrary.join(path, Line(url.get_secret_value()), clock, _tell_copied, replace=owner)
     except LibraryError as error:
-        if owner:
+        if owner or isinstance(error, LibraryForeign):
             raise
         return await _open_copy(path, stack, error)
     stack.push_async_callback(shared.close)

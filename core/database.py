@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from select import select
@@ -67,20 +67,25 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False, patience: float = WAIT_SECONDS) -> Self:
-        """Connect, and check that the schema is of this version; an empty database is given one.
+    async def open(
+        cls, url: str, *, size: int = 10, upgrade: bool = False, make: bool = True, patience: float = WAIT_SECONDS
+    ) -> Self:
+        """Connect, and check that the schema is of this version; an empty database is given one, if that is asked for.
 
         Args:
             url: postgresql://USER:PASSWORD@HOST:PORT/NAME, with libpq's parameters behind `?`.
             size: connections at most.
             upgrade: whether an older schema is brought to this version.
+            make: whether an empty database is given one; otherwise it is left as it is.
             patience: seconds that somebody waits for a connection.
 
         Raises:
-            StoreError: it cannot be reached, or its schema is older or newer.
+            StoreError: it cannot be reached, or its schema is older or newer, or there is none.
         """
         with explained(url):
             found = await read_version(url)
+            if found is None and not make:
+                raise StoreError(no_schema(url))
             if found is None or (upgrade and found != NEWEST):
                 await asyncio.to_thread(migrate, url)
             elif found != NEWEST:
@@ -172,8 +177,18 @@ async def hold(url: str, name: str) -> AsyncIterator[bool]:
             if row is None or not row[0]:
                 yield False
                 return
-            async with _while_it_lives(connection, url):
-                yield True
+            try:
+                async with _while_it_lives(connection, url):
+                    yield True
+            finally:
+                await _let_go(connection)
+
+
+async def _let_go(connection: Connection) -> None:
+    """Give back what a connection holds now, rather than when the server notices that it ended."""
+    with suppress(psycopg.Error, TimeoutError):
+        async with asyncio.timeout(1):
+            await connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 @asynccontextmanager
@@ -305,6 +320,11 @@ def version_of(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
         return None
     row = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchone()  # noqa: S608 - a constant
     return str(row[0]) if row else None
+
+
+def no_schema(url: str) -> str:
+    """Return the sentence for a database that holds nothing of paperboy's, told to those who only read."""
+    return f"The database {place(url)} has no schema of paperboy's yet; `paperboy migrate` or `paperboy run` makes it."
 
 
 def wrong_version(found: str) -> str:

@@ -30,6 +30,7 @@ from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
 from core.search.obtain import find_model
 from core.settings import Settings
+from core.store.folder import FolderLock
 
 PLATFORM_WITHIN = 20.0
 CLOCKS_AGREE = 10.0
@@ -71,7 +72,8 @@ async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
 
 async def _check_database(settings: Settings) -> Check:
     """Tell how the database is: its version, its pace, whether its clock agrees with ours, and whether it is full."""
-    from core.database_health import look_at_database  # noqa: PLC0415 - without a database its client is not loaded
+    from core.database import no_schema  # noqa: PLC0415 - without a database its client is not loaded
+    from core.database_health import look_at_database  # noqa: PLC0415
 
     url = settings.secrets.database_url
     assert url is not None
@@ -88,8 +90,10 @@ async def _check_database(settings: Settings) -> Check:
         if found.connections > FULL * found.most
         else "",
     ]
+    if found.schema is None:
+        problems.insert(0, no_schema(url.get_secret_value()).rstrip("."))
     told = (
-        f"PostgreSQL {found.server.split()[0]}, schema {found.schema or 'none yet'}, answers in "
+        f"PostgreSQL {found.server.split()[0]}, schema {found.schema}, answers in "
         f"{found.latency * 1000:.1f} ms, clocks {found.ahead:+.1f} s apart, {found.connections} of {found.most} "
         f"connections taken, {settings.database.connections} for each process at most"
     )
@@ -98,6 +102,9 @@ async def _check_database(settings: Settings) -> Check:
 
 async def _is_running(settings: Settings) -> bool:
     try:
+        if settings.shares_state:  # what is opened as the service does would be changed as it does
+            FolderLock(settings.home).release()
+            return False
         async with open_house(settings, owner=True):
             return False
     except StoreBusy:

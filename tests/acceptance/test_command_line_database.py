@@ -46,6 +46,16 @@ def test_migrate_brings_a_database_to_this_version_and_says_so(shell, postgres):
     assert f"The database {name} at 127.0.0.1 is at version" in shell.run("migrate", DATABASE_URL=url).out
 
 
+def test_whoever_only_reads_leaves_an_empty_database_as_it_is_and_says_what_makes_a_schema(shell, postgres):
+    empty = postgres.new_database()
+    found, doctor = (shell.run(*words, DATABASE_URL=empty) for words in (["search", "x"], ["doctor", "--offline"]))
+    assert (found.code, found.out) == (1, "")
+    assert "has no schema of paperboy's yet; `paperboy migrate` or `paperboy run` makes it" in found.complaint
+    assert (doctor.code, "FAIL  database: The database" in doctor.out) == (1, True)
+    tables = "SELECT count(*) FROM pg_class WHERE relname ~ 'paperboy|procrastinate|library'"
+    assert postgres.run(tables, empty.rpartition("/")[2]) == [(0,)]
+
+
 def test_what_is_imported_on_one_machine_is_found_on_another(shell, tmp_path):
     papers = tmp_path / "papers.jsonl"
     lines = [{"id": f"x:{n}", "title": f"Grokking {n}", "abstract": "Delayed."} for n in range(3)]

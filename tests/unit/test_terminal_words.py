@@ -188,7 +188,8 @@ def test_or_a_database(url):
     ],
 )
 def test_a_target_that_is_neither_a_folder_nor_a_database_is_refused_with_what_is_allowed(url):
-    with pytest.raises(UsageError, match=r"allowed is a folder, as file:///.*, or a database, as postgresql://") as refused:
+    allowed = r"allowed is a folder, as file:///.*, or a database, as postgresql://"
+    with pytest.raises(UsageError, match=allowed) as refused:
         read_target(url)
     assert "hush" not in str(refused.value)
 
