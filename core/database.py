@@ -25,6 +25,7 @@ from psycopg.types.string import StrDumperUnknown, TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.errors import StoreError, StoreUnreachable
+from core.patience import longest_wait
 from core.spelling import NO_TEXT, own_text, shared_text
 
 log = logging.getLogger(__name__)
@@ -121,7 +122,7 @@ class Database:
         asked_at = time.monotonic()
         try:
             with explained(self.url):
-                async with self._pool.connection() as connection:
+                async with self._pool.connection(timeout=longest_wait()) as connection:
                     yield connection
         except StoreUnreachable as error:
             if self._away_since is None and not self._closed:

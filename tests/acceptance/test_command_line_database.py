@@ -95,6 +95,18 @@ def test_the_doctor_tells_how_the_database_is(shell):
     assert re.search(r"\d+ of 200 connections taken, 10 for each process at most$", line)
 
 
+def test_the_doctor_asks_nothing_that_a_role_does_not_need(shell):
+    tokens = {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_APP_TOKEN": "xapp-1",
+        "PAPERBOY_SLACK__API_URL": "http://127.0.0.1:1/",
+    }
+    away = {**tokens, "PAPERBOY_ARXIV__RSS_URL": "http://127.0.0.1:1", "HF_ENDPOINT": "http://127.0.0.1:1"}
+    fetch, bot = (shell.run("doctor", "--role", role, **away).out for role in ("fetch", "bot"))
+    assert ("FAIL  arXiv" in fetch, "slack" in fetch) == (True, False)
+    assert ("arXiv" in bot, "FAIL  slack" in bot) == (False, True)
+
+
 def test_the_doctor_tells_that_the_database_is_away_and_not_its_password(shell):
     done = shell.run("doctor", "--offline", DATABASE_URL="postgresql://me:hush@127.0.0.1:1/papers")
     assert done.code == 1
