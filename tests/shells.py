@@ -14,7 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tests.forked import Forked
 
 ROOT = Path(__file__).parents[1]
 PAPERBOY = str(Path(sys.executable).with_name("paperboy"))
@@ -44,7 +47,7 @@ class Ended:
 class Running:
     """A service under way."""
 
-    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, out: Path, err: Path) -> None:
         self.process, self.pid = process, process.pid
         self._out, self._err = out, err
 
@@ -107,13 +110,19 @@ class Shell:
     def run(
         self,
         *words: str,
-        command: Sequence[str] = (PAPERBOY,),
+        command: Sequence[str] = (),
         before: Callable[[], None] | None = None,
         **environment: str,
     ) -> Ended:
-        """Run a command to its end; no command ever shows a traceback."""
+        """Run a command to its end; no command ever shows a traceback.
+
+        It is forked off a process that has the imports, unless the words of the command itself are given or something
+        has to happen before it begins.
+        """
+        if before is None and not command:
+            return self._fork(words, self.environment | environment)
         done = subprocess.run(
-            [*command, *words],
+            [*(command or (PAPERBOY,)), *words],
             cwd=self.folder,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,
@@ -124,6 +133,15 @@ class Shell:
         )
         return Ended(done.returncode, done.stdout.decode(), _sane(done.stderr.decode()))
 
+    def _fork(self, words: Sequence[str], environment: Mapping[str, str]) -> Ended:
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            process = Forked(words, self.folder, environment, out, err)
+            try:
+                return Running(process, out, err).ended()
+            finally:
+                process.kill()
+
     def run_all(self, lines: Sequence[str], **environment: str) -> dict[str, Ended]:
         """Run several commands, a few at a time; returns by line what became of each."""
         with ThreadPoolExecutor(max_workers=3) as threads:
@@ -131,24 +149,31 @@ class Shell:
         return {line: ended.result() for line, ended in done.items()}
 
     @contextmanager
-    def start(self, *words: str, **environment: str) -> Iterator[Running]:
-        """Start a command that goes on; it is killed in the end, if it still runs."""
+    def start(self, *words: str, command: Sequence[str] = (), **environment: str) -> Iterator[Running]:
+        """Start a command that goes on; it is killed in the end, if it still runs.
+
+        It is forked off a process that has the imports, unless the words of the command itself are given.
+        """
         self._started += 1
         out, err = (self.folder / f"{self._started}.{name}" for name in ("out", "err"))
-        with out.open("wb") as stdout, err.open("wb") as stderr:
-            process = subprocess.Popen(
-                [PAPERBOY, *words],
-                cwd=self.folder,
-                env=self.environment | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-            )
+        process: subprocess.Popen[bytes] | Forked
+        if command:
+            process = self._open([*command, *words], self.environment | environment, out, err)
+        else:
+            process = Forked(words, self.folder, self.environment | environment, out, err)
         try:
             yield Running(process, out, err)
         finally:
             process.kill()
             process.wait()
+
+    def _open(
+        self, line: Sequence[str], environment: Mapping[str, str], out: Path, err: Path
+    ) -> subprocess.Popen[bytes]:
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            return subprocess.Popen(
+                line, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+            )
 
 
 def _sane(err: str) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_PERMISSIONS = "default_member_permissions"
 _KEPT = (
     "autocomplete",
     "choices",
     "contexts",
-    "default_member_permissions",
+    _PERMISSIONS,
     "description",
     "integration_types",
     "max_value",
@@ -39,6 +40,8 @@ def _by_name(commands: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _canonical(command: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a command or an option says, without what is not said or is a default."""
     kept = {key: _canonical_value(command[key]) for key in _KEPT if command.get(key)}
+    if _PERMISSIONS in kept:
+        kept[_PERMISSIONS] = str(kept[_PERMISSIONS])  # a number in what is sent, text in what comes back
     return {"type": 1, **kept}
 
 

@@ -53,6 +53,9 @@ _NUMBER = "Its number in /papers list"
 _ALL = frozenset({"a", "al", "all"})
 _CONTEXTS = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 _INSTALLS = app_commands.AppInstallationType(guild=True, user=True)
+# Discord knows one limit for all of `/papers`: whoever may use commands may search. Who may change a channel's
+# subscriptions is asked when somebody does (`rights`).
+_EVERYBODY = discord.Permissions(use_application_commands=True)
 
 Number: TypeAlias = app_commands.Range[int, 1]
 Top: TypeAlias = app_commands.Range[int, 1, MAX_TOP]
@@ -91,6 +94,7 @@ class Papers(app_commands.Group):
             description="The day's research papers: search them, and have the few that matter delivered here",
             allowed_contexts=_CONTEXTS,
             allowed_installs=_INSTALLS,
+            default_permissions=_EVERYBODY,
         )
         self._desk = desk
         self._respond = desk.respond
@@ -247,13 +251,15 @@ class Papers(app_commands.Group):
 def about_messages(desk: Desk) -> Iterator[app_commands.ContextMenu]:
     """Return what the menu of a message offers."""
     for name, action in (("Find similar papers", "more"), ("Why this", "why")):
-        yield app_commands.ContextMenu(
+        menu = app_commands.ContextMenu(
             name=name,
             callback=_about(desk, action),
             type=discord.AppCommandType.message,
             allowed_contexts=_CONTEXTS,
             allowed_installs=_INSTALLS,
         )
+        menu.default_permissions = _EVERYBODY
+        yield menu
 
 
 def _about(desk: Desk, action: str) -> Callable[[Interaction, discord.Message], Coroutine[Any, Any, None]]:

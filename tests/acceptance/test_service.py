@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.servers.sources import NOWHERE, Refusal, addresses
+from tests.shells import PAPERBOY
 
 SAMPLE_LINE = "This is the bundled sample."
 
@@ -19,7 +20,7 @@ def look(url, path=""):
 
 
 def test_the_first_minute_shows_todays_papers_in_the_terminal_and_on_the_page(shell, sources):
-    with shell.start("run") as service:
+    with shell.start("run", command=(PAPERBOY,)) as service:
         url = service.page()
         assert look(url, "/healthz").text == "ok"
         service.until(lambda: "Thank you to arXiv" in service.out)

@@ -27,7 +27,7 @@ from tests.servers import slack as slack_parts
 from tests.servers.discord import DiscordServer
 from tests.servers.slack import SlackServer
 from tests.servers.sources import SourcesServer, Work
-from tests.shells import Shell
+from tests.shells import PAPERBOY, Shell
 
 ARXIV, HUGGING_FACE = 1500, 50
 TRIES = 5
@@ -81,7 +81,7 @@ def measure_commands(shell: Shell) -> None:
         took = []
         for _ in range(TRIES):
             began = time.perf_counter()
-            done = shell.run(*words)
+            done = shell.run(*words, command=(PAPERBOY,))
             took.append(time.perf_counter() - began)
             assert done.code == 0, done.err
         print(
@@ -102,7 +102,7 @@ async def measure_service(shell: Shell, sources: SourcesServer) -> None:
             "PAPERBOY_DISCORD__GATEWAY_URL": discord.gateway_url,
         }
         began = time.perf_counter()
-        with shell.start("run", **environment) as service:
+        with shell.start("run", command=(PAPERBOY,), **environment) as service:
             url = await asyncio.to_thread(service.page)
             async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
                 (await client.get(f"{url}/healthz")).raise_for_status()

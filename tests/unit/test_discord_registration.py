@@ -37,6 +37,7 @@ def as_discord_returns(commands):
     returned = deepcopy(commands)
     for command in returned:
         command.update(id="1", application_id="2", version="3", dm_permission=True, description_localizations=None)
+        command["default_member_permissions"] = str(command["default_member_permissions"])
         for sub in command.get("options", []):
             sub["options"] = [
                 {key: value for key, value in option.items() if value not in (None, False)} for option in sub["options"]
@@ -57,6 +58,11 @@ def test_commands_can_be_used_in_servers_in_direct_messages_and_by_whoever_has_t
     assert [command["type"] for command in ours] == [1, 3, 3]
     assert all(sorted(command["contexts"]) == [0, 1, 2] for command in ours)
     assert all(sorted(command["integration_types"]) == [0, 1] for command in ours)
+
+
+def test_whoever_may_use_commands_may_use_ours_until_an_administrator_says_otherwise(ours):
+    use_application_commands = 1 << 31
+    assert all(command["default_member_permissions"] == use_application_commands for command in ours)
 
 
 def test_the_command_is_one_that_discord_takes(ours):
@@ -112,9 +118,21 @@ def forbid_direct_messages(commands):
     commands[0]["contexts"] = [0]
 
 
+def leave_it_to_administrators(commands):
+    commands[0]["default_member_permissions"] = "0"
+
+
 @pytest.mark.parametrize(
     "change",
-    [change_description, drop_subcommand, rename_option, make_optional, add_command, forbid_direct_messages],
+    [
+        change_description,
+        drop_subcommand,
+        rename_option,
+        make_optional,
+        add_command,
+        forbid_direct_messages,
+        leave_it_to_administrators,
+    ],
 )
 def test_every_change_that_matters_is_noticed(ours, change):
     registered = as_discord_returns(ours)
