@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from select import select
@@ -19,14 +19,15 @@ import psycopg
 import psycopg.errors
 from psycopg import AsyncConnection, BaseConnection
 from psycopg.abc import Buffer
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus
 from psycopg.types.string import StrDumperUnknown, TextLoader
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
+from core.database_errors import explained, place
 from core.errors import StoreError, StoreUnreachable
 from core.patience import longest_wait
-from core.spelling import NO_TEXT, own_text, shared_text
+from core.spelling import own_text, shared_text
 
 log = logging.getLogger(__name__)
 
@@ -333,53 +334,3 @@ def wrong_version(found: str) -> str:
     if found > NEWEST:
         return f"The database is of version {found}, this paperboy knows {NEWEST} at most; use the newer paperboy."
     return f"The database is of version {found}, this paperboy needs {NEWEST}; run `paperboy migrate`."
-
-
-@contextmanager
-def explained(url: str) -> Iterator[None]:
-    """Turn PostgreSQL's errors into one sentence for a person, without the password.
-
-    Raises:
-        StoreUnreachable: it does not answer, or the connection broke.
-        StoreError: what else is wrong, and what helps.
-    """
-    try:
-        yield
-    except (psycopg.Error, PoolTimeout, OSError) as error:
-        raise (StoreUnreachable if _is_unreachable(error) else StoreError)(_sentence(error, url)) from error
-    except UnicodeEncodeError as error:
-        raise StoreError(NO_TEXT) from error
-
-
-def _is_unreachable(error: Exception) -> bool:
-    """Whether the server could not be reached, hung up or is shutting down, rather than refusing what was asked.
-
-    https://www.postgresql.org/docs/16/errcodes-appendix.html
-    """
-    if not isinstance(error, psycopg.OperationalError):
-        return isinstance(error, OSError)
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or error.sqlstate == "53300"
-
-
-def place(url: str) -> str:
-    """Return a database's name and host, for people."""
-    try:
-        known = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # such as a parameter that there is not
-        return "at the address given"
-    return f"{known.get('dbname') or 'the default database'} at {known.get('host') or 'localhost'}"
-
-
-def _sentence(error: Exception, url: str) -> str:
-    where = place(url)
-    if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.InvalidSchemaName):
-        new = " if it is new, run `paperboy migrate` as the role that owns it;" if "for schema" in str(error) else ""
-        return f"The database {where} refuses its user ({_first_line(error)});{new} docs/operating.md names the rights."
-    if _is_unreachable(error):
-        return f"The database {where} cannot be reached ({_first_line(error)})."
-    return f"The database {where} cannot be used ({_first_line(error)})."
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -110,7 +110,7 @@ def name_of(target: Path | str) -> str:
     """Return what people call a folder or a database; of the latter, without its password."""
     if isinstance(target, Path):
         return str(target)
-    from core.database import place  # noqa: PLC0415 - as above
+    from core.database_errors import place  # noqa: PLC0415 - as above
 
     return f"database {place(target)}"
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 
-from core.chat.beside import Beside
-from core.chat.briefs import Brief, Place, read_brief
+from core.chat.briefs import Brief, Briefs, read_interests
 from core.chat.cards import card_of, shorten
 from core.chat.editions import WEEK, Edition, gap_note, join_editions, local_day, window_of
 from core.chat.follow_ups import FollowUps
@@ -37,13 +35,11 @@ from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
 from core.papers.windows import LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
-from core.search.query import Query, parse
+from core.search.query import parse
 from core.settings import Settings
 from core.store import Delivery, Mark, Shown, Store
 from core.store.gaps import last_and_gap
 
-read_interests = lru_cache(maxsize=4096)(parse)
-"""`parse`, for interests that are read again at each digest."""
 ARXIV = "arxiv"
 NEAREST_TITLE = 80
 RANKED_AT_MOST = 10_000
@@ -90,13 +86,14 @@ class Newsroom:
         self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
+        self._asking = asyncio.Lock()
         self._held: set[str] = set()
         kept = timedelta(days=settings.keep.deliveries_days)
-        self._beside = Beside(store)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
         everyone = settings.chat.everyone_may_subscribe
         self.tastes = Tastes(store=store, library=library, everyone_may_reset=everyone)
+        self._briefs = Briefs(store, self.tastes, kept)
 
     @asynccontextmanager
     async def alone(self, address: str) -> AsyncIterator[None]:
@@ -129,7 +126,7 @@ class Newsroom:
 
     def brief(self, subscription: str, day: date, address: str, now: datetime) -> Awaitable[Brief]:
         """Return what a subscription's digest of a date begins from, to be given to `edition_for`."""
-        return read_brief(self._store, subscription, day, address, self._since(now))
+        return self._briefs.read(subscription, day, address, now)
 
     async def edition_for(
         self,
@@ -150,11 +147,11 @@ class Newsroom:
         """
         if brief is not None:
             last, gap = brief.last, brief.gap
-            order = await self._order(subscription, Newest(), now, place=brief.place)
+            order = await self._briefs.order(subscription, Newest(), now, place=brief.place)
         else:
             (last, gap), order = await asyncio.gather(
                 last_and_gap(self._store, subscription.id, day),
-                self._order(subscription, Newest(), now, moment.marks if moment else None),
+                self._briefs.order(subscription, Newest(), now, moment.marks if moment else None),
             )
         order = replace(order, window=window_of(subscription, last, gap, now))
         notes = gap_note(subscription, last, day)
@@ -169,7 +166,7 @@ class Newsroom:
         """Compose what a past date could have shown: what the sources listed on it, less what the place was shown."""
         noon = datetime.combine(day, time(12), zone_of(subscription.timezone))
         window: Window = LastDays(WEEK, noon) if subscription.weekly else OnDay(day)
-        order = await self._order(subscription, window, now)
+        order = await self._briefs.order(subscription, window, now)
         empty = "no source has listed a paper for this day"
         frame = Frame(self._heading(subscription.interests), day, subscription.timezone, empty=empty)
         return await self._edition(order, frame, now)
@@ -212,9 +209,10 @@ class Newsroom:
         if newest != self._batches_at:
             self._batches_at, self._batches = newest, {}
         asked = (last.upto, categories)
-        if asked not in self._batches:
-            self._batches[asked] = await self._ask_for_batch(last.upto, categories)
-        return self._batches[asked]
+        async with self._asking:  # many ask the same at a time
+            if asked not in self._batches:
+                self._batches[asked] = await self._ask_for_batch(last.upto, categories)
+            return self._batches[asked]
 
     async def _ask_for_batch(self, after: int, categories: Sequence[str]) -> bool:
         sources = [ARXIV] if ARXIV in self._sources else sorted(self._sources)
@@ -230,7 +228,7 @@ class Newsroom:
         """Compose a delivered digest again, now that sources are back that it lacked; what it showed stays first."""
         last, gap = await last_and_gap(self._store, subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
-        order = await self._order(subscription, window_of(subscription, last, gap, now), now)
+        order = await self._briefs.order(subscription, window_of(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = join_names([source_label(name) for name in back])
         clock = now.astimezone(zone_of(subscription.timezone))
@@ -250,7 +248,7 @@ class Newsroom:
     async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
         """Rank all that a delivered digest could have shown, best first, by the votes of today."""
         last = await self._store.last_sent(subscription.id, delivery.day)
-        order = await self._order(subscription, window_of(subscription, last, None, delivery.composed_at), now)
+        order = await self._briefs.order(subscription, window_of(subscription, last, None, delivery.composed_at), now)
         own = {shown.paper for shown in delivery.shown}
         order = replace(order, leave_out=frozenset(order.leave_out) - own, top=RANKED_AT_MOST)
         digest = await compose(order, engine=self.engine, library=self.library)
@@ -267,7 +265,7 @@ class Newsroom:
             return (await self.front_page(now, taste=await self.tastes.of(address))).message
         editions = [
             await self._edition(
-                replace(await self._order(item, Newest(), now), leave_out=frozenset()),
+                replace(await self._briefs.order(item, Newest(), now), leave_out=frozenset()),
                 Frame(self._heading(item.interests), local_day(now, item.timezone), item.timezone),
                 now,
             )
@@ -308,36 +306,6 @@ class Newsroom:
     def _heading(self, interests: str) -> str:
         return f"Papers for {self._topics.call(interests).strip() or 'everything'}"
 
-    async def _order(
-        self,
-        subscription: Subscription,
-        window: Window,
-        now: datetime,
-        marks: Mapping[str, Sequence[Mark]] | None = None,
-        place: Place | None = None,
-    ) -> Order:
-        query, since = read_interests(subscription.interests), self._since(now)
-        known, beside = await asyncio.gather(
-            self._place(subscription.address, since, marks, place), self._beside.shown(subscription, since, now)
-        )
-        others = _others(subscription, known.subscriptions)
-        return Order(query, window, subscription.top, leave_out=known.shown | beside, others=others, taste=known.taste)
-
-    async def _place(
-        self, address: str, since: datetime, marks: Mapping[str, Sequence[Mark]] | None, known: Place | None
-    ) -> Place:
-        if known is not None:
-            return known
-        shown, subscriptions, taste = await asyncio.gather(
-            self._store.shown_papers(address, since),
-            self._store.subscriptions(address),
-            self.tastes.of(address, marks),
-        )
-        return Place(shown, subscriptions, taste)
-
-    def _since(self, now: datetime) -> datetime:
-        return now - timedelta(days=self._settings.keep.deliveries_days)
-
     async def _edition(self, order: Order, frame: Frame, now: datetime, slates: Slates | None = None) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library, slates=slates)
         known = await source_states(self.library)
@@ -376,13 +344,3 @@ class Newsroom:
         nearest = await self.engine.nearest(digest.query, window)
         paper = await self.library.paper(nearest.paper_id) if nearest is not None else None
         return shorten(to_unicode(paper.title), NEAREST_TITLE) if paper is not None else ""
-
-
-def _others(subscription: Subscription, beside: Sequence[Subscription]) -> tuple[tuple[int, Query], ...]:
-    """Return the interests of the place's other subscriptions, by their numbers."""
-    found = []
-    for item in beside:
-        if item.id != subscription.id and item.pause is None and item.interests.strip():
-            with suppress(QueryError):  # told in that subscription's own digest
-                found.append((item.number, read_interests(item.interests)))
-    return tuple(found)

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from filelock import FileLock
 
-from core.database import place
+from core.database_errors import place
 from core.errors import LibraryBroken, LibraryError, LibraryForeign
 from core.papers.replica import keep_own_head, put_rows, read_own_head
 from core.papers.replicated import LAYOUT, PAPERS, TABLES, Head, Row

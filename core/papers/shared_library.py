@@ -20,7 +20,7 @@ from psycopg import AsyncConnection
 
 from core.clock import Clock
 from core.database import PATIENCE
-from core.database import explained as database_explained
+from core.database_errors import explained as database_explained
 from core.errors import LibraryError, PaperboyError, StoreError
 from core.papers.library import Library, number_behind, open_connections, write_facts
 from core.papers.replica import (
