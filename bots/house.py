@@ -22,7 +22,7 @@ from core.chat.newsroom import Newsroom
 from core.chat.orders import Orders
 from core.clock import Clock, system_clock
 from core.delivery.sending import Sending
-from core.errors import LibraryBroken, LibraryError, PaperboyError, StoreUnreachable
+from core.errors import LibraryBroken, LibraryError, LibraryForeign, PaperboyError, StoreUnreachable
 from core.papers.calendar import Calendar
 from core.papers.library import LIBRARY_FILE, Library, set_aside
 from core.papers.sources import create_sources
@@ -158,7 +158,9 @@ def new_id() -> str:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_clock) -> AsyncIterator[House]:
+async def open_house(
+    settings: Settings, *, owner: bool, clock: Clock = system_clock, make: bool = False
+) -> AsyncIterator[House]:
     """Open library and store, and close them in the end.
 
     Args:
@@ -166,6 +168,8 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         owner: whether the folder will be changed; only one process at a time can own a data folder. A store in a
             database can be changed without.
         clock: where the time comes from.
+        make: whether an empty database is given a schema and another's copy of papers makes way, also by somebody who
+            does not own the folder; whoever only reads leaves them alone.
 
     Raises:
         StoreBusy: another process owns the folder.
@@ -175,8 +179,8 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         clock = clock_of(settings)
     async with AsyncExitStack() as stack:
         try:
-            store = await open_state(settings, stack, owner=owner, clock=clock)
-            library = await _open_library(settings, stack, owner=owner, clock=clock)
+            store = await open_state(settings, stack, owner=owner, clock=clock, make=make)
+            library = await _open_library(settings, stack, owner=owner, clock=clock, replace=owner or make)
         except StoreUnreachable as error:
             if owner:
                 raise
@@ -194,7 +198,9 @@ async def open_house(settings: Settings, *, owner: bool, clock: Clock = system_c
         yield replace(house, database=database_of(store))
 
 
-async def _open_library(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Library:
+async def _open_library(
+    settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock, replace: bool
+) -> Library:
     """Open the library; with a database, this machine's replica of it, which an owner lets follow."""
     path, url = settings.home / LIBRARY_FILE, settings.secrets.database_url
     if url is None:
@@ -205,9 +211,9 @@ async def _open_library(settings: Settings, stack: AsyncExitStack, *, owner: boo
     from core.papers.shared_line import Line  # noqa: PLC0415
 
     try:
-        shared = await SharedLibrary.join(path, Line(url.get_secret_value()), clock, _tell_copied)
+        shared = await SharedLibrary.join(path, Line(url.get_secret_value()), clock, _tell_copied, replace=replace)
     except LibraryError as error:
-        if owner:
+        if owner or isinstance(error, LibraryForeign):
             raise
         return await _open_copy(path, stack, error)
     stack.push_async_callback(shared.close)

@@ -117,7 +117,7 @@ class Service:
         self._caught_up = asyncio.Event()
         self._struck_at = house.clock()
         self._recovery = Recovery(store=house.store, newsroom=house.newsroom, platforms=platforms)
-        self._figures = Meters(house.store, house.clock)
+        self._figures = Meters(house.store, house.clock, role)
         self._engine = self._make_engine()
 
     def _make_engine(self) -> Engine:
@@ -345,7 +345,7 @@ class Service:
         return [route for platform in served for route in platform.routes(self._house)]
 
     async def _serve_page(self) -> None:
-        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took)
+        site = Site(self._house, self._room, self.figures, self.unready, self._figures.took, role=self._role)
         await self._serve(create_app(site, routes=self._routes()))
 
     async def _serve(self, app: ASGIApp, what: str = "the page is") -> None:

@@ -38,11 +38,21 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         StoreError: the folder or the database cannot be used.
     """
     async with AsyncExitStack() as stack:
-        yield await open_state(settings, stack, owner=not settings.shares_state, clock=system_clock)
+        yield await open_state(settings, stack, owner=not settings.shares_state, make=True, clock=system_clock)
 
 
-async def open_state(settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock) -> Store:
-    """Open the store where the settings have it; the stack closes it."""
+async def open_state(
+    settings: Settings, stack: AsyncExitStack, *, owner: bool, clock: Clock, make: bool = False
+) -> Store:
+    """Open the store where the settings have it; the stack closes it.
+
+    Args:
+        settings: which folder or database.
+        stack: closes it.
+        owner: whether the folder will be changed.
+        clock: where the time comes from.
+        make: whether an empty database is given a schema, also by somebody who does not own the folder.
+    """
     url = settings.secrets.database_url
     if url is None:
         embedded = await EmbeddedStore.open(settings.home, read_only=not owner)
@@ -54,7 +64,8 @@ async def open_state(settings: Settings, stack: AsyncExitStack, *, owner: bool, 
 
     if owner:  # of what lies in the folder still
         stack.callback(FolderLock(settings.home).release)
-    store = await PostgresStore.open(url.get_secret_value(), size=settings.database.connections, clock=clock)
+    size, make = settings.database.connections, owner or make
+    store = await PostgresStore.open(url.get_secret_value(), size=size, clock=clock, make=make)
     stack.push_async_callback(store.close)
     if isinstance(clock, SteeredClock):
         await clock.follow(store.database.now)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from select import select
@@ -19,13 +19,15 @@ import psycopg
 import psycopg.errors
 from psycopg import AsyncConnection, BaseConnection
 from psycopg.abc import Buffer
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import ConnStatus
 from psycopg.types.string import StrDumperUnknown, TextLoader
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
+from core.database_errors import explained, place
 from core.errors import StoreError, StoreUnreachable
-from core.spelling import NO_TEXT, own_text, shared_text
+from core.patience import longest_wait
+from core.spelling import own_text, shared_text
 
 log = logging.getLogger(__name__)
 
@@ -67,20 +69,25 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str, *, size: int = 10, upgrade: bool = False, patience: float = WAIT_SECONDS) -> Self:
-        """Connect, and check that the schema is of this version; an empty database is given one.
+    async def open(
+        cls, url: str, *, size: int = 10, upgrade: bool = False, make: bool = True, patience: float = WAIT_SECONDS
+    ) -> Self:
+        """Connect, and check that the schema is of this version; an empty database is given one, if that is asked for.
 
         Args:
             url: postgresql://USER:PASSWORD@HOST:PORT/NAME, with libpq's parameters behind `?`.
             size: connections at most.
             upgrade: whether an older schema is brought to this version.
+            make: whether an empty database is given one; otherwise it is left as it is.
             patience: seconds that somebody waits for a connection.
 
         Raises:
-            StoreError: it cannot be reached, or its schema is older or newer.
+            StoreError: it cannot be reached, or its schema is older or newer, or there is none.
         """
         with explained(url):
             found = await read_version(url)
+            if found is None and not make:
+                raise StoreError(no_schema(url))
             if found is None or (upgrade and found != NEWEST):
                 await asyncio.to_thread(migrate, url)
             elif found != NEWEST:
@@ -116,7 +123,7 @@ class Database:
         asked_at = time.monotonic()
         try:
             with explained(self.url):
-                async with self._pool.connection() as connection:
+                async with self._pool.connection(timeout=longest_wait()) as connection:
                     yield connection
         except StoreUnreachable as error:
             if self._away_since is None and not self._closed:
@@ -172,8 +179,18 @@ async def hold(url: str, name: str) -> AsyncIterator[bool]:
             if row is None or not row[0]:
                 yield False
                 return
-            async with _while_it_lives(connection, url):
-                yield True
+            try:
+                async with _while_it_lives(connection, url):
+                    yield True
+            finally:
+                await _let_go(connection)
+
+
+async def _let_go(connection: Connection) -> None:
+    """Give back what a connection holds now, rather than when the server notices that it ended."""
+    with suppress(psycopg.Error, TimeoutError):
+        async with asyncio.timeout(1):
+            await connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 @asynccontextmanager
@@ -307,58 +324,13 @@ def version_of(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
     return str(row[0]) if row else None
 
 
+def no_schema(url: str) -> str:
+    """Return the sentence for a database that holds nothing of paperboy's, told to those who only read."""
+    return f"The database {place(url)} has no schema of paperboy's yet; `paperboy migrate` or `paperboy run` makes it."
+
+
 def wrong_version(found: str) -> str:
     """Return the sentence for a database of another version."""
     if found > NEWEST:
         return f"The database is of version {found}, this paperboy knows {NEWEST} at most; use the newer paperboy."
     return f"The database is of version {found}, this paperboy needs {NEWEST}; run `paperboy migrate`."
-
-
-@contextmanager
-def explained(url: str) -> Iterator[None]:
-    """Turn PostgreSQL's errors into one sentence for a person, without the password.
-
-    Raises:
-        StoreUnreachable: it does not answer, or the connection broke.
-        StoreError: what else is wrong, and what helps.
-    """
-    try:
-        yield
-    except (psycopg.Error, PoolTimeout, OSError) as error:
-        raise (StoreUnreachable if _is_unreachable(error) else StoreError)(_sentence(error, url)) from error
-    except UnicodeEncodeError as error:
-        raise StoreError(NO_TEXT) from error
-
-
-def _is_unreachable(error: Exception) -> bool:
-    """Whether the server could not be reached, hung up or is shutting down, rather than refusing what was asked.
-
-    https://www.postgresql.org/docs/16/errcodes-appendix.html
-    """
-    if not isinstance(error, psycopg.OperationalError):
-        return isinstance(error, OSError)
-    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P")) or error.sqlstate == "53300"
-
-
-def place(url: str) -> str:
-    """Return a database's name and host, for people."""
-    try:
-        known = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # such as a parameter that there is not
-        return "at the address given"
-    return f"{known.get('dbname') or 'the default database'} at {known.get('host') or 'localhost'}"
-
-
-def _sentence(error: Exception, url: str) -> str:
-    where = place(url)
-    if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.InvalidSchemaName):
-        new = " if it is new, run `paperboy migrate` as the role that owns it;" if "for schema" in str(error) else ""
-        return f"The database {where} refuses its user ({_first_line(error)});{new} docs/operating.md names the rights."
-    if _is_unreachable(error):
-        return f"The database {where} cannot be reached ({_first_line(error)})."
-    return f"The database {where} cannot be used ({_first_line(error)})."
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

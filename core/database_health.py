@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 
 from core.clock import Clock
-from core.database import PATIENCE, VERSION_TABLE, explained
+from core.database import PATIENCE, VERSION_TABLE
+from core.database_errors import explained
 
 _LOOK = """
 SELECT current_setting('server_version'), extract(epoch FROM clock_timestamp())::float8,

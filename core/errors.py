@@ -9,7 +9,8 @@
     │   ├── StoreBusy              another process owns the data folder
     │   └── StoreUnreachable       the database does not answer, or the connection to it broke
     ├── LibraryError               the library of papers cannot be read or written
-    │   └── LibraryBroken          its file is damaged, or no database at all
+    │   ├── LibraryBroken          its file is damaged, or no database at all
+    │   └── LibraryForeign         the copy in the folder is none of the database's
     ├── ModelError                 the model that embeds texts cannot be had or used; search goes on by words
     ├── LinkError                  a signed link is not ours, was changed, or has ended
     └── DeliveryError              a platform did not take a message; its kind says what follows
@@ -100,6 +101,10 @@ class LibraryError(PaperboyError):
 
 class LibraryBroken(LibraryError):  # noqa: N818 - the state is the name, as with StoreBusy
     """The library's file is damaged, or no database at all: no other try will make it readable."""
+
+
+class LibraryForeign(LibraryError):  # noqa: N818 - as above
+    """The file in the folder cannot follow the database, and whoever only reads leaves both alone."""
 
 
 class ModelError(PaperboyError):

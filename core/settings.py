@@ -393,6 +393,8 @@ def _overlay(
 def _secrets(environ: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, str]]:
     for name in SECRETS:
         value = environ.get(name, "").strip()
+        if name == "DATABASE_URL" and not value and environ.get(name):
+            problems.append(f"{name}: it is blank; allowed is {DATABASE_FORM}, or unset it to use the data folder.")
         if not value and (path := environ.get(f"{name}_FILE")):
             try:
                 value = _read_text(Path(path)).strip()

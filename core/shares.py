@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from core.database import NOTICED, Connection, connect, explained
+from core.database import NOTICED, Connection, connect
+from core.database_errors import explained
 
 log = logging.getLogger(__name__)
 

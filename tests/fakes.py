@@ -89,7 +89,8 @@ class MemoryStore:
         self._correspondents: dict[str, Correspondent] = {}
         self._letters: dict[str, tuple[str, datetime]] = {}
         self._names = Names()
-        self.alone = Turns().alone
+        self._turns = Turns()
+        self.alone = self._turns.alone
 
     async def subscriptions(self, address: str | None = None) -> Sequence[Subscription]:
         found = [s for s in self._subscriptions.values() if address in (None, s.address)]
@@ -148,6 +149,15 @@ class MemoryStore:
             return False
         self._deliveries[key] = _without_sent_message(delivery)
         return True
+
+    async def enqueue_first(self, delivery: Delivery, *, turn: str, since: datetime) -> bool:
+        subscription = self._subscriptions.get(delivery.subscription)
+        if subscription is None or subscription.pause is not None:
+            return False
+        shown, told = await self.shown_papers(delivery.address, since), await self.told(delivery.address, since)
+        if self._turns.is_held(turn) or shown & {one.paper for one in delivery.shown} or told & set(delivery.told):
+            return False
+        return await self.enqueue(delivery)
 
     async def move(self, delivery: Delivery, *, expected: State) -> bool:
         before = self._deliveries.get((delivery.subscription, delivery.day))

@@ -212,9 +212,8 @@ class Discord:
             forum = channel = await self._places.channel(address)
             if parts and self._places.is_forum(forum):
                 channel = parts[0]
-            names = await self._posts.change(
-                channel, self.payload(message), key=key, parts=parts, may_look=self._places.may_read(channel)
-            )
+            may_look = await self._places.may_read(channel)
+            names = await self._posts.change(channel, self.payload(message), key=key, parts=parts, may_look=may_look)
         return Receipt(names, await self._places.link(channel, names[0], within=forum))
 
     @asynccontextmanager
@@ -242,7 +241,7 @@ class Discord:
     async def find(self, address: str, key: str, since: datetime) -> Sequence[str] | None:
         """Look for a delivery's parts among our messages; None where we may not read, or there are too many since."""
         channel = await self._places.channel(address)
-        if not self._places.may_read(channel):
+        if not await self._places.may_read(channel):
             return None
         after = discord.utils.time_snowflake(since - _SKEW)
         if not self._places.is_forum(channel):

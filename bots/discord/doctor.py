@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bots.discord.failures import DiscordError
+from bots.discord.looks import Looker
 from bots.discord.permissions import invitation
 from bots.discord.registration import same_commands
 from bots.discord.rest import Rest
-from bots.discord.rights import THREADS, allowed, lacking
 from core.delivery.platform import Payload
 from core.errors import DeliveryError
 
@@ -74,40 +74,15 @@ def _check_intents(flags: int) -> Finding:
 
 
 async def _check_channels(rest: Rest, channels: Sequence[str]) -> Finding:
-    looker = _Looker(rest)
-    problems = [problem for channel in channels if (problem := await looker.look_at(channel))]
+    looker = Looker(rest)
+    problems = [problem for channel in channels if (problem := await _problem(looker, channel))]
     if problems:
         return ("Discord channels", False, " ".join(problems))
     return ("Discord channels", True, f"{len(channels)} subscribed channel(s) can be posted to")
 
 
-class _Looker:
-    """Looks at channels, and at each server once."""
-
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
-        self._servers: dict[str, tuple[Payload, Payload]] = {}
-
-    async def look_at(self, channel: str) -> str:
-        """Return why paperboy cannot post in a channel, or nothing.
-
-        Raises:
-            DeliveryError: nobody can tell at the moment.
-        """
-        try:
-            shown = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel)
-            place = shown
-            if shown.get("type") in THREADS:
-                place = await self._rest.call("GET", "/channels/{channel_id}", channel_id=shown["parent_id"])
-            guild, member = await self._server(shown["guild_id"])
-        except DiscordError as error:
-            return f"Channel {channel}: {error}"
-        return lacking(allowed(guild, member, place), shown["type"], str(shown.get("name")))
-
-    async def _server(self, server: str) -> tuple[Payload, Payload]:
-        if server not in self._servers:
-            guild = await self._rest.call("GET", "/guilds/{guild_id}", guild_id=server)
-            path = "/guilds/{guild_id}/members/{user_id}"
-            member = await self._rest.call("GET", path, guild_id=server, user_id=self._rest.me["id"])
-            self._servers[server] = (guild, member)
-        return self._servers[server]
+async def _problem(looker: Looker, channel: str) -> str:
+    try:
+        return (await looker.look_at(channel)).missing
+    except DiscordError as error:
+        return f"Channel {channel}: {error}"

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import discord
 
-from bots.discord.rights import VOICES, lacking
+from bots.discord.rights import lacking, reads
 
 Place: TypeAlias = discord.abc.GuildChannel | discord.Thread
 
@@ -33,9 +33,7 @@ def _missing(place: Place, name: str, *, threaded: bool) -> str:
 
 def may_read(place: Place) -> bool:
     """Return whether paperboy may read what was posted there."""
-    allowed = place.permissions_for(place.guild.me)
-    connects = allowed.connect or place.type.value not in VOICES
-    return allowed.view_channel and connects and allowed.read_message_history
+    return reads(place.permissions_for(place.guild.me), place.type.value)
 
 
 def invitation(application: str) -> str:

@@ -12,16 +12,16 @@ from typing import Any
 
 import discord
 
-from bots.discord.failures import LOCKED, MISSING_ACCESS, DiscordError
+from bots.discord.failures import MISSING_ACCESS, DiscordError
 from bots.discord.listener import Listener
-from bots.discord.permissions import Place, invitation, may_read, missing_in_thread, missing_to_post
+from bots.discord.looks import Looker
+from bots.discord.permissions import Place, invitation, may_read, missing_to_post
 from bots.discord.posts import message_id
 from bots.discord.rest import Rest
 from core.errors import DeliveryError, DeliveryFailure
 
 log = logging.getLogger(__name__)
 
-THREADS = {10, 11, 12}  # https://docs.discord.com/developers/resources/channel#channel-object-channel-types
 ASK_SECONDS = 5.0
 
 
@@ -69,13 +69,24 @@ class Places:
         known = self._known(channel)
         return known is not None and not missing_to_post(known)
 
-    def may_read(self, channel: str) -> bool:
-        """Tell whether a look into a channel shows what is there, as far as the gateway knows.
+    async def may_read(self, channel: str) -> bool:
+        """Tell whether a look into a channel shows what is there.
 
         Without Read Message History, Discord answers with an empty list instead of an error.
+
+        Raises:
+            DeliveryError: by kind; nobody can tell at the moment.
         """
-        known = self._known(channel)
-        return known is None or may_read(known)
+        if channel in self._direct.values():
+            return True
+        if (known := self._known(channel)) is not None:
+            return may_read(known)
+        try:
+            return (await Looker(self._rest).look_at(channel)).may_read
+        except DiscordError as error:
+            if error.kind is DeliveryFailure.FORBIDDEN:
+                return False
+            raise
 
     def is_forum(self, channel: str) -> bool:
         """Tell whether a channel is a forum, as far as the gateway or an earlier refusal told."""
@@ -94,16 +105,9 @@ class Places:
         if (known := self._known(channel)) is not None:
             return missing_to_post(known) or None
         try:
-            shown = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel)
+            return (await Looker(self._rest).look_at(channel)).missing or None
         except DiscordError as error:
             raise self.explained(error, channel) from None
-        parent = self._known(shown.get("parent_id")) if shown.get("type") in THREADS else None
-        if parent is None:
-            raise DeliveryError(DeliveryFailure.RETRY, "Discord has not told yet what paperboy may do there.")
-        state = shown.get("thread_metadata") or {}
-        if state.get("archived") and state.get("locked"):
-            return LOCKED
-        return missing_in_thread(parent, str(shown.get("name"))) or None
 
     def explained(self, error: DiscordError, channel: str) -> DiscordError:
         """Tell a removal apart from a missing permission: both are told by one code, and are mended differently."""

@@ -40,6 +40,11 @@ def allowed(guild: Mapping[str, Any], member: Mapping[str, Any], channel: Mappin
     return discord.Permissions(base)
 
 
+def reads(may: discord.Permissions, kind: int) -> bool:
+    """Return whether who may do this reads what was posted in a channel of this type."""
+    return may.view_channel and (may.connect or kind not in VOICES) and may.read_message_history
+
+
 def lacking(may: discord.Permissions, kind: int, name: str) -> str:
     """Return a sentence that names what is missing to post in a channel of this type, or nothing."""
     needed = {"View Channel": may.view_channel}

@@ -21,6 +21,7 @@ from bots.email.events import Events
 from bots.email.fields import PRIVATE, field, read_top
 from bots.email.preferences import Preferences
 from bots.house import House, new_id
+from bots.web.hurry import in_a_hurry
 from bots.web.site import SUBSCRIBE, limit, read_form, render, sentence_page
 from core.chat.latex import to_unicode
 from core.delivery.optin import WORDING, ask, find_wish
@@ -45,14 +46,14 @@ def make_routes(house: House, email: Email) -> Sequence[BaseRoute]:
     """Return the routes of mail."""
     pages, preferences, events = Pages(house, email), Preferences(house, email.signer), Events(house, email.signer)
     both = ["GET", "POST"]
-    return [
+    looked_at = [
         Route("/subscribe", pages.subscribe, methods=both),
         Route("/email/confirm/{token}", pages.confirm, methods=both),
         Route("/email/unsubscribe/{token}", pages.unsubscribe, methods=both),
         Route("/email/mark/{token}", pages.mark, methods=both),
         Route("/email/preferences/{token}", preferences.answer, methods=both),
-        Route("/email/events", events.answer, methods=["POST"]),
     ]
+    return [*map(in_a_hurry, looked_at), Route("/email/events", events.answer, methods=["POST"])]
 
 
 class Pages:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
+from hashlib import blake2b
 
 from bots.slack.blocks import card_blocks
 from bots.slack.failures import SlackError, failure_of
@@ -19,11 +21,13 @@ from core.delivery.platform import Answer
 from core.digests.subscription import Pause, Subscription
 from core.errors import StoreError, log_level
 from core.papers.paper import arxiv_id
+from core.patience import hurried
 from core.store import Change, State, Store
 
 log = logging.getLogger(__name__)
 
 MOST_CARDS = 5
+LOOKED_UP_WITHIN = 1.0  # seconds
 MOST_SEEN = 10_000
 LOST = {
     "channel_archive": "is_archived",
@@ -55,6 +59,19 @@ class Seen:
         return True
 
 
+def _name_of(body: Body) -> str:
+    """Return what tells an event, command or press from every other; nothing where nothing does.
+
+    A command that is repeated is the same in every letter, with its trigger; what people wrote is not kept so.
+    """
+    if name := str(body.get("event_id") or ""):
+        return f"event {name}"
+    if not body.get("trigger_id"):
+        return ""
+    whole = json.dumps(body, sort_keys=True, default=str).encode()
+    return f"command {blake2b(whole, digest_size=16).hexdigest()}"
+
+
 class Events:
     """Follows what happens."""
 
@@ -75,12 +92,16 @@ class Events:
         self._clock = clock
 
     async def is_first(self, body: Body) -> bool:
-        """Tell whether no other process has taken an event: Slack may repeat it to whichever connection is open."""
-        name = str(body.get("event_id") or "")
+        """Tell whether no other process has taken this: Slack, or what stands in between, may repeat it to any of them.
+
+        Where the store is away, nobody knows, and it is taken.
+        """
+        name = _name_of(body)
         try:
-            return not name or await self._store.is_first(f"slack event {name}", self._clock())
+            with hurried(LOOKED_UP_WITHIN):
+                return not name or await self._store.is_first(f"slack {name}", self._clock())
         except StoreError as error:
-            log.log(log_level(error), "Slack: whether an event was taken before is not known: %s", error)
+            log.log(log_level(error), "Slack: whether this was taken before is not known: %s", error)
             return True
 
     async def unfurl(self, answer: Answer, body: Body) -> None:

@@ -120,8 +120,8 @@ class _Ears:
         request = slash_request(body)
         bare = BARE.fullmatch(str(request.command))
         if bare is None:
-            self._reply(request, body)
-        else:
+            await self._reply_once(request, body)
+        else:  # which Slack itself lets happen once
             self._open(body, request.person, request.place, bare[1])
 
     async def press(self, ack: Handler, body: dict[str, Any]) -> None:
@@ -129,7 +129,7 @@ class _Ears:
         await ack()
         self._note("press")
         if "response_url" in body:
-            self._reply(press_request(body), body)
+            await self._reply_once(press_request(body), body)
 
     async def open_form(self, ack: Handler, body: dict[str, Any]) -> None:
         """Somebody pressed a button that opens a form."""
@@ -139,17 +139,19 @@ class _Ears:
         if place.startswith(f"{NAME}:{team_of(body)}/"):
             self._open(body, request.person, place, number if number.isdecimal() else None)
         elif "response_url" in body:
-            self._reply(request, body)
+            await self._reply_once(request, body)
 
     async def shortcut(self, ack: Handler, body: dict[str, Any]) -> None:
         """Somebody chose "Find papers about this" below a message."""
         await ack()
         self._note("shortcut")
-        self._reply(shortcut_request(body), body)
+        await self._reply_once(shortcut_request(body), body)
 
     async def press_at_home(self, ack: Handler, body: dict[str, Any]) -> None:
         """Somebody pressed a button of App Home."""
         await ack()
+        if not await self._parts.events.is_first(body):
+            return
         person = f"{NAME}:{team_of(body)}/{body['user']['id']}"
 
         async def do() -> None:
@@ -176,6 +178,8 @@ class _Ears:
             await ack(response_action="errors", errors=errors)
             return
         await ack(response_action="update", view=waiting_view())
+        if not await self._parts.events.is_first(body):
+            return
         self._parts.tasks.start(self._parts.dialogs.send(self._refreshing, body, draft))
 
     def events(self) -> Mapping[str, Callable[[Body], None]]:
@@ -210,6 +214,11 @@ class _Ears:
             dialogs.open_edit(body, person, place, int(number)) if number else dialogs.open_new(body, person, place)
         )
         self._parts.tasks.start(opening)
+
+    async def _reply_once(self, request: Request, body: Body) -> None:
+        """Answer, unless another process has taken the same."""
+        if await self._parts.events.is_first(body):
+            self._reply(request, body)
 
     def _reply(self, request: Request, body: Body) -> None:
         self._parts.replies.start(self._refreshing, request, body)

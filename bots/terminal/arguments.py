@@ -56,12 +56,11 @@ def make_parser() -> ArgumentParser:
 def _add_service(commands: Commands) -> None:
     run = commands.add_parser("run", help="the service: fetch, schedule, deliver, answer")
     run.add_argument("--only", metavar="NAME,...", help="only these platforms: slack, discord, email, web")
-    run.add_argument(
-        "--role",
-        default="all",
-        choices=["all", "bot", "worker", "fetch", "web"],
-        help="what this process does; all but `all` need a database that processes share (DATABASE_URL)",
-    )
+    _add_role(run, "what this process does; all but `all` need a database that processes share (DATABASE_URL)")
+
+
+def _add_role(command: ArgumentParser, told: str) -> None:
+    command.add_argument("--role", default="all", choices=["all", "bot", "worker", "fetch", "web"], help=told)
 
 
 def _add_reading(commands: Commands) -> None:
@@ -117,6 +116,7 @@ def _add_subscriptions(commands: Commands) -> None:
 def _add_upkeep(commands: Commands) -> None:
     doctor = commands.add_parser("doctor", help="check settings, tokens, reachability, disk; exit 1 if any fails")
     doctor.add_argument("--offline", action="store_true", help="leave out what asks outside")
+    _add_role(doctor, "what the process does that these settings are for; what it does not need is not asked")
     stats = commands.add_parser("stats", help="the service's own figures: on-time, duplicates, failures, latency")
     stats.add_argument("--days", metavar="N", type=read_limit, default=14, help="of the last N days")
     stats.add_argument("--json", action="store_true", help="print one JSON document")

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from bots.embedding import PROBLEM, count_read
 from bots.fetching import counted
 from bots.house import House, open_house
+from bots.roles import ROLES, Duty, check_role, hears
 from bots.service import make_platforms
 from bots.terminal.checks import Check
 from bots.terminal.output import write_out
@@ -30,6 +31,7 @@ from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
 from core.search.obtain import find_model
 from core.settings import Settings
+from core.store.folder import FolderLock
 
 PLATFORM_WITHIN = 20.0
 CLOCKS_AGREE = 10.0
@@ -40,13 +42,14 @@ FULL = 0.9
 async def doctor(arguments: Namespace, settings: Settings) -> int:
     """Look at everything that has to work; returns 1 when something does not."""
     sick = False
-    async for check in _checks(settings, offline=arguments.offline):
+    check_role(arguments.role, settings)
+    async for check in _checks(settings, ROLES[arguments.role], offline=arguments.offline):
         sick = sick or not check.well
         write_out(f"{'ok  ' if check.well else 'FAIL'}  {check.what}: {check.details}")
     return 1 if sick else 0
 
 
-async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
+async def _checks(settings: Settings, duties: frozenset[Duty], *, offline: bool) -> AsyncIterator[Check]:
     yield Check.good("settings", "every key is known and every value allowed")
     yield check_log(settings)
     folder = check_folder(settings)
@@ -63,7 +66,7 @@ async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
         async for check in checks_of_figures(settings, running=running):
             yield check
         async with open_house(settings, owner=False) as house:
-            async for check in _checks_inside(house, running=running, offline=offline):
+            async for check in _checks_inside(house, duties, running=running, offline=offline):
                 yield check
     except PaperboyError as error:
         yield Check.bad("data", str(error))
@@ -71,7 +74,8 @@ async def _checks(settings: Settings, *, offline: bool) -> AsyncIterator[Check]:
 
 async def _check_database(settings: Settings) -> Check:
     """Tell how the database is: its version, its pace, whether its clock agrees with ours, and whether it is full."""
-    from core.database_health import look_at_database  # noqa: PLC0415 - without a database its client is not loaded
+    from core.database import no_schema  # noqa: PLC0415 - without a database its client is not loaded
+    from core.database_health import look_at_database  # noqa: PLC0415
 
     url = settings.secrets.database_url
     assert url is not None
@@ -88,8 +92,10 @@ async def _check_database(settings: Settings) -> Check:
         if found.connections > FULL * found.most
         else "",
     ]
+    if found.schema is None:
+        problems.insert(0, no_schema(url.get_secret_value()).rstrip("."))
     told = (
-        f"PostgreSQL {found.server.split()[0]}, schema {found.schema or 'none yet'}, answers in "
+        f"PostgreSQL {found.server.split()[0]}, schema {found.schema}, answers in "
         f"{found.latency * 1000:.1f} ms, clocks {found.ahead:+.1f} s apart, {found.connections} of {found.most} "
         f"connections taken, {settings.database.connections} for each process at most"
     )
@@ -98,13 +104,18 @@ async def _check_database(settings: Settings) -> Check:
 
 async def _is_running(settings: Settings) -> bool:
     try:
+        if settings.shares_state:  # what is opened as the service does would be changed as it does
+            FolderLock(settings.home).release()
+            return False
         async with open_house(settings, owner=True):
             return False
     except StoreBusy:
         return True
 
 
-async def _checks_inside(house: House, *, running: bool, offline: bool) -> AsyncIterator[Check]:
+async def _checks_inside(
+    house: House, duties: frozenset[Duty], *, running: bool, offline: bool
+) -> AsyncIterator[Check]:
     yield await check_keys(house)
     yield check_backup(house.settings, house.clock())
     count = await house.library.count()
@@ -118,14 +129,16 @@ async def _checks_inside(house: House, *, running: bool, offline: bool) -> Async
     yield Check("subscriptions", not paused, details or f"{len(kept)}")
     if warning := house.calendar.warning(house.clock()):
         yield Check.good("calendar", warning)
-    if running or offline:
+    if Duty.FETCH not in duties:
+        pass  # another process asks the sources, and answers for that
+    elif running or offline:
         async for check in _checks_of_states(house):
             yield check
     else:
         for check in await _checks_of_sources(house):
             yield check
     if not offline:
-        async for check in _checks_of_platforms(house):
+        async for check in _checks_of_platforms(house, duties):
             yield check
 
 
@@ -183,11 +196,14 @@ async def _check_source(source: Source, http: Http, house: House, tell_ahead: Ca
     return Check.good(label, f"answers at {get.url}")
 
 
-async def _checks_of_platforms(house: House) -> AsyncIterator[Check]:
+async def _checks_of_platforms(house: House, duties: frozenset[Duty]) -> AsyncIterator[Check]:
     platforms = make_platforms(house, None)
     if not platforms:
         yield Check.good("platforms", "no token is set; digests go to the terminal and the page")
     for name, platform in platforms.items():
+        if not (hears(platform, duties) or Duty.DELIVER in duties):
+            await platform.close()
+            continue
         try:
             async with asyncio.timeout(PLATFORM_WITHIN):
                 for what, well, details in await platform.check():

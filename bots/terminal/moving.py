@@ -44,14 +44,17 @@ async def move(arguments: Namespace, settings: Settings) -> int:
 def read_target(url: str) -> Path | str:
     """Return the folder, or the database's address, that `--to` names; UsageError where it is neither."""
     parts = urlsplit(url)
-    if parts.scheme in {"", "file"} and parts.netloc in {"", "localhost"} and parts.path:
+    forgotten = not parts.scheme and "//" in url and "@" in url  # the colon behind a scheme
+    if parts.scheme in {"", "file"} and parts.netloc in {"", "localhost"} and parts.path and not forgotten:
         return Path(unquote(parts.path))
     if parts.scheme in DATABASE_SCHEMES:
         if not is_database(url):
             raise UsageError(f"--to: allowed is a folder, as file:///srv/paperboy, or a database, as {DATABASE_FORM}.")
         return url
+    of_kind = f" (it begins with {parts.scheme}:)" if parts.scheme else ""
     raise UsageError(
-        f"--to: {url!r} is not possible; allowed is a folder, as file:///srv/paperboy, or a database, as "
+        # Not the address itself, which may hold a password.
+        f"--to: this is not possible{of_kind}; allowed is a folder, as file:///srv/paperboy, or a database, as "
         "postgresql://paperboy@db.example.org/paperboy."
     )
 
@@ -107,7 +110,7 @@ def name_of(target: Path | str) -> str:
     """Return what people call a folder or a database; of the latter, without its password."""
     if isinstance(target, Path):
         return str(target)
-    from core.database import place  # noqa: PLC0415 - as above
+    from core.database_errors import place  # noqa: PLC0415 - as above
 
     return f"database {place(target)}"
 

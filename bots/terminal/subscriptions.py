@@ -30,7 +30,7 @@ async def subscriptions(arguments: Namespace, settings: Settings) -> int:
 async def _add(arguments: Namespace, settings: Settings) -> int:
     check_address(arguments.address)
     interests, options = split_options(" ".join(arguments.words))
-    async with open_house(settings, owner=not settings.shares_state) as house:
+    async with open_house(settings, owner=not settings.shares_state, make=True) as house:
         by_mail = arguments.address.startswith(PREFIX)
         address = await admit(house, arguments.address) if by_mail else arguments.address
         request = c.Request(c.Help(), person=SHELL, place=address, may_manage=True)
@@ -49,7 +49,7 @@ async def _assume_reachable(_address: str) -> str | None:
 
 
 async def _remove(arguments: Namespace, settings: Settings) -> int:
-    async with open_house(settings, owner=not settings.shares_state) as house:
+    async with open_house(settings, owner=not settings.shares_state, make=True) as house:
         missing = [item for item in arguments.ids if await house.store.subscription(item) is None]
         if missing:
             raise UsageError(
@@ -64,7 +64,7 @@ async def _remove(arguments: Namespace, settings: Settings) -> int:
 
 async def _import(arguments: Namespace, settings: Settings) -> int:
     wanted, problems = read_export(arguments.file)
-    async with open_house(settings, owner=not settings.shares_state) as house:
+    async with open_house(settings, owner=not settings.shares_state, make=True) as house:
         held = {item.id for item in await house.store.subscriptions()}
         fresh = {item.id: item for item in wanted if item.id not in held}
         refused = [problem for item in fresh.values() if (problem := await _take_in(item, house))]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from bots.resealing import closed_sentence, counted_texts, forget_closed, reseal
 from bots.state import open_store
 from bots.terminal.output import write_out
-from core import database
+from core import database, database_errors
 from core.errors import PaperboyError
 from core.keys import Keys, open_keys
 from core.papers import library
@@ -54,7 +54,7 @@ async def _migrate_store(settings: Settings) -> str:
     if url is None:
         return f"The store is at version {await embedded.migrate(settings.home)}"
     before, after = await asyncio.to_thread(database.migrate, url.get_secret_value())
-    return f"The database {database.place(url.get_secret_value())} {_moved(before or 'none', after)}"
+    return f"The database {database_errors.place(url.get_secret_value())} {_moved(before or 'none', after)}"
 
 
 def _moved(before: object, after: object) -> str:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from bots.web import about, archive, digests, feed, health, paper, search, stats, today
+from bots.web.hurry import in_a_hurry
 from bots.web.safety import Safe
 from bots.web.site import Site, read_static, sentence_page, site_of, static_path
 from core.errors import LinkError, PaperboyError
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
 MODULES = (today, archive, paper, search, feed, digests, about, stats, health)
-OWN_ROUTES: Sequence[BaseRoute] = [route for module in MODULES for route in module.ROUTES]
+OWN_ROUTES: Sequence[BaseRoute] = [in_a_hurry(route) for module in MODULES for route in module.ROUTES]
 
 
 def create_app(site: Site, *, routes: Sequence[BaseRoute] = ()) -> ASGIApp:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from bots.web.site import site_of
 
+ALL = "all"
 NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -21,13 +22,15 @@ async def healthz(_request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Say that library, store and schedule can be used; or 503, and which cannot."""
-    return say_readiness(await site_of(request).unready())
+    site = site_of(request)
+    return say_readiness(await site.unready(), site.role)
 
 
-def say_readiness(reasons: Sequence[str]) -> Response:
-    """Answer with what cannot be used; 200 where there is nothing."""
+def say_readiness(reasons: Sequence[str], role: str) -> Response:
+    """Answer with what cannot be used; 200 where there is nothing. One of many processes says what its role is."""
     status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-    return PlainTextResponse("\n".join(reasons) or "ready", status, headers=NEVER_KEPT)
+    told = [*(reasons or ["ready"]), *([f"role {role}"] if role != ALL else [])]
+    return PlainTextResponse("\n".join(told), status, headers=NEVER_KEPT)
 
 
 ROUTES = (Route("/healthz", healthz), Route("/readyz", readyz))

@@ -20,6 +20,7 @@ Beside them stand `/healthz` and `/readyz`, for processes that serve no page.
 | `paperboy_log_lines_total{level}` | lines of the log |
 | `paperboy_backup_made_seconds` | when the last backup was made (Unix time); 0 where none is known |
 | `paperboy_build_info{version,python}` | 1 |
+| `paperboy_role_info{role}` | 1; what this process does (`all`, `bot`, `worker`, `fetch`, `web`) |
 | `process_...` | memory, CPU time and open files of this process |
 
 The counters begin at 0 with the service; `stats` has those of the days before.
@@ -46,7 +47,8 @@ from bots import PLATFORMS
 from bots.embedding import count_read
 from bots.house import House
 from bots.terminal.backup import last_backup
-from bots.web.health import healthz, say_readiness
+from bots.web.health import ALL, healthz, say_readiness
+from bots.web.hurry import in_a_hurry
 from bots.web.troubles import Troubles
 from core.clock import Clock
 from core.errors import PaperboyError
@@ -60,8 +62,9 @@ log = logging.getLogger(__name__)
 class Meters(Figures):
     """The service's own figures, which also count for Prometheus."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, role: str = ALL) -> None:
         super().__init__(store, clock)
+        self.role = role
         self.registry = CollectorRegistry()
         labels = ("platform", "outcome")
         self._digests = Counter("paperboy_digests", "What became of digests.", labels, registry=self.registry)
@@ -74,6 +77,8 @@ class Meters(Figures):
         self._struck = Gauge("paperboy_schedule_struck_seconds", "Unix time; 0 is never.", registry=self.registry)
         build = Gauge("paperboy_build_info", "What runs.", ("version", "python"), registry=self.registry)
         build.labels(version("paperboy"), platform.python_version()).set(1)
+        what = Gauge("paperboy_role_info", "What this process does.", ("role",), registry=self.registry)
+        what.labels(role).set(1)
         self.troubles = Troubles(self.registry)
         ProcessCollector(registry=self.registry)
         # What has not happened yet is 0 rather than missing, so that its first time is seen as a change.
@@ -180,7 +185,7 @@ def create_metrics_app(house: House, meters: Meters, unready: Callable[[], Await
         return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
 
     async def readyz(_request: Request) -> Response:
-        return say_readiness(await unready())
+        return say_readiness(await unready(), meters.role)
 
     routes = [Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
-    return Starlette(routes=routes)
+    return Starlette(routes=[in_a_hurry(route) for route in routes])

@@ -67,6 +67,7 @@ class Site:
         unready: says why the service cannot work right now; nothing when it can.
         took: told what was done, and how many seconds it took.
         offers: the addresses that are served, to link to none that is not (`/slack/install`, `/subscribe`).
+        role: what this process does of all that paperboy does.
     """
 
     house: House
@@ -75,6 +76,7 @@ class Site:
     unready: Callable[[], Awaitable[Sequence[str]]]
     took: Callable[[str, float], None] = lambda _what, _seconds: None
     offers: frozenset[str] = field(default=frozenset())
+    role: str = "all"
 
     @cached_property
     def guard(self) -> Guard:

@@ -37,19 +37,25 @@ class FollowUps:
         self._marks: tuple[datetime, Mapping[str, Mapping[str, datetime]]] | None = None
         self._happened: tuple[datetime, Sequence[Happening]] | None = None
 
-    async def news(self, address: str, now: datetime, *, one_of_many: bool = False) -> Sequence[Happening]:
+    async def news(
+        self, address: str, now: datetime, *, one_of_many: bool = False, marks: Sequence[Mark] | None = None
+    ) -> Sequence[Happening]:
         """Return what a place is to be told next, oldest first; what does not fit into a line waits.
 
         Args:
             address: the place.
             now: the instant (aware).
             one_of_many: whether many are asked for at this instant, so that all marks are read once.
+            marks: of the place and of the person that it is, where they were read already.
         """
         since = now - self._kept
         happened = await self._happenings(now, since)
         if not happened:
             return ()
-        marked = (await (self._marked(now) if one_of_many else self._marked_at(address))).get(address, {})
+        if marks is not None:
+            marked = _by_place(marks).get(address, {})
+        else:
+            marked = (await (self._marked(now) if one_of_many else self._marked_at(address))).get(address, {})
         wanted = [one for one in happened if one.paper in marked and one.at > marked[one.paper]]
         told = await self._store.told(address, since) if wanted else frozenset()
         return [one for one in wanted if one.name not in told][:MOST_IN_A_LINE]

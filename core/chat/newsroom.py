@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
 
-from core.chat.beside import Beside
+from core.chat.briefs import Brief, Briefs, read_interests
 from core.chat.cards import card_of, shorten
 from core.chat.editions import WEEK, Edition, gap_note, join_editions, local_day, window_of
 from core.chat.follow_ups import FollowUps
@@ -36,13 +35,11 @@ from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
 from core.papers.windows import LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
-from core.search.query import Query, parse
+from core.search.query import parse
 from core.settings import Settings
 from core.store import Delivery, Mark, Shown, Store
 from core.store.gaps import last_and_gap
 
-read_interests = lru_cache(maxsize=4096)(parse)
-"""`parse`, for interests that are read again at each digest."""
 ARXIV = "arxiv"
 NEAREST_TITLE = 80
 RANKED_AT_MOST = 10_000
@@ -59,6 +56,11 @@ class Moment:
 
     slates: Slates
     marks: Mapping[str, Sequence[Mark]]
+
+
+def turn_of(address: str) -> str:
+    """Return the name with which one is alone with a place."""
+    return f"place {address}"
 
 
 class Newsroom:
@@ -84,13 +86,14 @@ class Newsroom:
         self._topics = topics or Topics()
         self._batches: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._batches_at = 0
+        self._asking = asyncio.Lock()
         self._held: set[str] = set()
         kept = timedelta(days=settings.keep.deliveries_days)
-        self._beside = Beside(store)
         self._follow_ups = FollowUps(library=library, store=store, kept=kept)
         self._sources = frozenset(enabled_sources(settings))
         everyone = settings.chat.everyone_may_subscribe
         self.tastes = Tastes(store=store, library=library, everyone_may_reset=everyone)
+        self._briefs = Briefs(store, self.tastes, kept)
 
     @asynccontextmanager
     async def alone(self, address: str) -> AsyncIterator[None]:
@@ -98,7 +101,7 @@ class Newsroom:
 
         Two that compose for one place at the same moment would both choose what neither has shown yet.
         """
-        async with self._store.alone(f"place {address}"):
+        async with self._store.alone(turn_of(address)):
             self._held.add(address)
             try:
                 yield
@@ -122,8 +125,17 @@ class Newsroom:
         ahead = Ahead(tuple(mark.paper for mark in votes), [one.interests for one in coming], read_interests)
         return Moment(Slates(ahead), marks)
 
+    def brief(self, subscription: str, day: date, address: str, now: datetime) -> Awaitable[Brief]:
+        """Return what a subscription's digest of a date begins from, to be given to `edition_for`."""
+        return self._briefs.read(subscription, day, address, now)
+
     async def edition_for(
-        self, subscription: Subscription, day: date, now: datetime, moment: Moment | None = None
+        self,
+        subscription: Subscription,
+        day: date,
+        now: datetime,
+        moment: Moment | None = None,
+        brief: Brief | None = None,
     ) -> Edition:
         """Compose a subscription's digest of a local date from what is new since the last one that was sent.
 
@@ -132,24 +144,30 @@ class Newsroom:
             day: for which date.
             now: the instant (aware).
             moment: shared with others that are composed now.
+            brief: what it begins from, where that was read already.
         """
-        (last, gap), order = await asyncio.gather(
-            last_and_gap(self._store, subscription.id, day),
-            self._order(subscription, Newest(), now, moment.marks if moment else None),
-        )
+        if brief is not None:
+            last, gap = brief.last, brief.gap
+            order = await self._briefs.order(subscription, Newest(), now, place=brief.place)
+        else:
+            (last, gap), order = await asyncio.gather(
+                last_and_gap(self._store, subscription.id, day),
+                self._briefs.order(subscription, Newest(), now, moment.marks if moment else None),
+            )
         order = replace(order, window=window_of(subscription, last, gap, now))
         notes = gap_note(subscription, last, day)
         seen_by = "this place, or one beside it," if subscription.no_repeats else "this place"
         frame = Frame(self._heading(subscription.interests), day, subscription.timezone, notes, seen_by=seen_by)
         edition = await self._edition(order, frame, now, moment.slates if moment else None)
-        news = await self._follow_ups.news(subscription.address, now, one_of_many=moment is not None)
+        marks = brief.marks if brief else None
+        news = await self._follow_ups.news(subscription.address, now, one_of_many=moment is not None, marks=marks)
         return await self._with_news(edition, news, subscription)
 
     async def edition_of(self, subscription: Subscription, day: date, now: datetime) -> Edition:
         """Compose what a past date could have shown: what the sources listed on it, less what the place was shown."""
         noon = datetime.combine(day, time(12), zone_of(subscription.timezone))
         window: Window = LastDays(WEEK, noon) if subscription.weekly else OnDay(day)
-        order = await self._order(subscription, window, now)
+        order = await self._briefs.order(subscription, window, now)
         empty = "no source has listed a paper for this day"
         frame = Frame(self._heading(subscription.interests), day, subscription.timezone, empty=empty)
         return await self._edition(order, frame, now)
@@ -192,9 +210,10 @@ class Newsroom:
         if newest != self._batches_at:
             self._batches_at, self._batches = newest, {}
         asked = (last.upto, categories)
-        if asked not in self._batches:
-            self._batches[asked] = await self._ask_for_batch(last.upto, categories)
-        return self._batches[asked]
+        async with self._asking:  # many ask the same at a time
+            if asked not in self._batches:
+                self._batches[asked] = await self._ask_for_batch(last.upto, categories)
+            return self._batches[asked]
 
     async def _ask_for_batch(self, after: int, categories: Sequence[str]) -> bool:
         sources = [ARXIV] if ARXIV in self._sources else sorted(self._sources)
@@ -210,7 +229,7 @@ class Newsroom:
         """Compose a delivered digest again, now that sources are back that it lacked; what it showed stays first."""
         last, gap = await last_and_gap(self._store, subscription.id, delivery.day)
         own = tuple(shown.paper for shown in delivery.shown)
-        order = await self._order(subscription, window_of(subscription, last, gap, now), now)
+        order = await self._briefs.order(subscription, window_of(subscription, last, gap, now), now)
         order = replace(order, leave_out=frozenset(order.leave_out) - set(own), keep=own)
         names = join_names([source_label(name) for name in back])
         clock = now.astimezone(zone_of(subscription.timezone))
@@ -230,7 +249,7 @@ class Newsroom:
     async def ranking_for(self, subscription: Subscription, delivery: Delivery, now: datetime) -> Sequence[Chosen]:
         """Rank all that a delivered digest could have shown, best first, by the votes of today."""
         last = await self._store.last_sent(subscription.id, delivery.day)
-        order = await self._order(subscription, window_of(subscription, last, None, delivery.composed_at), now)
+        order = await self._briefs.order(subscription, window_of(subscription, last, None, delivery.composed_at), now)
         own = {shown.paper for shown in delivery.shown}
         order = replace(order, leave_out=frozenset(order.leave_out) - own, top=RANKED_AT_MOST)
         digest = await compose(order, engine=self.engine, library=self.library)
@@ -247,7 +266,7 @@ class Newsroom:
             return (await self.front_page(now, taste=await self.tastes.of(address))).message
         editions = [
             await self._edition(
-                replace(await self._order(item, Newest(), now), leave_out=frozenset()),
+                replace(await self._briefs.order(item, Newest(), now), leave_out=frozenset()),
                 Frame(self._heading(item.interests), local_day(now, item.timezone), item.timezone),
                 now,
             )
@@ -287,31 +306,6 @@ class Newsroom:
 
     def _heading(self, interests: str) -> str:
         return f"Papers for {self._topics.call(interests).strip() or 'everything'}"
-
-    async def _order(
-        self,
-        subscription: Subscription,
-        window: Window,
-        now: datetime,
-        marks: Mapping[str, Sequence[Mark]] | None = None,
-    ) -> Order:
-        since = now - timedelta(days=self._settings.keep.deliveries_days)
-        query = read_interests(subscription.interests)
-        shown, beside, others, taste = await asyncio.gather(
-            self._store.shown_papers(subscription.address, since),
-            self._beside.shown(subscription, since, now),
-            self._others(subscription),
-            self.tastes.of(subscription.address, marks),
-        )
-        return Order(query, window, subscription.top, leave_out=shown | beside, others=others, taste=taste)
-
-    async def _others(self, subscription: Subscription) -> tuple[tuple[int, Query], ...]:
-        found = []
-        for item in await self._store.subscriptions(subscription.address):
-            if item.id != subscription.id and item.pause is None and item.interests.strip():
-                with suppress(QueryError):  # told in that subscription's own digest
-                    found.append((item.number, read_interests(item.interests)))
-        return tuple(found)
 
     async def _edition(self, order: Order, frame: Frame, now: datetime, slates: Slates | None = None) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library, slates=slates)

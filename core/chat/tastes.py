@@ -48,9 +48,7 @@ class Tastes:
         else:
             here = marks.get(address, ())
             forgotten = await self._store.fact(FORGOTTEN + address) if here else None
-        if not here:
-            return Taste()
-        return pool_votes(here, datetime.fromisoformat(forgotten) if forgotten else None)
+        return taste_of(here, forgotten)
 
     async def answer(self, command: c.Taste, request: c.Request, now: datetime) -> Message:
         """Tell what was learned in a place, or forget it."""
@@ -92,6 +90,11 @@ class Tastes:
         if not taught:
             return _say("There was nothing to forget.")
         return _say(f"Forgotten: what {taught:,} marked paper{'s' if taught > 1 else ''} had taught here.")
+
+
+def taste_of(marks: Sequence[Mark], forgotten: str | None) -> Taste:
+    """Return what the marks of a place teach that were made since it asked to forget, if it did."""
+    return pool_votes(marks, datetime.fromisoformat(forgotten) if forgotten else None) if marks else Taste()
 
 
 def _weight_line(taste: Taste) -> Text:

@@ -103,31 +103,40 @@ class Carrier:
         Raises:
             StoreError: as `carry` does.
         """
-        platform = self.platforms[delivery.address.partition(":")[0]]
         if delivery.state is State.PENDING:
             wanted = wanted or Wanted(await self.store.subscription(delivery.subscription))
-            return await self._send(delivery, wanted.subscription, platform)
+            return await self._send(delivery, wanted.subscription)
         unknown: Delivery | None = delivery
         if delivery.state is State.SENDING:
             unknown = await self.left_behind(delivery)
-        return None if unknown is None else await self._settle(unknown, platform)
+        return None if unknown is None else await self._settle(unknown)
 
     async def left_behind(self, delivery: Delivery) -> Delivery | None:
         """Mark what we left in mid-delivery as unknown. That try was our failure, and no reason to wait longer."""
         tries = max(delivery.attempts - 1, 0)
         return await self._move(delivery, State.UNKNOWN, note=STOPPED, not_before=None, attempts=tries)
 
-    async def _send(self, delivery: Delivery, subscription: Subscription | None, platform: Platform) -> Delivery | None:
+    async def _send(self, delivery: Delivery, subscription: Subscription | None) -> Delivery | None:
         if subscription is None or (subscription.pause is not None and subscription.pause.by_hand):
             # It was taken back while its digest was being composed or waited for its turn.
             note = "unsubscribed" if subscription is None else "paused by request"
             return await self._bury(delivery, f"{note} before it was sent")
-        message = self._message(delivery, subscription)
-        written = write_message(message)
-        sending = await self._move(delivery, State.SENDING, attempts=delivery.attempts + 1, message=written)
-        return None if sending is None else await self._post(sending, message, platform)
+        sending = self.claimed(delivery, subscription)
+        return await self.post(sending) if await self.store.move(sending, expected=delivery.state) else None
 
-    async def _post(self, sending: Delivery, message: Message, platform: Platform) -> Delivery | None:
+    def claimed(self, delivery: Delivery, subscription: Subscription) -> Delivery:
+        """Return a pending delivery as it is to be kept just before it is posted."""
+        message = write_message(self._message(delivery, subscription))
+        changes = {"attempts": delivery.attempts + 1, "message": message}
+        return _changed(delivery, State.SENDING, self._clock(), changes)
+
+    async def post(self, sending: Delivery) -> Delivery | None:
+        """Post what was claimed and kept so just now; return how it stands, None where others moved it.
+
+        Raises:
+            StoreError: as `carry` does.
+        """
+        platform, message = self.platforms[sending.address.partition(":")[0]], read_message(sending.message)
         current, whole = sending, len(platform.payload(message))
 
         async def part_sent(name: str) -> None:
@@ -183,8 +192,9 @@ class Carrier:
             delay = timedelta(seconds=error.retry_after)
         return await self._move(delivery, State.PENDING, note=str(error), not_before=now + delay)
 
-    async def _settle(self, delivery: Delivery, platform: Platform) -> Delivery | None:
+    async def _settle(self, delivery: Delivery) -> Delivery | None:
         """Find out what became of an unknown delivery."""
+        platform = self.platforms[delivery.address.partition(":")[0]]
         since = min(delivery.composed_at, self._clock()) - LOOK_BACK
         try:
             parts = await platform.find(delivery.address, delivery.key, since)

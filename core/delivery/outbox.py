@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
+from core.chat.briefs import Brief
 from core.chat.editions import Edition
 from core.chat.message import Message, plain, text
 from core.chat.newsroom import Moment, Newsroom
@@ -102,17 +103,13 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     return queued
 
 
-async def compose_and_keep(
-    due: Due, newsroom: Newsroom, store: Store, now: datetime, moment: Moment | None = None
-) -> Delivery | None:
-    """Compose and keep the delivery of one due subscription; None when its date has one already.
-
-    The caller is alone with the place.
-    """
-    waiting = await waiting_deliveries(store, due.subscription.id)
+async def compose_one(
+    due: Due, brief: Brief, newsroom: Newsroom, store: Store, now: datetime, moment: Moment
+) -> Delivery:
+    """Compose the delivery of one due subscription from a brief that was read just now; nothing is kept."""
     is_late = not due.subscription.when_ready and now - due.at > LATE_AFTER
     changed = await _times_of_changes(store, due.at, due.subscription.address) if is_late else {}
-    return await _queue(due, waiting.get(due.subscription.id, ()), changed, newsroom, store, now, moment)
+    return _asked_for(due, changed, await compose_delivery(due, newsroom, now, moment, brief), now)
 
 
 async def _queue(
@@ -127,13 +124,22 @@ async def _queue(
     """Compose and keep one delivery, in the place of those that wait; None when its date has one already."""
     for older in waiting:
         await give_up(older, due, store, now)
-    delivery = await compose_delivery(due, newsroom, now, moment)
-    asked_at = changed.get((due.subscription.address, due.subscription.number), due.at)
-    delivery = replace(delivery, due_at=max(delivery.due_at, min(asked_at, now)))
+    delivery = _asked_for(due, changed, await compose_delivery(due, newsroom, now, moment), now)
     if not await store.enqueue(delivery):
         return None
-    log.info("delivery %s queued: %s papers, due %s", delivery.key, len(delivery.shown), due.at.isoformat())
+    tell_queued(delivery, due)
     return delivery
+
+
+def _asked_for(due: Due, changed: Mapping[tuple[str, int], datetime], delivery: Delivery, now: datetime) -> Delivery:
+    """Return a delivery that was due no earlier than its subscription was last changed."""
+    asked_at = changed.get((due.subscription.address, due.subscription.number), due.at)
+    return replace(delivery, due_at=max(delivery.due_at, min(asked_at, now)))
+
+
+def tell_queued(delivery: Delivery, due: Due) -> None:
+    """Tell the log that a delivery stands in the outbox."""
+    log.info("delivery %s queued: %s papers, due %s", delivery.key, len(delivery.shown), due.at.isoformat())
 
 
 async def is_ready(due: Due, newsroom: Newsroom, now: datetime) -> bool:
@@ -159,11 +165,13 @@ async def _times_of_changes(
     return found
 
 
-async def compose_delivery(due: Due, newsroom: Newsroom, now: datetime, moment: Moment | None = None) -> Delivery:
+async def compose_delivery(
+    due: Due, newsroom: Newsroom, now: datetime, moment: Moment | None = None, brief: Brief | None = None
+) -> Delivery:
     """Compose the delivery of a due date; where its interests cannot be read any more, it says that."""
     subscription = due.subscription
     try:
-        edition = await newsroom.edition_for(subscription, due.day, now, moment)
+        edition = await newsroom.edition_for(subscription, due.day, now, moment, brief)
     except QueryError as error:
         # Interests are checked when they are kept; a new library or an upgrade of the language can bring us here.
         # Neither the interests nor the error, which quotes them: the digest tells its readers.
@@ -197,9 +205,14 @@ async def waiting_deliveries(store: Store, subscription: str | None = None) -> d
     """Return what waits to be begun, by subscription. What was begun goes on, since its papers were shown."""
     found: dict[str, list[Delivery]] = {}
     for delivery in await store.open_deliveries(subscription):
-        if delivery.state is State.PENDING and not delivery.parts:
+        if waits(delivery):
             found.setdefault(delivery.subscription, []).append(delivery)
     return found
+
+
+def waits(delivery: Delivery) -> bool:
+    """Whether an open delivery waits to be begun."""
+    return delivery.state is State.PENDING and not delivery.parts
 
 
 async def give_up(seen: Delivery, due: Due, store: Store, now: datetime) -> None:

@@ -18,15 +18,16 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, TypeAlias
 
-from procrastinate import App, BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate import App, JobContext
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job
 
 from core.clock import Clock
 from core.database import Database
+from core.delivery.again import Again, Rules, priority_at
 from core.delivery.errands import Errand
 from core.delivery.lease import TRY_AGAIN, Connector, Lease, first_line
 from core.delivery.tempo import USUAL, Tempo
@@ -42,7 +43,6 @@ CHUNK = 2000
 MANY = 500
 LOST_AT_MOST = 5000
 FIRST_PRIORITY = 100
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 KEPT_HOURS = 24
 
 RunErrand: TypeAlias = Callable[[Errand], Awaitable[Delivery | None]]
@@ -87,7 +87,7 @@ class Queue:
         self._app.job_manager = self._lease
         self._errand: RunErrand | None = None
         self._under_way: dict[int, asyncio.Task[Any]] = {}
-        self._app.task(name="digest", retry=_Rules(self._clock), pass_context=True)(self._digest)
+        self._app.task(name="digest", retry=Rules(self._clock), pass_context=True)(self._digest)
         for name in ("procrastinate", "procrastinate.worker"):
             logging.getLogger(name).setLevel(logging.ERROR)  # each job is told by what it does
 
@@ -313,7 +313,7 @@ class Queue:
         assert context.job.lock is not None
         left = await self._errand(Errand(subscription, date.fromisoformat(day), context.job.lock))
         if left is not None:
-            raise _Again(left.not_before)
+            raise Again(left.not_before)
 
     async def _sweep(self) -> None:
         """Give the jobs of workers that are silent for too long to others."""
@@ -333,38 +333,3 @@ class Queue:
                 log.warning("the database did not answer for %.0f s; others may take what is under way", silent_for)
                 for task in list(self._under_way.values()):
                     task.cancel()
-
-
-class _Again(Exception):  # noqa: N818 - no error, but the library's way to ask for another run
-    """The errand goes on later."""
-
-    def __init__(self, not_before: datetime | None) -> None:
-        super().__init__("later")
-        self.not_before = not_before
-
-
-class _Rules(BaseRetryStrategy):
-    """When a job is run again: at the outbox's own time, or soon where the store was away."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
-        """Return when."""
-        now = self._clock()
-        if isinstance(exception, _Again):
-            at = max(exception.not_before or now, now + timedelta(milliseconds=200))
-        elif isinstance(exception, asyncio.CancelledError):  # this process stops, and others go on
-            at = now
-        else:
-            at = now + timedelta(seconds=min(5.0 * 2 ** min(job.attempts, 10), 1800.0))
-            if isinstance(exception, PaperboyError):
-                log.log(log_level(exception), "delivery %s: %s", job.queueing_lock, exception)
-            else:
-                log.error("delivery %s: %r", job.queueing_lock, exception, exc_info=exception)
-        return RetryDecision(retry_at=at, priority=priority_at(at))
-
-
-def priority_at(moment: datetime) -> int:
-    """Return the priority of what waits for a moment: the later, the lower, and always below what is due."""
-    return -max(int((moment - EPOCH).total_seconds()), 1)

@@ -19,8 +19,8 @@ from typing import TypeAlias
 
 from filelock import FileLock
 
-from core.database import place
-from core.errors import LibraryBroken, LibraryError
+from core.database_errors import place
+from core.errors import LibraryBroken, LibraryError, LibraryForeign
 from core.papers.replica import keep_own_head, put_rows, read_own_head
 from core.papers.replicated import LAYOUT, PAPERS, TABLES, Head, Row
 from core.papers.schema import apply_steps, connect, explained, transaction
@@ -50,11 +50,19 @@ def folder_to_myself(path: Path) -> Iterator[None]:
             yield
 
 
-def ensure_replica(path: Path, line: Line, now: datetime, progress: Progress) -> bool:
+def ensure_replica(path: Path, line: Line, now: datetime, progress: Progress, *, replace: bool = True) -> bool:
     """See that there is a replica that can follow the database; returns whether it was made just now.
+
+    Args:
+        path: where it lies.
+        line: to the database.
+        now: for names of what is set aside.
+        progress: told how many papers of how many are copied.
+        replace: whether another file that lies there makes way.
 
     Raises:
         StoreError: the database cannot be reached.
+        LibraryForeign: another file lies there, and stays.
         LibraryError: the replica cannot be written, or the database holds papers of another version.
     """
     with folder_to_myself(path):
@@ -62,6 +70,11 @@ def ensure_replica(path: Path, line: Line, now: datetime, progress: Progress) ->
         reason = _unfit(path, line) if path.exists() else ""
         if path.exists() and not reason:
             return False
+        if reason and not replace:
+            raise LibraryForeign(
+                f"{path} {reason}; `paperboy run` keeps it under another name and copies the papers of the database "
+                f"{place(line.url)}, or name another folder with PAPERBOY_HOME."
+            )
         draft = _copy_beside(path, line, progress)
         with explained(path):
             _make_way(path, reason, now)

@@ -20,7 +20,7 @@ from psycopg import AsyncConnection
 
 from core.clock import Clock
 from core.database import PATIENCE
-from core.database import explained as database_explained
+from core.database_errors import explained as database_explained
 from core.errors import LibraryError, PaperboyError, StoreError
 from core.papers.library import Library, number_behind, open_connections, write_facts
 from core.papers.replica import (
@@ -68,7 +68,9 @@ class SharedLibrary(Library):
         self._file = path.stat().st_ino
 
     @classmethod
-    async def join(cls, path: Path, line: Line, clock: Clock, progress: Progress = lambda *_: None) -> Self:
+    async def join(
+        cls, path: Path, line: Line, clock: Clock, progress: Progress = lambda *_: None, *, replace: bool = True
+    ) -> Self:
         """Open this machine's replica and bring it up to date; a machine without one gets a copy of all papers.
 
         Args:
@@ -76,12 +78,14 @@ class SharedLibrary(Library):
             line: to the database; closed with the library.
             clock: for names of what is set aside.
             progress: told, from another thread, how many papers of how many are copied.
+            replace: whether another file that lies there is set aside.
 
         Raises:
+            LibraryForeign: another file lies there, and stays.
             LibraryError: the replica cannot be used, or the database cannot be reached.
         """
         try:
-            library = await asyncio.to_thread(cls._join, path, line, clock, progress)
+            library = await asyncio.to_thread(cls._join, path, line, clock, progress, replace=replace)
         except BaseException as error:
             line.close()
             if isinstance(error, StoreError):
@@ -95,8 +99,8 @@ class SharedLibrary(Library):
         return library
 
     @classmethod
-    def _join(cls, path: Path, line: Line, clock: Clock, progress: Progress) -> Self:
-        ensure_replica(path, line, clock(), progress)
+    def _join(cls, path: Path, line: Line, clock: Clock, progress: Progress, *, replace: bool) -> Self:
+        ensure_replica(path, line, clock(), progress, replace=replace)
         return cls(path, *_open_replica(path), line, clock)
 
     async def close(self) -> None:

@@ -11,8 +11,9 @@ from threading import Lock, Timer
 
 import psycopg
 
-from core.database import NOTICED, STATEMENT_SECONDS, explained
+from core.database import NOTICED, STATEMENT_SECONDS
 from core.database import PATIENCE as NETWORK_PATIENCE
+from core.database_errors import explained
 from core.papers.shared_rows import LOCK, Shared
 
 PATIENCE = 60.0

@@ -5,7 +5,7 @@ was kept. All raise StoreError. All instants are aware and in UTC.
 
 The outbox holds one Delivery per (subscription, local date):
 
-    pending ──claim──> sending ──┬─ accepted ──────────────> sent
+    pending ──claim──> sending ──┬─ accepted ──────────────> sent      (composed and claimed at once where it can be)
        ^                         ├─ surely not taken ──────> pending (with `not_before`) or dead
        └──────── not there ──────┴─ reply lost, crash ─────> unknown ── found ──> sent
                                                                      └─ nobody can look ──> dead
@@ -46,6 +46,7 @@ OPEN = frozenset({State.PENDING, State.SENDING, State.UNKNOWN})
 ARROWS = frozenset(
     {
         (None, State.PENDING),  # queued
+        (None, State.SENDING),  # queued and claimed at once, by whoever is to post it
         (None, State.SENT),  # nothing to say, and quiet was asked for
         (State.PENDING, State.SENDING),  # claimed, just before the call
         (State.PENDING, State.DEAD),  # a later digest covers it
@@ -201,6 +202,18 @@ class Store(Protocol):
 
     async def enqueue(self, delivery: Delivery) -> bool:
         """Keep a new delivery; False, and nothing done, when its (subscription, day) already has one."""
+
+    async def enqueue_first(self, delivery: Delivery, *, turn: str, since: datetime) -> bool:
+        """Keep a new delivery that was composed without being `alone` with its place, unless others came first.
+
+        False, and nothing done, where its key has one, its place was shown one of its papers or told one of its news
+        meanwhile, its subscription is gone or paused, or somebody is alone with the place. It can be asked twice.
+
+        Args:
+            delivery: as it is to stand: claimed by whoever is to post it, or as `enqueue` takes it.
+            turn: the name with which one is alone with the place.
+            since: what the place was shown in deliveries composed before then does not count.
+        """
 
     async def move(self, delivery: Delivery, *, expected: State) -> bool:
         """Replace the delivery with the same key if it stands in `expected`; False, and nothing done, otherwise."""

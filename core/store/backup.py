@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from core.errors import StoreError
+from core.errors import LibraryError, StoreError
 from core.papers.library import LIBRARY_FILE, migrate, refuse_copy
 from core.papers.schema import STEPS
 from core.store.chests import Source, carry
@@ -47,6 +47,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 _LEFT_OUT = re.compile(r"vectors-.*|.*\.copy\.sqlite3|.*\.tmp.*|.*\.broken-.*")
 _COPIED = re.compile(r".*\.(?:sqlite3|key)")
 _BROKEN = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError)  # msgspec's errors are ValueErrors
+
+_OF_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 Progress = Callable[[int, int], None]
 """Told how many pages of a database, or rows, of how many are copied."""
@@ -146,12 +148,26 @@ def unpack(file: Path, folder: Path) -> Contents:
     """
     with _opened(file) as archive:
         contents = _unpack(archive, folder, file)
-    _check_versions(folder, file)
-    if (folder / DELIVERIES).exists():
-        Outbox(folder).close()
-    if (folder / LIBRARY_FILE).exists():
-        migrate(folder / LIBRARY_FILE)
+    try:
+        _check_versions(folder, file)
+        if (folder / DELIVERIES).exists():
+            Outbox(folder).close()
+        if (folder / LIBRARY_FILE).exists():
+            migrate(folder / LIBRARY_FILE)
+    except (sqlite3.Error, LibraryError) as error:
+        if _is_of_disk(error):
+            raise
+        raise StoreError(
+            f"{file} is not a backup that can be restored: a database in it is none of paperboy's "
+            f"({_reason(error.__cause__ or error)}); nothing was restored."
+        ) from error
     return contents
+
+
+def _is_of_disk(error: BaseException) -> bool:
+    """Whether it is the folder's fault, rather than what lies in it."""
+    code = getattr(error.__cause__ or error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _OF_DISK
 
 
 def _worth_keeping(folder: Path) -> Iterator[str]:
@@ -275,5 +291,5 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return (error.strerror if isinstance(error, OSError) else "") or str(error)

@@ -72,6 +72,16 @@ class _Files:
             raise StoreError("This store was opened for reading only.")
         return self.outbox()
 
+    def enqueue_first(self, delivery: Delivery, since: datetime) -> bool:
+        outbox, subscription = self.changing_outbox(), self.documents.subscription(delivery.subscription)
+        return (
+            subscription is not None
+            and subscription.pause is None
+            and outbox.shown_papers(delivery.address, since).isdisjoint(shown.paper for shown in delivery.shown)
+            and outbox.told(delivery.address, since).isdisjoint(delivery.told)
+            and outbox.enqueue(delivery)
+        )
+
     def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
         count = self.documents.remove_subscriptions(identifiers, change)
         try:
@@ -120,7 +130,8 @@ class EmbeddedStore:
         self._files, self._thread, self._closed = files, thread, False
         self.notices: tuple[str, ...] = files.notices
         self._names = Names()
-        self.alone = Turns().alone
+        self._turns = Turns()
+        self.alone = self._turns.alone
 
     @classmethod
     async def open(
@@ -200,6 +211,12 @@ class EmbeddedStore:
     async def enqueue(self, delivery: Delivery) -> bool:
         """Keep a new delivery; False when its (subscription, day) has one."""
         return await self._run(lambda: self._files.changing_outbox().enqueue(delivery))
+
+    async def enqueue_first(self, delivery: Delivery, *, turn: str, since: datetime) -> bool:
+        """Keep a new delivery, unless its place was shown something of it meanwhile or somebody is alone with it."""
+        if self._turns.is_held(turn):
+            return False
+        return await self._run(self._files.enqueue_first, delivery, since)
 
     async def move(self, delivery: Delivery, *, expected: State) -> bool:
         """Replace a delivery that stands in `expected`; False otherwise."""

@@ -24,6 +24,11 @@ class Turns:
         async with self._locks.setdefault(name, asyncio.Lock()):
             yield
 
+    def is_held(self, name: str) -> bool:
+        """Whether somebody holds a name."""
+        lock = self._locks.get(name)
+        return lock is not None and lock.locked()
+
 
 class Names:
     """See `Store.is_first`."""

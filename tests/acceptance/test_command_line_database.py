@@ -46,6 +46,16 @@ def test_migrate_brings_a_database_to_this_version_and_says_so(shell, postgres):
     assert f"The database {name} at 127.0.0.1 is at version" in shell.run("migrate", DATABASE_URL=url).out
 
 
+def test_whoever_only_reads_leaves_an_empty_database_as_it_is_and_says_what_makes_a_schema(shell, postgres):
+    empty = postgres.new_database()
+    found, doctor = (shell.run(*words, DATABASE_URL=empty) for words in (["search", "x"], ["doctor", "--offline"]))
+    assert (found.code, found.out) == (1, "")
+    assert "has no schema of paperboy's yet; `paperboy migrate` or `paperboy run` makes it" in found.complaint
+    assert (doctor.code, "FAIL  database: The database" in doctor.out) == (1, True)
+    tables = "SELECT count(*) FROM pg_class WHERE relname ~ 'paperboy|procrastinate|library'"
+    assert postgres.run(tables, empty.rpartition("/")[2]) == [(0,)]
+
+
 def test_what_is_imported_on_one_machine_is_found_on_another(shell, tmp_path):
     papers = tmp_path / "papers.jsonl"
     lines = [{"id": f"x:{n}", "title": f"Grokking {n}", "abstract": "Delayed."} for n in range(3)]
@@ -83,6 +93,18 @@ def test_the_doctor_tells_how_the_database_is(shell):
     (line,) = [line for line in done.out.splitlines() if "database" in line]
     assert re.match(r"ok    database: PostgreSQL 1\d\S*, schema 000\d, answers in [\d.]+ ms, clocks [+-]\d", line)
     assert re.search(r"\d+ of 200 connections taken, 10 for each process at most$", line)
+
+
+def test_the_doctor_asks_nothing_that_a_role_does_not_need(shell):
+    tokens = {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_APP_TOKEN": "xapp-1",
+        "PAPERBOY_SLACK__API_URL": "http://127.0.0.1:1/",
+    }
+    away = {**tokens, "PAPERBOY_ARXIV__RSS_URL": "http://127.0.0.1:1", "HF_ENDPOINT": "http://127.0.0.1:1"}
+    fetch, bot = (shell.run("doctor", "--role", role, **away).out for role in ("fetch", "bot"))
+    assert ("FAIL  arXiv" in fetch, "slack" in fetch) == (True, False)
+    assert ("arXiv" in bot, "FAIL  slack" in bot) == (False, True)
 
 
 def test_the_doctor_tells_that_the_database_is_away_and_not_its_password(shell):

@@ -31,6 +31,7 @@ def test_the_service_goes_on_by_itself_and_says_in_two_lines_what_happened(tmp_p
         server.stop()
         away = readiness(page)
         assert (away.status_code, away.text.count("the store cannot be read")) == (503, 1)
+        assert httpx.get(f"{page}/stats", trust_env=False, timeout=PATIENCE).status_code == 503
         server.start()
         service.until(lambda: readiness(page).status_code == 200)
         service.until(lambda: "the database is back" in service.err)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,6 +200,52 @@ async def test_only_one_of_many_claims_a_delivery(store: Store) -> None:
     results = await asyncio.gather(*(store.move(claim, expected=State.PENDING) for claim in claims))
     assert results.count(True) == 1
     assert await store.delivery("s1", DAY) == claims[results.index(True)]
+
+
+LONG_AGO = NOON - timedelta(days=90)
+
+
+async def enqueue_first(store: Store, name: str, *papers: str, **fields: Any) -> bool:
+    shown = tuple(Shown(paper, rank, "") for rank, paper in enumerate(papers, 1))
+    delivery = make_delivery(name, shown=shown, **{"state": State.SENDING, **fields})
+    return await store.enqueue_first(delivery, turn="place", since=LONG_AGO)
+
+
+async def test_what_was_composed_without_a_turn_is_kept_once_and_only_where_nobody_came_first(store: Store) -> None:
+    for name in ("s1", "s2"):
+        await store.add_subscription(make_subscription(name), make_change())
+    assert await enqueue_first(store, "s1", "1", "2", told=("news",))
+    assert not await enqueue_first(store, "s1", "3"), "its key has one"
+    assert not await enqueue_first(store, "s2", "2", "3"), "the place is shown 2 already"
+    assert not await enqueue_first(store, "s2", "3", told=("news",)), "the place is told that already"
+    assert not await enqueue_first(store, "s3", "3"), "nobody subscribed to it"
+    async with store.alone("place"):
+        assert not await enqueue_first(store, "s2", "3"), "somebody composes there"
+    async with store.alone("another place"):
+        assert await enqueue_first(store, "s2", "3")
+    assert (await store.delivery("s1", DAY)).state is State.SENDING
+    assert await store.shown_papers("slack:T1/C1", LONG_AGO) == {"1", "2", "3"}
+
+
+async def test_what_another_place_was_shown_or_what_never_arrived_keeps_nothing_from_being_queued(store: Store) -> None:
+    for name in ("s1", "s2", "s3"):
+        await store.add_subscription(make_subscription(name), make_change())
+    assert await enqueue_first(store, "s1", "1", address="slack:T1/C2")
+    assert await enqueue_first(store, "s2", "1", state=State.DEAD)
+    assert await enqueue_first(store, "s3", "1")
+
+
+async def test_of_many_who_compose_the_same_for_a_place_one_is_first(store: Store) -> None:
+    for number in range(6):
+        await store.add_subscription(make_subscription(f"s{number}"), make_change())
+    kept = await asyncio.gather(*(enqueue_first(store, f"s{number}", "1") for number in range(6)))
+    assert kept.count(True) == 1
+
+
+async def test_what_is_paused_meanwhile_is_not_queued(store: Store) -> None:
+    item = await store.add_subscription(make_subscription("s1"), make_change())
+    await store.replace_subscription(replace(item, pause=Pause("by request", NOON)), make_change())
+    assert not await enqueue_first(store, "s1", "1")
 
 
 async def test_a_move_from_another_state_or_of_nothing_does_nothing(store: Store) -> None:

@@ -246,6 +246,16 @@ def contents(files, version=1):
     return CONTENTS, json.dumps({"version": version, "made_at": "2026-11-23T07:00:00Z", "files": files}).encode()
 
 
+def pack_part(path, name, body):
+    pack(path, contents({name: hashlib.sha256(body).hexdigest()}), (name, body))
+
+
+def other_database():
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript("CREATE TABLE papers (number); PRAGMA user_version = 1")
+        return database.serialize()
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -262,6 +272,9 @@ def contents(files, version=1):
         (lambda path: pack_link(path, tarfile.SYMTYPE, CONTENTS), "is not a backup of paperboy"),
         (lambda path: pack_link(path, tarfile.LNKTYPE, "nowhere"), "is not a backup of paperboy"),
         (lambda path: pack(path, (CONTENTS, b" " * 2_000_000)), "is not a backup of paperboy"),
+        (lambda path: pack_part(path, "library.sqlite3", b"hello" * 500), "b is not a backup .* none of paperboy's"),
+        (lambda path: pack_part(path, "deliveries.sqlite3", b"hello" * 500), "b is not a backup .* none of paperboy's"),
+        (lambda path: pack_part(path, "library.sqlite3", other_database()), "b is not a backup .* none of paperboy's"),
     ],
 )
 def test_what_is_no_whole_backup_is_one_sentence_and_restores_nothing(tmp_path, make, sentence):

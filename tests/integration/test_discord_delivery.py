@@ -283,6 +283,18 @@ async def test_an_empty_history_without_the_permission_to_read_it_means_nothing(
     await asyncio.gather(listening, return_exceptions=True)
 
 
+@pytest.mark.parametrize(("allowed", "found"), [(VIEW | SEND, None), (READ_SEND_HISTORY, [])])
+async def test_a_worker_without_a_gateway_asks_whether_an_empty_history_means_anything(server, discord, allowed, found):
+    server.everyone = allowed
+    assert await discord.find(HERE, "k", long_ago()) == found
+
+
+async def test_a_worker_learns_whether_a_place_can_be_posted_to_again(server, discord):
+    assert await discord.reachable(HERE) is None
+    server.everyone = VIEW
+    assert "allow it Send Messages there" in await discord.reachable(HERE)
+
+
 async def test_a_place_where_paperboy_may_post_is_reachable(server, connected):
     assert await connected.reachable(HERE) is None
     assert await connected.reachable(f"discord:@{CAROL}") is None
@@ -307,6 +319,7 @@ async def test_without_the_gateway_only_what_rest_tells_for_sure_is_told(server,
     server.access[OTHER_CHANNEL] = (403, 50001)
     assert "View Channel" in await discord.reachable(f"discord:{OTHER_CHANNEL}")
     assert "does not exist" in await discord.reachable("discord:12345")
+    server.faults = [Fault(f"GET /guilds/{GUILD}", status=503, times=9)]
     failure = await failure_of(discord.reachable(HERE))
     assert failure.kind is DeliveryFailure.RETRY
 

@@ -175,7 +175,8 @@ async def test_a_surplus_part_that_people_deleted_is_short_enough(server, connec
 async def test_where_nobody_can_see_what_stands_below_a_longer_message_changes_nothing(server, connected):
     first = await connected.deliver(HERE, SHORT, key="k")
     await server.allow(VIEW | 1 << 11)
-    await until(lambda: not connected._places.may_read(CHANNEL))
+    known = connected._connection._listener.get_channel(int(CHANNEL))
+    await until(lambda: not known.permissions_for(known.guild.me).read_message_history)
     failure = await failure_of(connected.edit(HERE, LATER_LONG, key="k", parts=first.parts))
     assert failure.kind is DeliveryFailure.REJECTED
     assert "Read Message History" in str(failure)

@@ -12,7 +12,7 @@ from core.delivery.carrying import Carrier
 from core.delivery.errands import MOMENT_LASTS, Errand, Errands
 from core.digests.subscription import Pause
 from core.errors import DeliveryError, DeliveryFailure, StoreError
-from core.store import State
+from core.store import Shown, State
 from core.store.figures import DUE, SILENT
 from tests.fake_platform import Post
 from tests.fakes import make_change, make_delivery, make_subscription
@@ -46,6 +46,10 @@ def errands_of(world):
 async def subscribe(world, name="s1", place=PLACE, **fields):
     values = {"active_from": MONDAY - timedelta(days=1), "interests": "", **fields}
     return await world.house.store.add_subscription(make_subscription(name, place, **values), make_change())
+
+
+def make_shown(name, *shown):
+    return make_delivery(name, MONDAY_DATE, address=PLACE, shown=shown, composed_at=DUE_AT)
 
 
 async def delivery(world, name="s1"):
@@ -212,15 +216,70 @@ async def test_two_digests_of_one_place_never_show_the_same_paper(world):
     assert sorted(shown) == ["Grokking in Small Transformers", "Kernel Methods"]
 
 
+async def test_somebody_who_composes_for_the_place_meanwhile_is_waited_for_and_not_repeated(world):
+    """As `/papers send` does, or who completes a message there."""
+    await subscribe(world, top=1)
+    await subscribe(world, "s2", top=1)
+    (errand, _) = await world.errands.find(world.now)
+    store, refused, enqueue_first = world.house.store, asyncio.Event(), world.house.store.enqueue_first
+
+    async def watched(*asked, **named):
+        kept = await enqueue_first(*asked, **named)
+        if not kept:
+            refused.set()
+        return kept
+
+    store.enqueue_first = watched
+    async with world.house.newsroom.alone(PLACE):
+        running = asyncio.create_task(world.errands.run(errand))
+        await refused.wait()
+        assert await store.enqueue(make_shown("s2", Shown("2611.00001", 1, "")))
+    await running
+    assert [one.paper for one in (await delivery(world)).shown] == ["2611.00002"]
+
+
+async def test_what_is_composed_while_the_place_is_shown_the_same_is_composed_anew(world):
+    await subscribe(world, top=1)
+    await subscribe(world, "s2", top=1)
+    (errand, _) = await world.errands.find(world.now)
+    newsroom, edition_for = world.house.newsroom, world.house.newsroom.edition_for
+
+    async def overtaken(*asked):
+        edition = await edition_for(*asked)
+        await world.house.store.enqueue(make_shown("s2", *edition.shown))
+        return edition
+
+    newsroom.edition_for = overtaken
+    await world.errands.run(errand)
+    first, second = (await delivery(world)).shown, (await delivery(world, "s2")).shown
+    assert {one.paper for one in (*first, *second)} == {"2611.00001", "2611.00002"}
+
+
+async def test_what_is_paused_while_it_is_composed_is_not_posted(world):
+    subscription = await subscribe(world)
+    (errand,) = await world.errands.find(world.now)
+    newsroom, edition_for = world.house.newsroom, world.house.newsroom.edition_for
+
+    async def pausing(*asked):
+        paused = replace(subscription, pause=Pause("by request", DUE_AT))
+        await world.house.store.replace_subscription(paused, make_change())
+        return await edition_for(*asked)
+
+    newsroom.edition_for = pausing
+    assert await world.errands.run(errand) is None
+    assert world.platform.posts == []
+    assert await delivery(world) is None
+
+
 async def test_digests_of_one_moment_share_what_was_looked_up_and_later_ones_look_again(world):
-    begun = []
-    newsroom, begin = world.house.newsroom, world.house.newsroom.begin
+    begun = {}
+    newsroom, edition_for = world.house.newsroom, world.house.newsroom.edition_for
 
-    async def counting():
-        begun.append(world.now)
-        return await begin()
+    async def watched(subscription, day, now, moment, brief):
+        begun[id(moment)] = moment  # kept, so that no other gets its number
+        return await edition_for(subscription, day, now, moment, brief)
 
-    newsroom.begin = counting
+    newsroom.edition_for = watched
     for number in range(4):
         await subscribe(world, f"s{number}", f"fake:C{number}")
     errands = await world.errands.find(world.now)

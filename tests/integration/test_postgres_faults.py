@@ -7,6 +7,7 @@ import logging
 import re
 from contextlib import suppress
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,12 +15,14 @@ from core.chat.message import Card, Kind, Message
 from core.delivery.carrying import Carrier
 from core.delivery.courier import Courier
 from core.delivery.outbox import write_message
-from core.errors import StoreError
+from core.errors import StoreError, StoreUnreachable
+from core.patience import hurried
 from core.store import State
 from core.store.postgres import PostgresStore
 from tests.fake_platform import FakePlatform
 from tests.fakes import NOON, TODAY, make_change, make_delivery, make_mark, make_subscription
 from tests.servers.postgres import PostgresServer, emptied
+from tests.servers.relay import Relay
 from tests.servers.wire import Wire
 from tests.waiting import until
 
@@ -121,6 +124,27 @@ async def test_a_mark_whose_answer_was_lost_is_there(database_url):
         with pytest.raises(StoreError):
             await store.mark(make_mark())
         assert list(await store.marks()) == [make_mark()]
+        await store.close()
+
+
+async def test_whoever_is_in_a_hurry_does_not_wait_for_a_database_that_is_away(database_url):
+    async with Relay(urlsplit(database_url).port) as relay, asyncio.timeout(60):
+        store = await PostgresStore.open(relay.url(database_url), size=1, patience=3600)
+        await store.set_fact("a", "1")
+        relay.swallows = True  # the network is silent, so that one who is in no hurry holds the only connection
+        waiting = asyncio.create_task(store.subscriptions())
+        await until(lambda: store.database.pool.get_stats()["pool_available"] == 0)
+        with hurried(0.05):
+            with pytest.raises(StoreUnreachable, match="cannot be reached"):
+                await store.fact("a")
+            with pytest.raises(StoreUnreachable, match="cannot be reached"):
+                await store.set_fact("a", "2")
+        assert not waiting.done()
+        relay.swallows = False
+        relay.break_all()
+        with pytest.raises(StoreUnreachable):
+            await waiting
+        assert await store.fact("a") == "1"
         await store.close()
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from core.clock import system_clock
 from core.database import Database
+from core.delivery.again import priority_at
 from core.delivery.errands import Errand
-from core.delivery.queue import Queue, priority_at
+from core.delivery.queue import Queue
 from tests.queues import at_work
 from tests.waiting import until
 

@@ -11,13 +11,15 @@ from itertools import pairwise
 import pytest
 
 from bots.house import make_house
-from core.clock import system_clock
-from core.database import migrate
+from core.clock import SteeredClock, system_clock
+from core.database import WAIT_SECONDS, migrate
 from core.delivery.carrying import Carrier
 from core.delivery.errands import Errands
 from core.delivery.outbox import write_message
 from core.delivery.queue import Queue, Round
 from core.delivery.tempo import Tempo
+from core.digests.subscription import DAILY
+from core.errors import StoreUnreachable
 from core.papers.library import LIBRARY_FILE, Library
 from core.settings import Settings
 from core.store import State
@@ -37,9 +39,16 @@ QUEUES = ["digests:fake"]
 class Worker:
     """One process's queue, errands and store, with the platform that all of them share."""
 
-    def __init__(self, store, queue, platform):
-        self.store, self.queue, self.platform = store, queue, platform
-        self.now = system_clock
+    def __init__(self, store, queue, errands, platform):
+        self.store, self.queue, self.errands, self.platform = store, queue, errands, platform
+
+    async def subscribe(self, count):
+        """Subscribe places to a digest that is due now and that somebody has to compose."""
+        now = system_clock()
+        fields = {"at": now.time().replace(second=0, microsecond=0), "timezone": "UTC", "days": DAILY, "interests": ""}
+        for number in range(count):
+            item = make_subscription(f"s{number}", f"fake:C{number}", active_from=now - timedelta(days=2), **fields)
+            await self.store.add_subscription(item, make_change())
 
     async def fill(self, count):
         now = system_clock()
@@ -52,31 +61,34 @@ class Worker:
 
     async def all_sent(self, count):
         names = [f"s{number}" for number in range(count)]
-        latest = await self.store.latest_deliveries(names)
-        return all(latest[name].state is State.SENT for name in names)
+        try:
+            latest = await self.store.latest_deliveries(names)
+        except StoreUnreachable:
+            return False
+        return all(name in latest and latest[name].state is State.SENT for name in names)
 
 
 @asynccontextmanager
-async def open_worker(folder, url, platform):
+async def open_worker(folder, url, platform, *, clock=system_clock, tempo=TEMPO, patience=WAIT_SECONDS):
     folder.mkdir(exist_ok=True)
-    store = await PostgresStore.open(url, size=4)
+    store = await PostgresStore.open(url, size=4, patience=patience)
     library = await Library.open(folder / LIBRARY_FILE)
     try:
-        house = make_house(Settings(), library=library, store=store, clock=system_clock)
-        carrier = Carrier(store=store, platforms={"fake": platform}, clock=system_clock, jitter=lambda: 0.0)
-        errands = Errands(store=store, newsroom=house.newsroom, carrier=carrier, clock=system_clock)
-        async with Queue(store.database, system_clock, TEMPO).opened() as queue:
+        house = make_house(Settings(), library=library, store=store, clock=clock)
+        carrier = Carrier(store=store, platforms={"fake": platform}, clock=clock, jitter=lambda: 0.0)
+        errands = Errands(store=store, newsroom=house.newsroom, carrier=carrier, clock=clock)
+        async with Queue(store.database, clock, tempo).opened() as queue:
             queue.run_errands(errands.run)
-            yield Worker(store, queue, platform)
+            yield Worker(store, queue, errands, platform)
     finally:
         await library.close()
         await store.close()
 
 
-def arrived_once(platform, count):
+def arrived_once(platform, count, parts=3):
     """Whether each part of each digest is there, once."""
     found = sorted((post.key.partition("/")[0], post.part) for post in platform.posts)
-    return found == sorted((f"s{number}", part) for number in range(count) for part in range(3))
+    return found == sorted((f"s{number}", part) for number in range(count) for part in range(parts))
 
 
 async def test_whichever_answer_of_the_database_is_lost_at_work_the_digest_arrives_once(tmp_path, database_url, caplog):
@@ -95,6 +107,85 @@ async def test_whichever_answer_of_the_database_is_lost_at_work_the_digest_arriv
                 await until(lambda: near.all_sent(24), 90)
             assert wire.lost > 0
     assert arrived_once(platform, 24)
+
+
+async def test_whichever_answer_is_lost_while_digests_are_composed_each_is_composed_and_arrives_once(
+    tmp_path, database_url, caplog
+):
+    platform = FakePlatform()
+    with Wire(database_url) as wire, caplog.at_level(logging.CRITICAL):
+        async with (
+            open_worker(tmp_path / "near", database_url, platform) as near,
+            open_worker(tmp_path / "far", wire.url, platform) as far,
+        ):
+            await near.subscribe(24)
+            assert await near.queue.put(await near.errands.find(system_clock())) == 24
+            async with at_work(far.queue, QUEUES, 2):
+                for question in range(1, 8):
+                    wire.lose = question
+                    await until(lambda: wire.lose <= 0)
+                await until(lambda: near.all_sent(24), 90)
+            assert wire.lost > 0
+    assert arrived_once(platform, 24, parts=1)
+
+
+async def test_a_database_that_is_gone_for_longer_than_anybody_waits_loses_nothing(tmp_path, caplog):
+    """Past the wait for a connection, and past the time after which others take a worker for dead, in mid-delivery."""
+    entered, platform = asyncio.Event(), FakePlatform()
+    caplog.set_level(logging.INFO)
+
+    class Slow(FakePlatform):
+        async def deliver(self, address, message, *, key, done=(), sent=None):
+            receipt = await platform.deliver(address, message, key=key, done=done, sent=None)
+            entered.set()
+            await asyncio.sleep(0.5)
+            return receipt
+
+        async def find(self, address, key, since):
+            return await platform.find(address, key, since)
+
+    with PostgresServer() as server:
+        url = server.new_database()
+        await asyncio.to_thread(migrate, url)
+        quick = Tempo(gone_after=3.0, poll=0.5)
+        async with open_worker(tmp_path, url, Slow(), tempo=quick, patience=0.2) as worker:
+            await worker.subscribe(8)
+            await worker.queue.put(await worker.errands.find(system_clock()))
+            async with at_work(worker.queue, QUEUES, 2):
+                await entered.wait()
+                await asyncio.to_thread(server.stop)
+                await until(lambda: worker.queue.problem is not None)
+                await asyncio.sleep(quick.gone_after + quick.sweep)
+                await asyncio.to_thread(server.start)
+                await until(lambda: worker.all_sent(8), 90)
+                await until(lambda: worker.queue.problem is None)
+    assert arrived_once(platform, 8, parts=1)
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
+    for words in (
+        "the job queue cannot be reached",
+        "the job queue can be reached again",
+        "the database is back after",
+    ):
+        assert sum(words in line for line in said) == 1, words
+
+
+async def test_machines_whose_clocks_are_half_a_minute_apart_agree_on_what_is_due_and_share_it(tmp_path, database_url):
+    clocks = [SteeredClock(lambda by=by: system_clock() + timedelta(seconds=by)) for by in (-15, 15)]
+    platform = FakePlatform()
+    async with (
+        open_worker(tmp_path / "slow", database_url, platform, clock=clocks[0]) as slow,
+        open_worker(tmp_path / "fast", database_url, platform, clock=clocks[1]) as fast,
+    ):
+        ahead = [await clock.follow(slow.store.database.now) for clock in clocks]
+        assert ahead[0] - ahead[1] > timedelta(seconds=25)
+        assert abs(clocks[0]() - clocks[1]()) < timedelta(seconds=5)
+        await slow.subscribe(6)
+        found = [await worker.errands.find(clock()) for worker, clock in zip((slow, fast), clocks, strict=True)]
+        assert [errand.key for errand in found[0]] == [errand.key for errand in found[1]]
+        assert sorted([await slow.queue.put(found[0]), await fast.queue.put(found[1])]) == [0, 6]
+        async with at_work(slow.queue, QUEUES, 2), at_work(fast.queue, QUEUES, 2):
+            await until(lambda: slow.all_sent(6))
+    assert arrived_once(platform, 6, parts=1)
 
 
 async def test_a_database_that_is_restarted_in_a_drain_loses_nothing_and_work_goes_on_by_itself(tmp_path, caplog):

@@ -9,8 +9,7 @@ import pytest
 
 from core.chat.newsroom import Newsroom
 from core.delivery.carrying import Carrier
-from core.delivery.courier import Courier
-from core.delivery.errands import Errands
+from core.delivery.errands import Errand, Errands
 from core.delivery.outbox import compose_delivery, due_subscriptions
 from core.errors import StoreUnreachable
 from core.papers.calendar import Calendar
@@ -56,40 +55,49 @@ async def prepared(store):
     return library, newsroom
 
 
-async def test_a_digest_of_one_part_is_composed_in_two_trips_and_delivered_in_five_at_most(wire, store):
-    library, newsroom = await prepared(store)
-    (due,) = await due_subscriptions(store, MORNING)
-    before = wire.trips
-    delivery = await compose_delivery(due, newsroom, MORNING)
-    assert await store.enqueue(delivery)
-    assert len(delivery.shown) == 1
-    assert wire.trips - before == 2
-
-    platform = FakePlatform()
-    courier = Courier(Carrier(store=store, platforms={"fake": platform}, clock=lambda: MORNING, jitter=lambda: 0.0))
-    (waiting,) = await store.open_deliveries()
-    before = wire.trips
-    await courier.drain()  # one trip for all that is open
-    await courier.settled()
-    assert wire.trips - before <= 1 + 5
-    assert (await store.delivery("s1", waiting.day)).state is State.SENT
-    assert len(platform.posts) == 1
-    await library.close()
-
-
-async def test_a_whole_errand_takes_nine_trips_of_which_two_are_for_being_alone(wire, store):
+async def test_an_errand_that_composes_and_delivers_takes_three_trips(wire, store):
+    """What it begins from; composed and about to be posted; posted. Its job takes two more: taken, and ended."""
     library, newsroom = await prepared(store)
     platform = FakePlatform()
     carrier = Carrier(store=store, platforms={"fake": platform}, clock=lambda: MORNING, jitter=lambda: 0.0)
     errands = Errands(store=store, newsroom=newsroom, carrier=carrier, clock=lambda: MORNING)
     (errand,) = await errands.find(MORNING)
-    async with store.alone("somebody"):  # opens the session that holds such names
-        pass
     before = wire.trips
     assert await errands.run(errand) is None
-    assert wire.trips - before <= 9 + 1  # the marks, once for all digests of a moment
-    assert (await store.delivery("s1", errand.day)).state is State.SENT
+    assert wire.trips - before == 3
+    delivery = await store.delivery("s1", errand.day)
+    assert (delivery.state, len(delivery.shown), delivery.attempts) == (State.SENT, 1, 1)
     assert len(platform.posts) == 1
+    await library.close()
+
+
+async def test_what_was_composed_already_takes_three_as_well(wire, store):
+    library, newsroom = await prepared(store)
+    (due,) = await due_subscriptions(store, MORNING)
+    assert await store.enqueue(await compose_delivery(due, newsroom, MORNING))
+    platform = FakePlatform()
+    carrier = Carrier(store=store, platforms={"fake": platform}, clock=lambda: MORNING, jitter=lambda: 0.0)
+    errands = Errands(store=store, newsroom=newsroom, carrier=carrier, clock=lambda: MORNING)
+    before = wire.trips
+    assert await errands.run(Errand("s1", due.day, PLACE)) is None
+    assert wire.trips - before == 3
+    assert len(platform.posts) == 1
+    await library.close()
+
+
+async def test_those_that_wait_for_a_batch_are_asked_about_in_one_trip(wire, store):
+    library, newsroom = await prepared(store)
+    for number in range(5):
+        item = make_subscription(
+            f"w{number}", f"fake:W{number}", interests="", timezone="UTC", days=(0,), when_ready=True, at=None,
+            active_from=MORNING - timedelta(days=1),
+        )  # fmt: skip
+        await store.add_subscription(item, make_change())
+    carrier = Carrier(store=store, platforms={}, clock=lambda: MORNING, jitter=lambda: 0.0)
+    errands = Errands(store=store, newsroom=newsroom, carrier=carrier, clock=lambda: MORNING)
+    before = wire.trips
+    assert len(await errands.find(MORNING)) == 6
+    assert wire.trips - before == 2
     await library.close()
 
 

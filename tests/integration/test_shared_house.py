@@ -89,6 +89,20 @@ async def test_a_command_that_may_not_write_the_folder_reads_its_copy(tmp_path, 
     assert "Papers are read from this machine's copy" in caplog.text
 
 
+async def test_whoever_only_reads_leaves_the_copy_of_another_database_alone(tmp_path, database_url, postgres):
+    async with house(tmp_path, database_url) as opened:
+        await opened.library.ingest([make_record()], now=NOON)
+    other = postgres.new_database()
+    migrate(other)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(LibraryError, match=r"is of another database; `paperboy run` keeps it under another name"):
+        async with house(tmp_path, other, owner=False):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    async with house(tmp_path, database_url, owner=False) as reader:
+        assert await reader.library.count() == 1
+
+
 async def test_a_copy_is_not_changed_by_whoever_does_not_know_the_database(tmp_path, database_url):
     async with house(tmp_path, database_url) as opened:
         await opened.library.ingest([make_record()], now=NOON)

@@ -230,6 +230,17 @@ def test_panels_of_the_dashboard_stand_beside_and_below_each_other():
     assert len(ids) == len(set(ids))
 
 
+async def test_one_of_many_processes_tells_its_role(world):
+    async def unready():
+        return ()
+
+    meters = Meters(world.house.store, world.house.clock, "worker")
+    app = create_metrics_app(world.house, meters, unready)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://paperboy.test") as client:
+        assert (await client.get("/readyz")).text == "ready\nrole worker"
+        assert 'paperboy_role_info{role="worker"} 1.0' in (await client.get("/metrics")).text
+
+
 async def test_a_process_without_a_page_tells_there_whether_it_lives_and_can_work(world):
     reasons = []
 

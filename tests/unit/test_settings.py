@@ -334,6 +334,12 @@ NO_DATABASES = (
 )
 
 
+def test_a_blank_database_is_a_mistake_and_not_the_data_folder_unasked():
+    (problem,) = problems_of({"DATABASE_URL": " "})
+    assert problem.startswith("DATABASE_URL: it is blank; allowed is postgresql://")
+    assert read_settings({"DATABASE_URL": ""}).secrets.database_url is None, "as compose sets what is not set"
+
+
 @pytest.mark.parametrize("url", NO_DATABASES)
 def test_what_names_no_postgresql_database_is_refused_without_showing_its_password(url):
     (problem,) = problems_of({"DATABASE_URL": url})

@@ -182,12 +182,16 @@ def test_or_a_database(url):
         "postgresql://me:a@b@db/x",
         "//host/srv",
         "https://example.org/x",
-        "mysql://db/x",
+        "mysql://me:hush@db/x",
+        "postgresql//me:hush@db/x",
+        "me:hush@db/x",
     ],
 )
 def test_a_target_that_is_neither_a_folder_nor_a_database_is_refused_with_what_is_allowed(url):
-    with pytest.raises(UsageError, match=r"allowed is a folder, as file:///.*, or a database, as postgresql://"):
+    allowed = r"allowed is a folder, as file:///.*, or a database, as postgresql://"
+    with pytest.raises(UsageError, match=allowed) as refused:
         read_target(url)
+    assert "hush" not in str(refused.value)
 
 
 def test_what_all_sources_have_in_common_is_said_once():

@@ -34,20 +34,27 @@ class PostgresStore(Subscriptions, Deliveries, Notes, People):
 
     @classmethod
     async def open(
-        cls, url: str, *, size: int = 10, clock: Clock = system_clock, patience: float = WAIT_SECONDS
+        cls,
+        url: str,
+        *,
+        size: int = 10,
+        clock: Clock = system_clock,
+        patience: float = WAIT_SECONDS,
+        make: bool = True,
     ) -> Self:
-        """Connect, and check that the schema is of this version; an empty database is given one.
+        """Connect, and check that the schema is of this version; an empty database is given one, if that is asked for.
 
         Args:
             url: of the database.
             size: connections at most.
             clock: dates kept texts.
             patience: seconds that somebody waits for a connection.
+            make: whether an empty database is given a schema; otherwise it is left as it is.
 
         Raises:
-            StoreError: it cannot be reached, or its schema is older or newer.
+            StoreError: it cannot be reached, or its schema is older or newer, or there is none.
         """
-        return cls(await Database.open(url, size=size, patience=patience), clock)
+        return cls(await Database.open(url, size=size, patience=patience, make=make), clock)
 
     async def close(self) -> None:
         """Let go of the connections."""

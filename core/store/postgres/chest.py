@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import psycopg
 
-from core.database import NEWEST, NOTICED, PATIENCE, explained, migrate, place, spell_texts, version_of, wrong_version
+from core.database import NEWEST, NOTICED, PATIENCE, migrate, spell_texts, version_of, wrong_version
+from core.database_errors import explained, place
 from core.errors import StoreError
 from core.papers.replicated import Row, Table
 from core.papers.shared_rows import CHANNEL, LOCK, Shared, count_rows, read_head, read_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +25,18 @@ COLUMNS = (
 SELECT = f"SELECT {', '.join(f'd.{name}' for name in COLUMNS)} FROM deliveries d"
 _PLACES = ", ".join(f"%({name})s" for name in COLUMNS)
 _ENQUEUE = f"INSERT INTO deliveries ({', '.join(COLUMNS)}) VALUES ({_PLACES}) ON CONFLICT DO NOTHING"
+# Asked as the second of one transaction: what it sees then is what was kept by whoever held the turn before.
+_TRY_TURN = "SELECT set_config('paperboy.turn', pg_try_advisory_xact_lock(hashtextextended(%s, 3))::text, true)"
+_ENQUEUE_FIRST = f"""
+INSERT INTO deliveries ({", ".join(COLUMNS)}) SELECT {_PLACES}
+WHERE current_setting('paperboy.turn') = 'true'
+    AND EXISTS (SELECT FROM subscriptions WHERE id = %(subscription)s::text AND pause_reason IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM deliveries WHERE address = %(address)s::text AND composed_at >= %(since)s::timestamptz
+        AND NOT (state = 'dead' AND parts = '{{}}') AND (papers && %(papers)s::text[] OR told && %(told)s::text[])
+    )
+ON CONFLICT DO NOTHING RETURNING 1
+"""
 _MOVE = f"""
 UPDATE deliveries SET {", ".join(f"{name} = %({name})s" for name in COLUMNS[2:])}
 WHERE subscription = %(subscription)s AND day = %(day)s AND state = %(expected)s
@@ -52,6 +65,12 @@ class Deliveries(Asking):
     async def enqueue(self, delivery: Delivery) -> bool:
         """Keep a new delivery, unless its key has one; so it can be asked twice."""
         return await self._change(_ENQUEUE, row_values(delivery)) == 1
+
+    async def enqueue_first(self, delivery: Delivery, *, turn: str, since: datetime) -> bool:
+        """Keep a new delivery unless others came first, which the turn's lock and the rows tell; in one trip."""
+        values = {**row_values(delivery), "since": since}
+        _, kept = await self._together((_TRY_TURN, (turn,)), (_ENQUEUE_FIRST, values))
+        return bool(kept)
 
     async def move(self, delivery: Delivery, *, expected: State) -> bool:
         """Replace a delivery that stands in `expected`.
@@ -90,9 +109,9 @@ class Deliveries(Asking):
 
     async def standing(self, subscription: str, day: date) -> tuple[Subscription | None, Delivery | None]:
         """Return a subscription and its delivery of a date."""
-        known, kept = await self._together(
-            (f"{SUBSCRIPTION} WHERE id = %s", (subscription,)),
-            (f"{SELECT} WHERE subscription = %s AND day = %s", (subscription, day)),
+        known, kept = await asyncio.gather(
+            self._rows(f"{SUBSCRIPTION} WHERE id = %s", (subscription,)),
+            self._rows(f"{SELECT} WHERE subscription = %s AND day = %s", (subscription, day)),
         )
         return (
             read_subscription(known[0]) if known else None,

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 
-from core.database import NOTICED, Connection, connect, explained
+from core.database import NOTICED, Connection, connect
+from core.database_errors import explained
 from core.store.turns import Turns as OwnTurns
 
 FIRST_PAUSE = 0.02
