@@ -17,7 +17,7 @@ from core.chat.newsroom import Newsroom
 from core.delivery.outbox import compose_delivery
 from core.delivery.platform import Platform
 from core.digests.subscription import Pause, Subscription, newest_due
-from core.errors import DeliveryError, DeliveryFailure
+from core.errors import DeliveryError, DeliveryFailure, StoreError
 from core.store import Change, State, Store
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,13 @@ class Recovery:
             platform = self._platforms.get(subscription.address.partition(":")[0])
             if platform is None:
                 continue
-            await self._tell_once(subscription, platform)
-            resumed += await self._resume_if_reachable(subscription, platform, now)
+            try:
+                await self._tell_once(subscription, platform)
+                resumed += await self._resume_if_reachable(subscription, platform, now)
+            except StoreError:
+                raise
+            except Exception:  # nobody foresaw it; the log has it whole, and the others are looked after all the same
+                log.exception("subscription %s could not be looked after", subscription.id)
         return resumed
 
     def _due_for_probe(self, paused: Sequence[Subscription], now: datetime) -> list[Subscription]:

@@ -67,6 +67,19 @@ async def test_another_reason_on_the_same_day_is_news_under_a_name_of_its_own(wo
     assert len(set(keys)) == 2
 
 
+async def test_a_mistake_of_ours_at_one_place_keeps_no_other_from_being_looked_after(world, caplog):
+    store = world.house.store
+    other = replace(await only(world), id="other1", number=2, address="fake:C2", created_by="fake:bob")
+    await store.add_subscription(other, make_change("subscribed", other.address))
+    world.platform.unreachable[other.address] = GONE
+    await fail(world)
+    assert [item.pause.reason for item in await store.subscriptions()] == [GONE, GONE]
+    world.platform.failures = [RuntimeError("a mistake of our own")]
+    await world.recovery.round(AT_EIGHT)
+    assert len(told(world)) == 1
+    assert "could not be looked after" in caplog.text
+
+
 async def test_when_that_person_has_left_those_who_run_the_place_are_told(world):
     world.platform.unreachable[ALICE] = "This person has left."
     world.platform.run_by[PLACE] = ["fake:owner", "fake:admin"]

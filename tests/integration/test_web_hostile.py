@@ -32,7 +32,8 @@ EVIL = (
     "\r\nLocation: https://evil.org",
 )
 NASTY = st.lists(st.sampled_from(EVIL) | st.text(max_size=30), min_size=1, max_size=4).map("".join)
-ANSWERS = {200, 301, 303, 304, 400, 403, 404, 405, 413, 415, 429}
+OURS = "http://127.0.0.1:8080"  # links lead there unless the settings say otherwise
+ANSWERS = {200, 301, 303, 304, 308, 400, 403, 404, 405, 413, 415, 429}
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -110,7 +111,7 @@ def test_no_parameter_breaks_a_page(browser, name, value):
 def test_no_path_breaks_a_page_or_leads_away(browser, folder, rest):
     answer = browser.get(folder + quote(rest.encode("utf-8", "replace"), safe="/"))
     check(answer)
-    location = answer.headers.get("location", "/")
+    location = answer.headers.get("location", "/").removeprefix(OURS)
     assert location.startswith("/")
     assert not location.startswith(("//", "/\\"))
 
