@@ -70,7 +70,7 @@ async def paper(request: Request) -> Response:
     site, typed = site_of(request), request.path_params["paper"]
     shelf = await site.room.shelf()
     known = await _find(shelf, typed)
-    if known.id != typed:
+    if known.id != typed.strip():
         return RedirectResponse(site.url(paper_path(known.id)), HTTPStatus.MOVED_PERMANENTLY)
     whole = await site.room.once(("paper", known.id), lambda: _read(site, shelf, known))
     return render(
@@ -94,7 +94,7 @@ async def cite(request: Request) -> Response:
 async def _find(shelf: Shelf, typed: str) -> Paper:
     library = shelf.newsroom.library
     typed = typed.encode("utf-8", "replace").decode()
-    known = await library.paper(typed)
+    known = await library.paper(typed) or await library.paper(typed.strip())
     if known is None and (identifier := arxiv_id(typed)):
         known = await library.paper(identifier)
     if known is None:

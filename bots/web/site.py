@@ -254,6 +254,8 @@ def limit(request: Request, what: str) -> None:
 
 def paper_path(identifier: str) -> str:
     """Return the path of a paper's page; what a browser would take for other folders stands in one piece."""
+    if identifier in {".", ".."}:
+        return f"/paper/%20{identifier}"  # browsers take %2E for a dot, too; spaces around an id are left out
     folders = {"", ".", ".."} & set(identifier.split("/"))
     return f"/paper/{quote(identifier.encode('utf-8', 'replace'), safe=':' if folders else ':/')}"
 

@@ -122,6 +122,13 @@ async def test_ids_of_every_kind_have_a_page_and_a_citation(visit, identifier, t
     assert cited.text.startswith("@misc{")
 
 
+async def test_an_id_that_a_browser_would_take_for_a_folder_has_a_page_too(tmp_path):
+    async with open_site(tmp_path, [make_record("..", "Dots All the Way")]) as visit:
+        found = await visit.page("/search?q=dots")
+        (path,) = {address for address in found.addresses if address.startswith("/paper/")}
+        assert "Dots All the Way" in (await visit.page(path)).words
+
+
 @pytest.mark.parametrize(
     ("typed", "leads_to"),
     [

@@ -135,6 +135,7 @@ def test_periods_say_what_they_are():
 
 @given(st.text(max_size=60))
 @example("/")
+@example("..")
 def test_a_papers_path_stays_below_papers_whatever_its_id_is(identifier):
     path = paper_path(identifier)
     assert path.startswith("/paper/")
