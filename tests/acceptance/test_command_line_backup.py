@@ -31,14 +31,22 @@ def test_what_is_restored_answers_as_what_was_backed_up(stocked, tmp_path):
     assert everything(stocked, elsewhere) == everything(stocked)
 
 
+@pytest.mark.data_folder
+def test_a_folder_that_is_not_empty_is_left_as_it_is(stocked, tmp_path):
+    file = tmp_path / "paperboy.tar.gz"
+    assert stocked.run("backup", str(file)).code == 0
+    before = everything(stocked)
+    refused = stocked.run("restore", str(file))
+    assert (refused.code, refused.out) == (1, "")
+    assert "is not empty, and nothing is overwritten" in refused.err
+    assert everything(stocked) == before
+
+
 def test_a_backup_is_made_while_the_service_runs(stocked, tmp_path):
     file, elsewhere = tmp_path / "paperboy.tar.gz", stocked.elsewhere(tmp_path / "elsewhere")
     with stocked.start("run", "--only", "web") as service:
         service.page()
         assert stocked.run("backup", str(file)).code == 0
-        refused = stocked.run("restore", str(file))
-        assert (refused.code, refused.out) == (1, "")
-        assert "nothing is overwritten" in refused.err
         service.end()
     assert stocked.run("restore", str(file), **elsewhere).code == 0
     assert everything(stocked, elsewhere)[:3] == everything(stocked)[:3]
