@@ -139,6 +139,7 @@ class Member:
                 await asyncio.sleep(self._look_every)
         except psycopg.Error as error:
             log.warning("%s: the database was lost, and with it what was held there: %s", self._name, error)
+            self._held.clear()  # so the next share is asked for there, and not had for the asking
         share.changed.set()
 
     async def _is_to_change(self, share: Share) -> bool:

@@ -90,6 +90,7 @@ class Listener(discord.AutoShardedClient):
         self._servers = servers
         self._on_connect = on_connect
         self._gateway_url = gateway_url
+        self._was_connecting = False
         self._tree = _Tree(self, replies)
         desk = Desk(self._respond, self._open_form, self._papers, self._numbers)
         self._tree.add_command(Papers(desk))
@@ -163,6 +164,18 @@ class Listener(discord.AutoShardedClient):
         connections = f", over {self.shard_count} connections" if (self.shard_count or 1) > 1 else ""
         log.info("Discord: connected as %s, in %d server(s)%s", self.user, len(self.guilds), connections)
         self._on_connect()
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Connect and listen; see the client of discord.py."""
+        self._was_connecting = True
+        await super().connect(reconnect=reconnect)
+
+    async def close(self) -> None:
+        """Disconnect. A client of discord.py that has not begun to connect stumbles over what it closes."""
+        if self._was_connecting:
+            await super().close()
+        else:
+            await self.http.close()
 
     async def run_once(self, token: str) -> None:
         """Connect and listen until the connection is lost for good, and return.

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from bots.discord import Discord
+from bots.discord.listener import Listener
 from core.chat import commands as c
 from core.chat.message import Kind, Message, text
 from core.clock import system_clock
@@ -194,6 +195,13 @@ async def test_closing_ends_listening(server):
 async def test_closing_what_never_started_is_fine(server):
     await make(server).close()
     assert server.calls == []
+
+
+async def test_closing_what_has_not_begun_to_connect_is_fine():
+    listener = Listener()
+    async with listener:
+        pass  # it was told to end before it could do anything
+    await listener.close()
 
 
 async def test_without_addresses_in_the_settings_it_is_discord_itself(server):

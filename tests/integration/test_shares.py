@@ -109,11 +109,12 @@ async def test_two_with_the_same_numbers_by_mistake_never_have_them_both(databas
             await until(lambda: twin.numbers == (0, 1, 2, 3), twin)
 
 
-async def test_a_database_that_is_lost_takes_the_share_along():
+@pytest.mark.parametrize("only", [None, (0,)], ids=["a fair share", "named ones"])
+async def test_a_database_that_is_lost_takes_the_share_along(only):
     with PostgresServer() as server:
         shares = Shares(server.new_database(), "discord shard", look_every=LOOK_EVERY)
         with pytest.raises(StoreError):
-            async with shares.joined(1) as member:
+            async with shares.joined(2 if only else 1, only) as member:
                 await lose(server, member)
 
 
