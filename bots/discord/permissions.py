@@ -18,17 +18,8 @@ NEEDED = discord.Permissions(
 
 def missing_to_post(place: Place) -> str:
     """Return a sentence that names what paperboy lacks to post there and how to mend it, or nothing."""
-    return _missing(place, place.name, threaded=isinstance(place, discord.Thread))
-
-
-def missing_in_thread(parent: Place, name: str) -> str:
-    """Return the same for a thread of that name, by what paperboy may do in the channel that it belongs to."""
-    return _missing(parent, name, threaded=True)
-
-
-def _missing(place: Place, name: str, *, threaded: bool) -> str:
-    kind = discord.ChannelType.public_thread if threaded else place.type
-    return lacking(place.permissions_for(place.guild.me), kind.value, name)
+    kind = discord.ChannelType.public_thread if isinstance(place, discord.Thread) else place.type
+    return lacking(place.permissions_for(place.guild.me), kind.value, place.name)
 
 
 def may_read(place: Place) -> bool:

@@ -201,10 +201,10 @@ def delivery_of(due: Due, edition: Edition, now: datetime) -> Delivery:
     )
 
 
-async def waiting_deliveries(store: Store, subscription: str | None = None) -> dict[str, list[Delivery]]:
+async def waiting_deliveries(store: Store) -> dict[str, list[Delivery]]:
     """Return what waits to be begun, by subscription. What was begun goes on, since its papers were shown."""
     found: dict[str, list[Delivery]] = {}
-    for delivery in await store.open_deliveries(subscription):
+    for delivery in await store.open_deliveries():
         if waits(delivery):
             found.setdefault(delivery.subscription, []).append(delivery)
     return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -19,7 +18,7 @@ from core.errors import LibraryError, ModelError, PaperboyError
 from core.search.model import Model, Models, Sleeper
 
 if TYPE_CHECKING:
-    from core.search.matrix import Matrix, Numbers, Vectors
+    from core.search.matrix import Matrix, Vectors
     from core.search.vectors import VectorFile
 
 log = logging.getLogger(__name__)
@@ -224,10 +223,3 @@ def open_known(model: Model, path: Path) -> Known:
         file.close()
         raise
     return known
-
-
-def near_papers(
-    known: Known, query: Vectors, count: int, among: Numbers | None, besides: Sequence[int]
-) -> Mapping[int, float]:
-    """Return cosines by paper number; see `Matrix.nearest`."""
-    return known.matrix.nearest(query, count, among=among, besides=besides)

@@ -91,21 +91,27 @@ def arrived_once(platform, count, parts=3):
     return found == sorted((f"s{number}", part) for number in range(count) for part in range(parts))
 
 
-async def test_whichever_answer_of_the_database_is_lost_at_work_the_digest_arrives_once(tmp_path, database_url, caplog):
-    """Taking a job, each step of a delivery, ending the job: it is done, the answer lost with the connection."""
-    platform = FakePlatform()
-    with Wire(database_url) as wire, caplog.at_level(logging.CRITICAL):
+async def deliver_while_answers_are_lost(folder, url, platform, give):
+    """Deliver 24 digests while one answer after the other is lost with its connection; `give` puts them there."""
+    with Wire(url) as wire:
         async with (
-            open_worker(tmp_path / "near", database_url, platform) as near,
-            open_worker(tmp_path / "far", wire.url, platform) as far,
+            open_worker(folder / "near", url, platform) as near,
+            open_worker(folder / "far", wire.url, platform) as far,
         ):
-            await near.fill(24)
+            await give(near)
             async with at_work(far.queue, QUEUES, 2):
                 for question in range(1, 8):
                     wire.lose = question
                     await until(lambda: wire.lose <= 0)
                 await until(lambda: near.all_sent(24), 90)
             assert wire.lost > 0
+
+
+async def test_whichever_answer_of_the_database_is_lost_at_work_the_digest_arrives_once(tmp_path, database_url, caplog):
+    """Taking a job, each step of a delivery, ending the job: it is done, the answer lost with the connection."""
+    platform = FakePlatform()
+    with caplog.at_level(logging.CRITICAL):
+        await deliver_while_answers_are_lost(tmp_path, database_url, platform, lambda near: near.fill(24))
     assert arrived_once(platform, 24)
 
 
@@ -113,19 +119,13 @@ async def test_whichever_answer_is_lost_while_digests_are_composed_each_is_compo
     tmp_path, database_url, caplog
 ):
     platform = FakePlatform()
-    with Wire(database_url) as wire, caplog.at_level(logging.CRITICAL):
-        async with (
-            open_worker(tmp_path / "near", database_url, platform) as near,
-            open_worker(tmp_path / "far", wire.url, platform) as far,
-        ):
-            await near.subscribe(24)
-            assert await near.queue.put(await near.errands.find(system_clock())) == 24
-            async with at_work(far.queue, QUEUES, 2):
-                for question in range(1, 8):
-                    wire.lose = question
-                    await until(lambda: wire.lose <= 0)
-                await until(lambda: near.all_sent(24), 90)
-            assert wire.lost > 0
+
+    async def subscribe(near):
+        await near.subscribe(24)
+        assert await near.queue.put(await near.errands.find(system_clock())) == 24
+
+    with caplog.at_level(logging.CRITICAL):
+        await deliver_while_answers_are_lost(tmp_path, database_url, platform, subscribe)
     assert arrived_once(platform, 24, parts=1)
 
 
