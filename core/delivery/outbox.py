@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -16,6 +18,7 @@ from core.chat.message import Message, plain, text
 from core.chat.newsroom import Moment, Newsroom
 from core.chat.times import next_words
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
+from core.digests.together import MOST_TOGETHER
 from core.errors import QueryError
 from core.store import Delivery, State, Store
 from core.store.candidates import Candidate, not_due_before
@@ -76,9 +79,11 @@ async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
 async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Count = ignore) -> int:
     """Compose and keep a delivery for every due subscription; returns how many there are new.
 
+    Several places get theirs at once, so that their papers are chosen together. Where one fails, those that are made at
+    the same time are kept all the same; then its error ends this round, and the next one makes the rest.
+
     A digest of an earlier date that never got out is given up for the new one, which covers its papers too.
     """
-    queued = 0
     found = await due_subscriptions(store, now)
     if not found:
         return 0
@@ -86,21 +91,61 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     late = [due.at for due in found if not due.subscription.when_ready and now - due.at > LATE_AFTER]
     changed = await _times_of_changes(store, min(late)) if late else {}
     moment = await newsroom.begin([due.subscription for due in found])
-    for due in found:
+
+    async def queue(due: Due) -> bool:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
-            continue
+            return False
         if newsroom.is_busy(due.subscription.address):
-            continue  # a message there is being completed, which may take a while; the next look takes it
+            return False  # a message there is being completed, which may take a while; the next look takes it
         with about_delivery(f"{due.subscription.id}/{due.day.isoformat()}"):
             async with newsroom.alone(due.subscription.address):
                 waits = waiting.get(due.subscription.id, ())
                 delivery = await _queue(due, waits, changed, newsroom, store, now, moment)
         if delivery is not None:
-            queued += 1
             count(delivery.address.partition(":")[0], DUE)
             if delivery.state is State.SENT:
                 count(delivery.address.partition(":")[0], SILENT)
+        return delivery is not None
+
+    queued = 0
+    for several in side_by_side(found):
+        queued += await _all_of(queue(due) for due in several)
     return queued
+
+
+def side_by_side(found: Sequence[Due], most: int = MOST_TOGETHER) -> Iterator[Sequence[Due]]:
+    """Yield what is due in portions, in its order, whose digests have nothing to do with each other.
+
+    No two are of one place, and one without repeats from the places beside it is alone: it has to know all that others
+    before it show.
+    """
+    several: list[Due] = []
+    places: set[str] = set()
+    for due in found:
+        alone = due.subscription.no_repeats
+        if several and (alone or len(several) == most or due.subscription.address in places):
+            yield several
+            several, places = [], set()
+        several.append(due)
+        places.add(due.subscription.address)
+        if alone:
+            yield several
+            several, places = [], set()
+    if several:
+        yield several
+
+
+async def _all_of(several: Iterable[Coroutine[Any, Any, bool]]) -> int:
+    """Have several done at once, and return how many did something.
+
+    Raises:
+        BaseException: the first one's that failed, when the others are done.
+    """
+    done = await asyncio.gather(*several, return_exceptions=True)
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+    return sum(one is True for one in done)
 
 
 async def compose_one(
