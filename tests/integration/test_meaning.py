@@ -151,6 +151,19 @@ async def test_like_an_unembedded_paper_goes_by_words(world):
     assert ids(await ask(engine, "like:2201.00007"))[0] == "2201.00004"
 
 
+async def test_a_paper_that_is_not_embedded_yet_takes_the_place_that_its_words_give_it(tmp_path):
+    many = [make_record(f"x:{n}", f"Memorization {n}", abstract="kernel " * (n % 3)) for n in range(30)]
+    async with open_world(tmp_path, many) as (library, _, engine):
+        newer = [
+            make_record("x:whole", "Wheat kernel memorization"),
+            make_record("x:part", "Kernels of operating systems"),
+        ]
+        await library.ingest(newer, now=NOON)
+        found = ids(await ask(engine, "memorization kernel wheat", limit=40))
+    assert found[0] == "x:whole"
+    assert found.index("x:part") > 10
+
+
 async def test_the_paper_that_is_called_so_comes_first(world):
     _, _, engine = world
     found = await ask(engine, "attention is all you need")
