@@ -129,6 +129,15 @@ async def test_withdrawn_papers_are_not_found_by_meaning(world):
     assert "2201.00005" not in ids(await engine.similar("2201.00001", limit=10))
 
 
+async def test_a_page_is_whole_also_where_most_of_the_best_are_withdrawn(tmp_path):
+    gone = [make_record(f"x:gone{n}", "Memorization", withdrawn=True) for n in range(40)]
+    left = [make_record(f"x:{n}", f"Memorization of kernel {n}") for n in range(8)]
+    async with open_world(tmp_path, [*gone, *left]) as (_, _, engine):
+        found = ids(await ask(engine, "memorization", limit=6))
+    assert len(found) == 6
+    assert not any("gone" in paper for paper in found)
+
+
 async def test_similar_papers_are_near_in_meaning_and_leave_the_paper_out(world):
     _, _, engine = world
     found = await engine.similar("2201.00002", limit=1)
