@@ -24,7 +24,7 @@ from core.search.asking import Asking
 from core.search.authors import Person, find_people
 from core.search.hits import POOL, SPARE, Found, page_by_words, page_of_both, page_of_near, standing
 from core.search.hybrid import (
-    CANDIDATES,
+    SCORED,
     Words,
     aim,
     asked_likes,
@@ -279,7 +279,7 @@ class Engine:
         liked = liked_vectors(known, numbers) if known and numbers else None
         if known is None or liked is None:
             return None
-        nearest = known.matrix.nearest(aim(liked), max(limit + POOL, CANDIDATES))
+        nearest = known.matrix.nearest(aim(liked), max(limit + POOL, SCORED))
         found = {number: cosine for number, cosine in nearest.items() if number not in numbers}
         try:
             scores = rank_alike(connection, paper_id, found, self._postings(connection))
