@@ -14,14 +14,27 @@ measured by, and what else was tried, is in docs/search-quality.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import StatisticsError, linear_regression, pstdev
+from types import MappingProxyType
 
 NEARNESS = 2.5
 """What a cosine of 1 weighs, where a paper that holds all words of a long text reaches about 1."""
 LONG = 40.0
 """A text is long when its words' inverse document frequencies add up to more than this: about ten telling words."""
+FEW_READ = 5
+"""From fewer candidates nothing is concluded about those whose meaning is not known yet."""
+LIKENESS = 0.4
+"""What it weighs to hold all the words that tell most of a paper, where papers like it are looked for."""
+OPTIMISM = 0.75
+"""In standard deviations: most of those not read yet are no nearer than expected, but the ones that are wanted are."""
 
 
-def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[int, float]) -> dict[int, float]:
+def fuse(
+    idf: Sequence[float],
+    lexical: Mapping[int, float],
+    semantic: Mapping[int, float],
+    alike: Mapping[int, float] = MappingProxyType({}),
+) -> dict[int, float]:
     """Return the candidates of both lists with scores 0..1, best first; the best one has 1.
 
     Args:
@@ -29,15 +42,17 @@ def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[i
             counts it), ln(1 + (N - n + 0.5) / (n + 0.5)) of N papers of which n hold it.
         lexical: BM25 of each lexical candidate, more is better. Whoever is missing is taken to hold no word, so give
             many: those that meaning finds gain by the words they hold too.
-        semantic: cosine of each candidate of either list. One without (not embedded yet) is taken to be as far as the
-            farthest; when there are none at all, words alone decide.
+        semantic: cosine of each candidate of either list. One without (not embedded yet) is taken to be as near as
+            candidates of the same BM25 are; when there are none at all, words alone decide.
+        alike: of candidates, where papers like another are looked for, the share 0..1 of its most telling words' BM25.
     """
     weight = _weigh(idf)
-    farthest = max(min(semantic.values(), default=0.0), 0.0)
-    scores = dict.fromkeys(lexical, NEARNESS * farthest)
+    scores = {number: NEARNESS * near for number, near in _expect(lexical, semantic).items()}
     scores |= {number: NEARNESS * near if near > 0 else 0.0 for number, near in semantic.items()}
     for number, held in lexical.items():
         scores[number] += weight * held
+    for number, share in alike.items():
+        scores[number] += LIKENESS * share
     ordered = sorted(zip(scores.values(), scores, strict=True), reverse=True)
     best = (ordered[0][0] if ordered else 0.0) or 1.0
     return {number: score / best for score, number in ordered}
@@ -64,6 +79,32 @@ def least_nearness(
     known = sorted([NEARNESS * near + weight * held(number, 0.0) for number, near in semantic.items()], reverse=True)
     least = (known[first - 1] - weight * most) / NEARNESS
     return least if least > 0 else -1.0  # to `fuse`, whoever is behind 0 is as near as 0
+
+
+def _expect(lexical: Mapping[int, float], semantic: Mapping[int, float]) -> dict[int, float]:
+    """Return how near those are likely to be whose cosine is not known: a little above a straight line over BM25."""
+    unread = lexical.keys() - semantic.keys()
+    if not unread or not semantic:
+        return dict.fromkeys(unread, 0.0)
+    nearest = max(0.0, *semantic.values())
+    held, near = [], []
+    for number in lexical.keys() & semantic.keys():
+        held.append(lexical[number])
+        near.append(semantic[number])
+    if len(held) < FEW_READ:
+        return dict.fromkeys(unread, nearest)
+    slope, start = _fit_line(held, near)
+    above = start + OPTIMISM * pstdev(y - slope * x for x, y in zip(held, near, strict=True))
+    return {number: min(max(above + slope * lexical[number], 0.0), nearest) for number in unread}
+
+
+def _fit_line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:
+    """Return slope and start of the line nearest to some points; it never falls: words do not make a paper far."""
+    try:
+        slope = max(linear_regression(xs, ys).slope, 0.0)
+    except StatisticsError:  # all hold as much
+        slope = 0.0
+    return slope, (sum(ys) - slope * sum(xs)) / len(xs)
 
 
 def _weigh(idf: Sequence[float]) -> float:

@@ -19,7 +19,7 @@ from core.search.ranking import alike_titles, papers_called, rank_by_words
 from core.search.reasons import MAX_REASON, TITLE_MATCHES, reasons
 
 POOL = 50
-SPARE = 20
+SPARE = 10
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 
 
@@ -89,6 +89,9 @@ def page_of_both(
     """
     first = list(islice(ranked.scores, wanted.stop + SPARE))
     there = standing(connection, first)
+    if len(there) < wanted.stop and len(first) < len(ranked.scores):  # a page stays whole also where many are withdrawn
+        first = list(ranked.scores)
+        there = standing(connection, first)
     titled = list(dict.fromkeys([*called, *alike_titles(asked_text(query), dict(islice(there.items(), POOL)))]))
     scores = _titled_first(titled, {number: ranked.scores[number] for number in there})
     page = dict(islice(scores.items(), wanted.start, wanted.stop))

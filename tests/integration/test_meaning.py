@@ -129,6 +129,15 @@ async def test_withdrawn_papers_are_not_found_by_meaning(world):
     assert "2201.00005" not in ids(await engine.similar("2201.00001", limit=10))
 
 
+async def test_a_page_is_whole_also_where_most_of_the_best_are_withdrawn(tmp_path):
+    gone = [make_record(f"x:gone{n}", "Memorization", withdrawn=True) for n in range(40)]
+    left = [make_record(f"x:{n}", f"Memorization of kernel {n}") for n in range(8)]
+    async with open_world(tmp_path, [*gone, *left]) as (_, _, engine):
+        found = ids(await ask(engine, "memorization", limit=6))
+    assert len(found) == 6
+    assert not any("gone" in paper for paper in found)
+
+
 async def test_similar_papers_are_near_in_meaning_and_leave_the_paper_out(world):
     _, _, engine = world
     found = await engine.similar("2201.00002", limit=1)
@@ -144,11 +153,37 @@ async def test_like_ranks_by_meaning_within_the_other_filters(world):
     assert why(found)["2201.00004"] == "like 2201.00002; cat:q-bio.PE"
 
 
+async def test_of_papers_as_near_in_meaning_those_that_hold_its_words_are_more_like_a_paper(tmp_path):
+    records = [
+        make_record("x:asked", "Grokking of wheat"),
+        make_record("x:words", "Grokking of wheat in spring"),
+        make_record("x:other", "Memorization of wheat in spring"),  # by the fake model the same
+    ]
+    async with open_world(tmp_path, records) as (_, _, engine):
+        found = await engine.similar("x:asked", limit=5)
+        assert ids(found) == ["x:words", "x:other"]
+        assert found.hits[0].score == 1.0
+        assert ids(await ask(engine, "like:x:asked")) == ["x:words", "x:other"]
+
+
 async def test_like_an_unembedded_paper_goes_by_words(world):
     library, _, engine = world
     await library.ingest([make_record("2201.00007", "Wheat fungal rust", abstract="Fungal diseases.")], now=NOON)
     assert ids(await engine.similar("2201.00007", limit=1)) == ["2201.00004"]
     assert ids(await ask(engine, "like:2201.00007"))[0] == "2201.00004"
+
+
+async def test_a_paper_that_is_not_embedded_yet_takes_the_place_that_its_words_give_it(tmp_path):
+    many = [make_record(f"x:{n}", f"Memorization {n}", abstract="kernel " * (n % 3)) for n in range(30)]
+    async with open_world(tmp_path, many) as (library, _, engine):
+        newer = [
+            make_record("x:whole", "Wheat kernel memorization"),
+            make_record("x:part", "Kernels of operating systems"),
+        ]
+        await library.ingest(newer, now=NOON)
+        found = ids(await ask(engine, "memorization kernel wheat", limit=40))
+    assert found[0] == "x:whole"
+    assert found.index("x:part") > 10
 
 
 async def test_the_paper_that_is_called_so_comes_first(world):
@@ -329,6 +364,8 @@ async def test_lost_word_lists_are_made_again_and_searches_go_on_meanwhile(tmp_p
             file.write_bytes(b"broken")
     engine = Engine(library, Meaning(tmp_path, models))
     assert ids(await ask(engine, "wheat"))[0] == "2201.00004"
+    assert ids(await engine.similar("2201.00002", limit=1)) == ["2201.00001"]
+    assert ids(await ask(engine, "like:2201.00002"))[0] == "2201.00001"
     await library.ingest([make_record("2201.00009", "Wheat again")], now=NOON)
     await read(library, models)
     assert set(ids(await ask(engine, "wheat"))) >= {"2201.00004", "2201.00009"}
@@ -384,7 +421,7 @@ async def test_a_page_is_the_same_though_not_everybodys_words_are_counted(tmp_pa
         for text in ("word0 word1", "word0 word7 word7 word9", "word0"):
             vector = known.embedder.embed_query(text)
             looked_up = await library.read(lambda c, t=text: look_up_words(c, parse(t), {}, 60, postings))
-            assert looked_up.postings is postings  # more hold a word than the lists ranked
+            assert not looked_up.whole  # more hold a word than the lists ranked
             few, many = (rank_by_both(looked_up, first, known, vector) for first in (5, len(records)))
             assert list(few.scores.items())[:5] == list(many.scores.items())[:5]
             assert few.near == many.near

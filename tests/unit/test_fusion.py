@@ -65,9 +65,38 @@ def test_without_any_words_the_order_is_that_of_meaning():
     assert list(fuse([], {}, {1: 0.5, 2: 0.7, 3: -0.2})) == [2, 1, 3]
 
 
-def test_a_paper_that_is_not_embedded_yet_is_found_by_its_words_and_taken_to_be_far():
+def test_before_five_of_those_that_hold_words_are_embedded_words_decide():
     assert list(fuse(RARE, {1: 16.0}, {2: 0.70, 3: 0.62})) == [1, 2, 3]
-    assert list(fuse(COMMON, {1: 5.0, 2: 5.0}, {2: 0.70, 3: 0.62})) == [2, 1, 3]
+    assert list(fuse(COMMON, {1: 5.0, 2: 5.5, 3: 6.0}, {4: 0.70, 5: 0.62, 1: 0.68})) == [3, 2, 1, 4, 5]
+
+
+def test_a_paper_that_is_not_embedded_yet_is_taken_to_be_as_near_as_those_that_hold_as_much():
+    held = {number: 2.0 * number for number in range(1, 9)}
+    near = {number: 0.5 + 0.03 * number for number in held}
+    scores = fuse(CLAIM, held | {99: 9.0}, near)  # between the fourth and the fifth, on their straight line
+    assert list(scores) == [8, 7, 6, 5, 99, 4, 3, 2, 1]
+    scores = fuse(CLAIM, held | {99: 90.0}, near)  # far beyond all: as near as the nearest, and more words
+    assert next(iter(scores)) == 99
+
+
+def test_a_paper_that_is_not_embedded_yet_is_given_the_benefit_of_the_doubt():
+    """Those that are wanted are nearer than most that hold as much, and nobody knows which they are."""
+    near = {1: 0.5, 2: 0.7, 3: 0.5, 4: 0.7, 5: 0.5, 6: 0.7}
+    order = list(fuse(COMMON, dict.fromkeys([*near, 99], 5.0), near))
+    assert order == [6, 4, 2, 99, 5, 3, 1]
+    half_way = sum(near.values()) / len(near)
+    assert order == list(fuse(COMMON, dict.fromkeys([*near, 99], 5.0), near | {99: half_way + 0.05}))
+
+
+@given(IDF, WORDS, COSINES)
+def test_of_papers_that_are_not_embedded_yet_who_holds_more_comes_first(idf, lexical, semantic):
+    unread = [number for number in fuse(idf, lexical, semantic) if number not in semantic]
+    assert [lexical[number] for number in unread] == sorted((lexical[number] for number in unread), reverse=True)
+
+
+def test_between_papers_as_near_to_another_the_share_of_its_words_decides():
+    assert list(fuse([], {}, {1: 0.8, 2: 0.8}, {1: 0.5, 2: 0.2})) == [1, 2]
+    assert list(fuse([], {}, {1: 0.8, 2: 0.9}, {1: 0.5, 2: 0.2})) == [2, 1]  # 2.5 * 0.1 weighs more than 0.4 * 0.3
 
 
 def test_nothing_found_is_nothing():
@@ -81,6 +110,10 @@ def test_what_is_opposite_in_meaning_scores_nothing_rather_than_less():
 
 def test_equal_scores_are_ordered_the_same_way_whoever_comes_first():
     assert list(fuse([], {}, {1: 0.5, 2: 0.5})) == list(fuse([], {}, {2: 0.5, 1: 0.5})) == [2, 1]
+
+
+def _embedded(lexical, semantic):
+    return {number: score for number, score in lexical.items() if number in semantic}
 
 
 @given(IDF, WORDS, COSINES)
@@ -98,20 +131,18 @@ def test_holding_more_words_or_being_nearer_never_costs_a_place(idf, lexical, se
     if not semantic:
         return
     paper = data.draw(st.sampled_from(sorted(semantic)))
-    before = list(fuse(idf, lexical, semantic)).index(paper)
-    richer = lexical | {paper: lexical.get(paper, 0.0) + 5.0}
+    embedded = _embedded(lexical, semantic)  # others' places follow from what holding words goes with
+    before = list(fuse(idf, embedded, semantic)).index(paper)
+    richer = embedded | {paper: embedded.get(paper, 0.0) + 5.0}
     assert list(fuse(idf, richer, semantic)).index(paper) <= before
     nearer = semantic | {paper: max(semantic[paper], 0.0) + 0.1}
-    embedded = {number: score for number, score in lexical.items() if number in semantic}
-    before = list(fuse(idf, embedded, semantic)).index(paper)
     assert list(fuse(idf, embedded, nearer)).index(paper) <= before
 
 
 @given(IDF, WORDS, COSINES, st.integers(1, 8), st.data())
-def test_nobody_below_the_least_nearness_comes_first_by_words_that_were_not_counted(
-    idf, all_words, cosines, first, data
-):
-    counted = {n: score for n, score in all_words.items() if n not in cosines or data.draw(st.booleans())}
+def test_nobody_below_the_least_nearness_comes_first_by_words_that_were_not_counted(idf, held, cosines, first, data):
+    all_words = _embedded(held, cosines)
+    counted = {number: score for number, score in all_words.items() if data.draw(st.booleans())}
     uncounted = all_words.keys() - counted.keys()
     most = max((all_words[number] for number in uncounted), default=0.0)
     least = least_nearness(idf, counted, cosines, first, most)
