@@ -47,7 +47,7 @@ RANKED_AT_MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What digests share that are composed one after the other; not to be kept, since the world goes on.
+    """What digests of one moment share; not to be kept, since the world goes on.
 
     Attributes:
         slates: what was looked up of the papers.

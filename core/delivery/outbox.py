@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -17,8 +15,8 @@ from core.chat.editions import Edition
 from core.chat.message import Message, plain, text
 from core.chat.newsroom import Moment, Newsroom
 from core.chat.times import next_words
+from core.delivery.side_by_side import count_done, side_by_side
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
-from core.digests.together import MOST_TOGETHER
 from core.errors import QueryError
 from core.store import Delivery, State, Store
 from core.store.candidates import Candidate, not_due_before
@@ -109,43 +107,8 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
 
     queued = 0
     for several in side_by_side(found):
-        queued += await _all_of(queue(due) for due in several)
+        queued += await count_done(queue(due) for due in several)
     return queued
-
-
-def side_by_side(found: Sequence[Due], most: int = MOST_TOGETHER) -> Iterator[Sequence[Due]]:
-    """Yield what is due in portions, in its order, whose digests have nothing to do with each other.
-
-    No two are of one place, and one without repeats from the places beside it is alone: it has to know all that others
-    before it show.
-    """
-    several: list[Due] = []
-    places: set[str] = set()
-    for due in found:
-        alone = due.subscription.no_repeats
-        if several and (alone or len(several) == most or due.subscription.address in places):
-            yield several
-            several, places = [], set()
-        several.append(due)
-        places.add(due.subscription.address)
-        if alone:
-            yield several
-            several, places = [], set()
-    if several:
-        yield several
-
-
-async def _all_of(several: Iterable[Coroutine[Any, Any, bool]]) -> int:
-    """Have several done at once, and return how many did something.
-
-    Raises:
-        BaseException: the first one's that failed, when the others are done.
-    """
-    done = await asyncio.gather(*several, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
-    return sum(one is True for one in done)
 
 
 async def compose_one(

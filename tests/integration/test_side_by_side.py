@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.delivery.outbox import fill_outbox, side_by_side
+from core.delivery.outbox import fill_outbox
+from core.delivery.side_by_side import side_by_side
 from core.digests.digest import Order, compose
 from core.digests.slate import Ahead, Slates
 from core.digests.subscription import Due
