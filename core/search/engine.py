@@ -103,7 +103,8 @@ class Engine:
         known = self._known(query, text, likes)
         liked = liked_vectors(known, paper_numbers(connection, likes)) if known else None
         if known is not None and liked is not None:
-            return self._search_both(connection, query, known, liked, slice(offset, offset + limit))
+            found = self._search_both(connection, query, known, liked, slice(offset, offset + limit))
+            return replace(found, notes=known.half_read(newest_change(connection)))
         near = resolve_likes(connection, query)
         found = page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
