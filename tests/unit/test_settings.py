@@ -145,7 +145,6 @@ def test_variables_of_others_are_left_alone():
         ("PAPERBOY_ARXIV__API_URL", 'http://a"b.test', "an address such as https://example.org"),
         ("PAPERBOY_WEB__BASE_URL", "https://a.test/?x=1", f"{BASE_URL}, with nothing behind it"),
         ("PAPERBOY_WEB__BASE_URL", "https://a.test/#x", f"{BASE_URL}, with nothing behind it"),
-        ("PAPERBOY_WEB__BASE_URL", "https://me@a.test", f"{BASE_URL}, with nothing behind it"),
         ("PAPERBOY_DISCORD__GATEWAY_URL", "a.test", "an address such as wss://example.org"),
         ("PAPERBOY_DISCORD__APPLICATION_ID", "abc", "a number of 15 to 20 digits, or empty"),
         ("HF_ENDPOINT", "ftp://a.test", "an address such as https://example.org"),
