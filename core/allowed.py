@@ -211,7 +211,12 @@ def _range_of(field: FieldInfo) -> str:
     return "" if lowest is None or highest is None else f" between {lowest} and {highest}"
 
 
+def hide_passwords(text: str) -> str:
+    """Return a text without what addresses in it name before an @."""
+    return _PASSWORD.sub("***", text)
+
+
 def _show(value: object) -> str:
     """Return a value as it was written, without a password that an address may hold."""
-    shown = _PASSWORD.sub("***", repr(value))
+    shown = hide_passwords(repr(value))
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"

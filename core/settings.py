@@ -330,9 +330,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 def _read_file(environ: Mapping[str, str], origins: dict[tuple[str, ...], str]) -> dict[str, Any]:
     named = environ.get("PAPERBOY_CONFIG")
     path = Path(named) if named else config_file("paperboy.toml")
-    if not path.exists() and not named:
-        return {}
     try:
+        if not named and not path.exists():
+            return {}
         tables: dict[str, Any] = tomllib.loads(_read_text(path))
     except OSError as error:
         raise SettingsError(

@@ -165,6 +165,36 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(shell, powerless, 
     assert list(shell.home.iterdir()) == []
 
 
+@pytest.mark.data_folder
+@pytest.mark.parametrize("name", ["out of reach/a", "a" * 300])
+def test_a_place_that_cannot_be_looked_at_is_one_sentence(stocked, powerless, name):
+    folder = stocked.folder / "out of reach"
+    folder.mkdir(mode=0o000)
+    there = str(stocked.folder / name)
+    backup = stocked.folder / "backup.tar.gz"
+    assert stocked.run("backup", str(backup)).code == 0
+    tries = (
+        (("doctor", "--offline"), {"PAPERBOY_CONFIG": there}, 2),
+        (("restore", str(backup)), {"PAPERBOY_HOME": there}, 1),
+        (("move", "--to", there), {}, 1),
+        (("backup", there), {}, 1),
+    )
+    for words, environment, code in tries:
+        done = stocked.run(*words, before=powerless, **environment)
+        assert (done.code, done.out) == (code, ""), words
+        assert there in done.complaint, words
+    searched = stocked.run(
+        "search", "grokking", before=powerless, PAPERBOY_MODEL__ENABLED="true", PAPERBOY_MODEL__CACHE=there
+    )
+    assert (searched.code, searched.err) == (0, "")
+
+
+def test_doctor_shows_no_password_that_an_address_holds(shell):
+    done = shell.run("doctor", PAPERBOY_ARXIV__RSS_URL="http://me:geheim@127.0.0.1:9/rss")
+    assert "http://***@127.0.0.1:9/rss" in done.out
+    assert "geheim" not in done.out + done.err
+
+
 def fill_the_disk():
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
