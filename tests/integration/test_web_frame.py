@@ -171,13 +171,15 @@ async def test_what_is_too_large_or_no_form_is_refused_in_one_sentence(visit):
 
 async def test_who_hangs_up_in_the_middle_of_a_form_is_no_failure_of_ours(visit):
     scope = {
-        "type": "http", "method": "POST", "scheme": "http", "http_version": "1.1", "query_string": b"",
-
-            "path": "/one-click",
-            "raw_path": b"/one-click",
-            "client": ("192.0.2.1", 1),
-            "server": ("paperboy.test", 80)
-        ,
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "http_version": "1.1",
+        "query_string": b"",
+        "path": "/one-click",
+        "raw_path": b"/one-click",
+        "client": ("192.0.2.1", 1),
+        "server": ("paperboy.test", 80),
         "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
     }
     came = iter([{"type": "http.request", "body": b"email=", "more_body": True}, {"type": "http.disconnect"}])
