@@ -24,6 +24,7 @@ from core.search.asking import Asking
 from core.search.authors import Person, find_people
 from core.search.hits import POOL, SPARE, Found, page_by_words, page_of_both, page_of_near, standing
 from core.search.hybrid import (
+    CANDIDATES,
     Words,
     aim,
     asked_likes,
@@ -32,6 +33,7 @@ from core.search.hybrid import (
     liked_vectors,
     look_up_words,
     paper_numbers,
+    rank_alike,
     rank_by_both,
 )
 from core.search.interests import Asked, Match, Verdict, explain_paper, match_pool, nearest_in_pool
@@ -130,15 +132,13 @@ class Engine:
         self, connection: sqlite3.Connection, query: Query, text: str, depth: int
     ) -> tuple[Mapping[str, Near], Sequence[int], Words]:
         """Return what is near to the papers of `like:`, the papers that are called so, and what the words say."""
-        near = resolve_likes(connection, query)
-        called = papers_called(connection, compile_query(query.tree, near), text)
         postings = self._postings(connection)
         if postings is not None:
             try:
-                return near, called, look_up_words(connection, query, near, depth, postings)
+                return _look_up_in(connection, query, text, depth, postings)
             except LibraryError as error:
                 log.warning("%s The library's own index answers.", error)
-        return near, called, look_up_words(connection, query, near, depth, None)
+        return _look_up_in(connection, query, text, depth, None)
 
     def _known(self, query: Query, text: str, likes: Sequence[str]) -> Known | None:
         if self._meaning is None or query.named or not (tokens(text) or likes):
@@ -266,7 +266,7 @@ class Engine:
 
     def _near_by_words(self, connection: sqlite3.Connection, paper_id: str) -> Near | None:
         postings = self._postings(connection)
-        near = find_near(connection, paper_id, postings.rank if postings else None)
+        near = find_near(connection, paper_id, postings)
         if near is None or postings is None:
             return near
         there = standing(connection, list(near.scores))
@@ -279,6 +279,20 @@ class Engine:
         liked = liked_vectors(known, numbers) if known and numbers else None
         if known is None or liked is None:
             return None
-        found = known.matrix.nearest(aim(liked), limit + POOL)
-        there = standing(connection, [number for number in found if number not in numbers])
-        return Near("", {number: max(0.0, min(1.0, found[number])) for number in there})
+        nearest = known.matrix.nearest(aim(liked), max(limit + POOL, CANDIDATES))
+        found = {number: cosine for number, cosine in nearest.items() if number not in numbers}
+        try:
+            scores = rank_alike(connection, paper_id, found, self._postings(connection))
+        except LibraryError as error:
+            log.warning("%s Papers are ordered by meaning alone.", error)
+            scores = rank_alike(connection, paper_id, found, None)
+        there = standing(connection, list(scores)[: limit + POOL])
+        return Near("", {number: scores[number] for number in there})
+
+
+def _look_up_in(
+    connection: sqlite3.Connection, query: Query, text: str, depth: int, postings: Postings | None
+) -> tuple[Mapping[str, Near], Sequence[int], Words]:
+    near = resolve_likes(connection, query, postings)
+    called = papers_called(connection, compile_query(query.tree, near), text)
+    return near, called, look_up_words(connection, query, near, depth, postings)

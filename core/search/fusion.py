@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import StatisticsError, linear_regression, pstdev
+from types import MappingProxyType
 
 NEARNESS = 2.5
 """What a cosine of 1 weighs, where a paper that holds all words of a long text reaches about 1."""
@@ -22,11 +23,18 @@ LONG = 40.0
 """A text is long when its words' inverse document frequencies add up to more than this: about ten telling words."""
 FEW_READ = 5
 """From fewer candidates nothing is concluded about those whose meaning is not known yet."""
+LIKENESS = 0.4
+"""What it weighs to hold all the words that tell most of a paper, where papers like it are looked for."""
 OPTIMISM = 0.75
 """In standard deviations: most of those not read yet are no nearer than expected, but the ones that are wanted are."""
 
 
-def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[int, float]) -> dict[int, float]:
+def fuse(
+    idf: Sequence[float],
+    lexical: Mapping[int, float],
+    semantic: Mapping[int, float],
+    alike: Mapping[int, float] = MappingProxyType({}),
+) -> dict[int, float]:
     """Return the candidates of both lists with scores 0..1, best first; the best one has 1.
 
     Args:
@@ -36,12 +44,15 @@ def fuse(idf: Sequence[float], lexical: Mapping[int, float], semantic: Mapping[i
             many: those that meaning finds gain by the words they hold too.
         semantic: cosine of each candidate of either list. One without (not embedded yet) is taken to be as near as
             candidates of the same BM25 are; when there are none at all, words alone decide.
+        alike: of candidates, where papers like another are looked for, the share 0..1 of its most telling words' BM25.
     """
     weight = _weigh(idf)
     scores = {number: NEARNESS * near for number, near in _expect(lexical, semantic).items()}
     scores |= {number: NEARNESS * near if near > 0 else 0.0 for number, near in semantic.items()}
     for number, held in lexical.items():
         scores[number] += weight * held
+    for number, share in alike.items():
+        scores[number] += LIKENESS * share
     ordered = sorted(zip(scores.values(), scores, strict=True), reverse=True)
     best = (ordered[0][0] if ordered else 0.0) or 1.0
     return {number: score / best for score, number in ordered}

@@ -20,7 +20,7 @@ from core.search.lexical import BM25, Compiled, Near, compile_query, ranked_word
 from core.search.meaning import Known
 from core.search.postings import Postings
 from core.search.query import Query
-from core.search.ranking import idf, weigh_words
+from core.search.ranking import telling_words, weigh_words
 from core.search.tree import And, Like, Node, Not, Phrase, Text, Word, all_leaves, conjuncts, positive_leaves
 
 if TYPE_CHECKING:
@@ -96,8 +96,9 @@ class Words:
         among: the papers that meet the filters; None where there are none.
         scores: BM25 of the candidates that hold words.
         behind: BM25 of those that come behind the candidates, which meaning may bring.
-        excluded: the papers of its `like:`, which are not looked for.
-        postings: whom to ask for the BM25 of others; None where all is known.
+        liked: the papers of its `like:`, which are not looked for, with their most telling words.
+        whole: whether the BM25 of everybody who holds words is known.
+        postings: whom to ask for the BM25 of others; None where there are no quick word lists.
     """
 
     depth: int
@@ -106,7 +107,8 @@ class Words:
     among: Numbers | None
     scores: Mapping[int, float]
     behind: Mapping[int, float]
-    excluded: Sequence[int]
+    liked: Mapping[int, Sequence[str]]
+    whole: bool
     postings: Postings | None
 
 
@@ -126,21 +128,20 @@ def look_up_words(
         depth: how many papers are wanted.
         postings: the quick word lists, where there are some.
     """
-    tree, excluded = _without_likes(connection, query)
+    tree, liked = _without_likes(query), _liked(connection, query, near)
     compiled = compile_query(tree, near)
     count = max(CANDIDATES, depth)
     among = None if compiled.filters.text == "1" else _allowed(connection, compiled)
     words = ranked_words(tree)
-    weights = _weights(connection, words, postings)
+    weights = weigh_words(connection, words, postings)
     if postings is None or among is not None or not words:
         held = _rank_filtered(connection, compiled, among, max(_WIDE, count)) if compiled.ranking else {}
-        return Words(depth, words, weights, among, held, {}, excluded, None)
+        return Words(depth, words, weights, among, held, {}, liked, whole=True, postings=postings)
     # Without filters there are words alone.
     deep = max(LOOKED_UP, count)
     ranked = postings.rank(words, deep)
     first = dict(islice(ranked.items(), count)) | _rank_newer(connection, words, weights, postings)
-    others = postings if len(ranked) == deep else None
-    return Words(depth, words, weights, None, first, ranked, excluded, others)
+    return Words(depth, words, weights, None, first, ranked, liked, whole=len(ranked) < deep, postings=postings)
 
 
 def rank_by_both(words: Words, first: int, known: Known, direction: Vectors) -> Ranked:
@@ -152,32 +153,79 @@ def rank_by_both(words: Words, first: int, known: Known, direction: Vectors) -> 
         known: what is known by meaning.
         direction: where to look, a vector of length 1.
     """
-    lexical, excluded = dict(words.scores), words.excluded
+    lexical = dict(words.scores)
     # The nearest come first, the nearest of all foremost; what was found by words alone comes behind them.
-    count = max(CANDIDATES, words.depth) + len(excluded)
+    count = max(CANDIDATES, words.depth) + len(words.liked)
     semantic = known.matrix.nearest(direction, count, among=words.among, besides=list(lexical))
     nearest = list(islice(semantic, max(SCORED, words.depth)))
     least = known.embedder.least_cosine if words.asked else -1.0
     lexical |= {number: words.behind[number] for number in nearest if number in words.behind}
-    if words.postings is not None:
+    alike = _shares_of_words(words.postings, words.liked, list(semantic))
+    if words.postings is not None and not words.whole:
         most = min(words.behind.values())
-        enough = least_nearness(words.weights, lexical, semantic, first + len(excluded), most)
+        enough = -1.0 if alike else least_nearness(words.weights, lexical, semantic, first + len(words.liked), most)
         unsure = [n for n in nearest if n not in lexical and not least <= semantic[n] < enough]
         lexical |= words.postings.score(words.asked, unsure)
     semantic = {n: cosine for n, cosine in semantic.items() if n in lexical or cosine >= least}
-    for number in excluded:
+    for number in words.liked:
         semantic.pop(number, None)
         lexical.pop(number, None)
-    scores = fuse(words.weights, lexical, semantic)
+    alike = {number: share for number, share in alike.items() if number in semantic}
+    scores = fuse(words.weights, lexical, semantic, alike)
     return Ranked(scores, frozenset(n for n in nearest[:NEAR] if n in semantic), frozenset(lexical))
 
 
-def _without_likes(connection: sqlite3.Connection, query: Query) -> tuple[Node | None, list[int]]:
-    """Return the tree without the `like:` of its top level, and the numbers of their papers."""
-    likes = asked_likes(query)
+def rank_alike(
+    connection: sqlite3.Connection, paper_id: str, cosines: Mapping[int, float], postings: Postings | None
+) -> dict[int, float]:
+    """Rank the papers that are near to one in meaning by the words they share with it too, best first.
+
+    Args:
+        connection: a state of the library.
+        paper_id: which one.
+        cosines: of the others, by number.
+        postings: the quick word lists; without them meaning alone decides.
+
+    Raises:
+        LibraryError: the word lists cannot be read.
+    """
+    told = telling_words(connection, paper_id, postings) if postings else None
+    return fuse([], {}, cosines, _shares_of_words(postings, dict([told] if told else []), list(cosines)))
+
+
+def _shares_of_words(
+    postings: Postings | None, liked: Mapping[int, Sequence[str]], numbers: Sequence[int]
+) -> dict[int, float]:
+    """Return what share of the BM25 of papers' most telling words others reach, 0..1, as the mean over those papers.
+
+    Whoever holds none of the words is left out.
+    """
+    found: dict[int, float] = {}
+    if postings is None:
+        return found
+    for paper, words in liked.items():
+        held = postings.score(words, [paper, *(number for number in numbers if number != paper)])
+        own = held.pop(paper, None) or max(held.values(), default=1.0)
+        for number, score in held.items():
+            found[number] = found.get(number, 0.0) + min(1.0, score / own) / len(liked)
+    return found
+
+
+def _without_likes(query: Query) -> Node | None:
+    """Return the tree without the `like:` of its top level."""
     rest = tuple(node for node in conjuncts(query.tree) if not isinstance(node, Like))
-    tree = None if not rest else rest[0] if len(rest) == 1 else And(rest)
-    return tree, paper_numbers(connection, likes)
+    return None if not rest else rest[0] if len(rest) == 1 else And(rest)
+
+
+def _liked(connection: sqlite3.Connection, query: Query, near: Mapping[str, Near]) -> dict[int, Sequence[str]]:
+    """Return the papers of the `like:` of a query's top level, by number, with their most telling words."""
+    likes = asked_likes(query)
+    if not likes:
+        return {}
+    rows = connection.execute(
+        "SELECT number, id FROM papers WHERE id IN (SELECT value FROM json_each(?))", (_json(likes),)
+    )
+    return {number: near[identifier].telling for number, identifier in rows}
 
 
 def paper_numbers(connection: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
@@ -223,13 +271,6 @@ def _rank_newer(
         for number in gathered(connection, query, (f'"{word}"', postings.number)):
             scores[number] = scores.get(number, 0.0) + weight
     return scores
-
-
-def _weights(connection: sqlite3.Connection, words: Sequence[str], postings: Postings | None) -> list[float]:
-    if postings is None:
-        return weigh_words(connection, words)
-    counts, papers = postings.frequencies(words)
-    return [idf(count, papers) for count in counts]
 
 
 def is_current(connection: sqlite3.Connection, postings: Postings) -> bool:

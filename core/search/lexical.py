@@ -87,10 +87,12 @@ class Near:
     Attributes:
         ranking: index expression of its telling words.
         scores: nearness 0..1 of papers, by number, nearest first.
+        telling: those words.
     """
 
     ranking: str
     scores: Mapping[int, float]
+    telling: tuple[str, ...] = ()
 
 
 def soft_words(tree: Node | None) -> list[Word]:

@@ -136,7 +136,8 @@ class Postings:
     def frequencies(self, words: Sequence[str]) -> tuple[list[int], int]:
         """Return in how many papers each token stands, and how many papers there are."""
         searcher = self._state.searcher
-        return [searcher.doc_freq("text", stem(word)) for word in words], int(searcher.num_docs)
+        with _explained(self._path):
+            return [searcher.doc_freq("text", stem(word)) for word in words], int(searcher.num_docs)
 
 
 def follow_library(

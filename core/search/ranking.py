@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import partial
-from typing import TypeAlias
 
 from core.papers.tokens import token_key, tokens
 from core.search.lexical import BM25, Compiled, Near, Sql
+from core.search.postings import Postings
 from core.search.stems import is_stop_word, stem
 
 NEAR_TERMS = 25
@@ -121,8 +120,17 @@ def _are_alike(wanted: Sequence[str], title: Sequence[str]) -> bool:
     return SequenceMatcher(None, wanted, title, autojunk=False).ratio() >= SAME_TITLE
 
 
-def weigh_words(connection: sqlite3.Connection, words: Sequence[str]) -> list[float]:
-    """Return the inverse document frequency of each word, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
+def weigh_words(connection: sqlite3.Connection, words: Sequence[str], postings: Postings | None = None) -> list[float]:
+    """Return the inverse document frequency of each word, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25.
+
+    Args:
+        connection: a state of the library.
+        words: tokens, or several joined by what is none: then the rarest counts.
+        postings: the quick word lists, which need not count; for tokens alone.
+    """
+    if postings is not None:
+        held, whole = postings.frequencies(words)
+        return [idf(count, whole) for count in held]
     (papers,) = connection.execute("SELECT count(*) FROM papers").fetchone()
     counts = [min((_papers_with(connection, token) for token in tokens(word)), default=0) for word in words]
     return [idf(count, papers) for count in counts]
@@ -138,11 +146,7 @@ def _papers_with(connection: sqlite3.Connection, token: str) -> int:
     return row[0] if row else 0
 
 
-Best: TypeAlias = Callable[[Sequence[str], int], Mapping[int, float]]
-"""Returns the BM25 of the best so many papers for some words, by number, best first."""
-
-
-def find_near(connection: sqlite3.Connection, identifier: str, best: Best | None = None) -> Near | None:
+def find_near(connection: sqlite3.Connection, identifier: str, postings: Postings | None = None) -> Near | None:
     """Return what is near to a paper by its 25 most telling words; None when the library does not hold it.
 
     Nearness is the BM25 over these words as a share of what the paper itself reaches; less than a quarter is not near.
@@ -150,34 +154,39 @@ def find_near(connection: sqlite3.Connection, identifier: str, best: Best | None
     Args:
         connection: a state of the library.
         identifier: the paper's id.
-        best: ranks by words without looking at every paper; without it the library's own index does.
+        postings: the quick word lists; without them the library's own index looks at every paper.
     """
+    found = telling_words(connection, identifier, postings)
+    if found is None:
+        return None
+    number, telling = found
+    ranking = " OR ".join(f'"{word}"' for word in telling)
+    if not ranking:
+        return Near('""', {})
+    best = _best(connection, telling) if postings is None else postings.rank(telling, NEAR_MOST + 1)
+    scores = dict(best)
+    own = scores.pop(number, None) or max(scores.values(), default=1.0)
+    near = {other: min(1.0, score / own) for other, score in scores.items() if score / own >= NEAR_ENOUGH}
+    return Near(ranking, near, tuple(telling))
+
+
+def telling_words(
+    connection: sqlite3.Connection, identifier: str, postings: Postings | None = None
+) -> tuple[int, list[str]] | None:
+    """Return a paper's number and its 25 most telling words; None when the library does not hold it."""
     row = connection.execute("SELECT number, title, abstract FROM papers WHERE id = ?", (identifier,)).fetchone()
     if row is None:
         return None
     number, title, abstract = row
     words = [token for token in (*tokens(title), *tokens(title), *tokens(abstract)) if not is_stop_word(token)]
-    telling = _telling(connection, words)
-    ranking = " OR ".join(f'"{word}"' for word in telling)
-    if not ranking:
-        return Near('""', {})
-    scores = dict((best or partial(_best, connection))(telling, NEAR_MOST + 1))
-    own = scores.pop(number, None) or max(scores.values(), default=1.0)
-    return Near(
-        ranking, {other: min(1.0, score / own) for other, score in scores.items() if score / own >= NEAR_ENOUGH}
-    )
+    counts = Counter(words)
+    weights = dict(zip(counts, weigh_words(connection, list(counts), postings), strict=True))
+    return number, sorted(counts, key=lambda word: -weights[word] * (1 + math.log(counts[word])))[:NEAR_TERMS]
 
 
-def _best(connection: sqlite3.Connection, words: Sequence[str], depth: int) -> Mapping[int, float]:
+def _best(connection: sqlite3.Connection, words: Sequence[str]) -> Mapping[int, float]:
     query = (
         f"SELECT words.rowid, -{BM25} AS score FROM words JOIN papers p ON p.number = words.rowid "  # noqa: S608 - ours
         "WHERE words MATCH ? AND NOT p.withdrawn ORDER BY score DESC LIMIT ?"
     )
-    return dict(connection.execute(query, (" OR ".join(f'"{word}"' for word in words), depth)).fetchall())
-
-
-def _telling(connection: sqlite3.Connection, words: Sequence[str]) -> list[str]:
-    """Return the words with the highest tf-idf, the most telling one first."""
-    counts = Counter(words)
-    weights = dict(zip(counts, weigh_words(connection, list(counts)), strict=True))
-    return sorted(counts, key=lambda word: -weights[word] * (1 + math.log(counts[word])))[:NEAR_TERMS]
+    return dict(connection.execute(query, (" OR ".join(f'"{word}"' for word in words), NEAR_MOST + 1)).fetchall())

@@ -7,13 +7,19 @@ import sqlite3
 from core.errors import QueryError
 from core.search.authors import find_people, person_of
 from core.search.lexical import Near, register_functions
+from core.search.postings import Postings
 from core.search.query import Query
 from core.search.ranking import find_near
 from core.search.tree import Author, all_leaves
 
 
-def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Near]:
+def resolve_likes(connection: sqlite3.Connection, query: Query, postings: Postings | None = None) -> dict[str, Near]:
     """Look up what is near to the papers of the query's `like:`, and make the connection ready for its conditions.
+
+    Args:
+        connection: a state of the library.
+        query: what is asked.
+        postings: as in `find_near`.
 
     Raises:
         QueryError: the library does not hold one of them.
@@ -21,7 +27,7 @@ def resolve_likes(connection: sqlite3.Connection, query: Query) -> dict[str, Nea
     register_functions(connection)
     found: dict[str, Near] = {}
     for identifier in query.likes:
-        near = find_near(connection, identifier)
+        near = find_near(connection, identifier, postings)
         if near is None:
             place = max(query.text.lower().find("like:"), 0)
             raise QueryError(f"like: the library does not hold {identifier}.", query=query.text, position=place)

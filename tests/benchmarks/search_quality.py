@@ -1,8 +1,9 @@
 """How well search finds what was meant: `python -m tests.benchmarks.search_quality`.
 
-Three ways of asking, each answered by words alone, by meaning alone and by both, through the engine as it is served:
+Four ways of asking, each answered by words alone, by meaning alone and by both, through the engine as it is served:
 whole claims (SciFact's train queries, with judgements), topics of a few words (how many of 58 papers about one theory
-come first among 7,000 others), and names (the two rarest words of a title, which mean one paper).
+come first among 7,000 others), names (the two rarest words of a title, which mean one paper), and papers like another
+(those that have two of its authors, who wrote few).
 
 Options: --data FOLDER (else ../shared/data beside the project), --cache FOLDER (keeps libraries and vectors for the
 next run; reading 12,000 papers for meaning takes minutes). Where data or model are missing it says so and ends.
@@ -26,6 +27,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.errors import ModelError
 from core.papers.library import Library
 from core.papers.paper import Record
@@ -44,6 +47,9 @@ DEPTH = 100
 AROUND = 7_000
 NAMES = 300
 SEED = 0
+ALIKE = 600
+MOST_AUTHORS = 12
+MOST_PAPERS = 8
 TOPICS = (
     "generalization theory",
     "theory of generalization",
@@ -83,8 +89,8 @@ def read_claims(data: Path) -> tuple[list[Record], list[Judged]]:
     return papers, [Judged(line["text"], judgements[line["_id"]]) for line in lines if line["_id"] in judgements]
 
 
-def read_topics(data: Path) -> tuple[list[Record], list[str]]:
-    """Return 58 papers of one topic with 7,000 others around them, and the ids of the 58."""
+def read_topics(data: Path) -> tuple[list[Record], list[str], dict[str, Sequence[str]]]:
+    """Return 58 papers of one topic with 7,000 others around them, the ids of the 58, and who wrote the others."""
     seeds = json.loads((data / "seed_papers.json").read_text(encoding="utf-8"))
     titles = {token_key(seed["title"]) for seed in seeds}
     others = [line for line in read_lines(data / "arxiv_papers.jsonl.gz") if token_key(line["title"]) not in titles]
@@ -93,7 +99,8 @@ def read_topics(data: Path) -> tuple[list[Record], list[str]]:
         Record(f"paper:{place}", "import", title=line["title"], abstract=line["abstract"] or "")
         for place, line in enumerate([*seeds, *others[:AROUND]])
     ]
-    return papers, [paper.id for paper in papers[: len(seeds)]]
+    authors = {f"paper:{len(seeds) + place}": line.get("authors") or () for place, line in enumerate(others[:AROUND])}
+    return papers, [paper.id for paper in papers[: len(seeds)]], authors
 
 
 def make_names(papers: Sequence[Record]) -> list[Judged]:
@@ -106,6 +113,21 @@ def make_names(papers: Sequence[Record]) -> list[Judged]:
         if len(words) > 3:
             names.append(Judged(" ".join(sorted(rarest, key=words.index)), {paper.id: 1}))
     return names[:NAMES]
+
+
+def make_alike(authors: Mapping[str, Sequence[str]]) -> list[Judged]:
+    """Return papers with those that share two or more authors with them: few wrote them, and these wrote few."""
+    small = {paper: set(names) for paper, names in authors.items() if len(names) <= MOST_AUTHORS}
+    written: dict[str, list[str]] = {}
+    for paper, names in small.items():
+        for name in names:
+            written.setdefault(name, []).append(paper)
+    judged = []
+    for paper, names in small.items():
+        shared = Counter(o for name in names if len(written[name]) <= MOST_PAPERS for o in written[name] if o != paper)
+        if alike := {other: 1 for other, count in shared.items() if count > 1}:
+            judged.append(Judged(paper, alike))
+    return random.Random(SEED).sample(judged, min(ALIKE, len(judged)))
 
 
 @asynccontextmanager
@@ -122,7 +144,8 @@ async def searches(folder: Path, papers: Sequence[Record]):
         await reader.list_words()
         await reader.read_missing(lambda done, left: tell(f"{folder.name}: {done} of {left} papers read"))
         tell("")
-        yield make_searches(library, Meaning(folder, models), await library.read(read_ids))
+        meaning, ids = Meaning(folder, models), await library.read(read_ids)
+        yield make_searches(library, meaning, ids), make_likenesses(library, meaning, ids)
     finally:
         await reader.close()
         await library.close()
@@ -151,16 +174,36 @@ def make_searches(library: Library, meaning: Meaning, ids: Mapping[int, str]) ->
     }
 
 
+def make_likenesses(library: Library, meaning: Meaning, ids: Mapping[int, str]) -> dict[str, Search]:
+    numbers = {paper: number for number, paper in ids.items()}
+
+    def like_with(engine: Engine) -> Search:
+        async def search(paper: str) -> Sequence[str]:
+            return [hit.paper.id for hit in (await engine.similar(paper, limit=DEPTH)).hits]
+
+        return search
+
+    async def by_meaning(paper: str) -> Sequence[str]:
+        known = meaning.open()
+        assert known is not None
+        vector = known.matrix.vector(numbers[paper])
+        assert vector is not None
+        nearest = known.matrix.nearest(vector / np.linalg.norm(vector), DEPTH + 1)
+        return [ids[number] for number in nearest if number != numbers[paper]]
+
+    return {"words": like_with(Engine(library)), "meaning": by_meaning, "fused": like_with(Engine(library, meaning))}
+
+
 async def measure_claims(folder: Path, data: Path) -> None:
     papers, claims = read_claims(data)
     print(f"Claims: {len(claims)} queries of SciFact's train part among {len(papers)} abstracts")
-    async with searches(folder, papers) as ways:
+    async with searches(folder, papers) as (ways, _):
         await measure_judged(claims, ways)
 
 
 async def measure_topics(folder: Path, data: Path) -> None:
-    papers, wanted = read_topics(data)
-    async with searches(folder, papers) as ways:
+    papers, wanted, authors = read_topics(data)
+    async with searches(folder, papers) as (ways, likenesses):
         print(f"\nTopics: of {len(wanted)} papers among {len(papers)}, so many in the first {len(wanted)} / {DEPTH}")
         print(f"{'':45}" + "".join(f"{name:>10}" for name in ways))
         for topic in TOPICS:
@@ -170,6 +213,9 @@ async def measure_topics(folder: Path, data: Path) -> None:
         names = make_names(papers)
         print(f"\nNames: the two rarest words of a title, {len(names)} queries for one paper each")
         await measure_judged(names, ways)
+        alike = make_alike(authors)
+        print(f"\nAlike: papers that share two authors with another, {len(alike)} papers")
+        await measure_judged(alike, likenesses)
 
 
 async def measure_judged(queries: Sequence[Judged], ways: Mapping[str, Search]) -> None:

@@ -94,6 +94,11 @@ def test_of_papers_that_are_not_embedded_yet_who_holds_more_comes_first(idf, lex
     assert [lexical[number] for number in unread] == sorted((lexical[number] for number in unread), reverse=True)
 
 
+def test_between_papers_as_near_to_another_the_share_of_its_words_decides():
+    assert list(fuse([], {}, {1: 0.8, 2: 0.8}, {1: 0.5, 2: 0.2})) == [1, 2]
+    assert list(fuse([], {}, {1: 0.8, 2: 0.9}, {1: 0.5, 2: 0.2})) == [2, 1]  # 2.5 * 0.1 weighs more than 0.4 * 0.3
+
+
 def test_nothing_found_is_nothing():
     assert fuse(CLAIM, {}, {}) == {}
 
