@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import unicodedata
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.errors import PaperboyError
+
+log = logging.getLogger(__name__)
 
 _INVISIBLE = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
 
@@ -45,6 +48,16 @@ def _told_if_lost() -> Iterator[None]:
     except OSError as error:
         leave_output()
         raise PaperboyError(f"The output cannot be written ({error.strerror}).") from error
+
+
+def show(words: str) -> None:
+    """Print as `write_out`, for a service: one whose output cannot be written, or is read by nobody, serves on."""
+    try:
+        write_out(words)
+    except BrokenPipeError:
+        leave_output()
+    except PaperboyError as error:
+        log.warning("%s", error)
 
 
 def leave_output() -> None:
