@@ -120,6 +120,7 @@ async def test_a_mail_program_unsubscribes_with_one_post_and_no_cookie_while_loo
     await room.join()
     letter = await room.digest()
     link = letter.mail["List-Unsubscribe"].strip("<>")
+    assert f"\r\nList-Unsubscribe: <{link}>\r\n".encode() in letter.raw, "encoded words are a link to no mail program"
     assert letter.mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert link.startswith(f"{BASE}/email/unsubscribe/")
     transport = httpx.ASGITransport(room.app, raise_app_exceptions=False)
