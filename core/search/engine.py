@@ -24,7 +24,7 @@ from core.search.asking import Asking
 from core.search.authors import Person, find_people
 from core.search.hits import POOL, SPARE, Found, page_by_words, page_of_both, page_of_near, standing
 from core.search.hybrid import (
-    CANDIDATES,
+    SCORED,
     Words,
     aim,
     asked_likes,
@@ -103,7 +103,8 @@ class Engine:
         known = self._known(query, text, likes)
         liked = liked_vectors(known, paper_numbers(connection, likes)) if known else None
         if known is not None and liked is not None:
-            return self._search_both(connection, query, known, liked, slice(offset, offset + limit))
+            found = self._search_both(connection, query, known, liked, slice(offset, offset + limit))
+            return replace(found, notes=known.half_read(newest_change(connection)))
         near = resolve_likes(connection, query)
         found = page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
@@ -279,7 +280,7 @@ class Engine:
         liked = liked_vectors(known, numbers) if known and numbers else None
         if known is None or liked is None:
             return None
-        nearest = known.matrix.nearest(aim(liked), max(limit + POOL, CANDIDATES))
+        nearest = known.matrix.nearest(aim(liked), max(limit + POOL, SCORED))
         found = {number: cosine for number, cosine in nearest.items() if number not in numbers}
         try:
             scores = rank_alike(connection, paper_id, found, self._postings(connection))

@@ -160,7 +160,7 @@ def rank_by_both(words: Words, first: int, known: Known, direction: Vectors) -> 
     nearest = list(islice(semantic, max(SCORED, words.depth)))
     least = known.embedder.least_cosine if words.asked else -1.0
     lexical |= {number: words.behind[number] for number in nearest if number in words.behind}
-    alike = _shares_of_words(words.postings, words.liked, list(semantic))
+    alike = _shares_of_words(words.postings, words.liked, nearest)
     if words.postings is not None and not words.whole:
         most = min(words.behind.values())
         enough = -1.0 if alike else least_nearness(words.weights, lexical, semantic, first + len(words.liked), most)

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 THREADS = 2
 """Of the model for queries: as quick as one for a few words, and a tenth quicker for a whole claim."""
+MOSTLY = 0.9
+MANY = 2_000
+"""Fewer papers that are not read yet are a day's new ones, of which nothing is said."""
 NO_MODEL = "the model that finds meaning is not here yet"
 NO_VECTORS = "the papers have not been read for meaning yet"
 
@@ -68,6 +71,17 @@ class Known:
     def is_whole(self) -> bool:
         """Whether these vectors once held every paper."""
         return self.file.is_whole
+
+    def half_read(self, newest_change: int) -> tuple[str, ...]:
+        """Say how much of the library is read for meaning, as long as much of it is not; its newest change is given."""
+        read = len(self.matrix)
+        if read >= MOSTLY * newest_change:
+            return ()
+        left = newest_change - self.file.upto
+        share = read / max(read + left, 1)
+        if left < MANY or share >= MOSTLY:
+            return ()
+        return (f"{share:.0%} of the library is read for meaning so far; the rest is found by its words.",)
 
     def follow(self) -> None:
         """Take in what was embedded since the last look."""

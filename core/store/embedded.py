@@ -4,10 +4,8 @@
     state-*.json, state-*.journal   subscriptions, changes, marks, kept texts, facts: TinyDB (documents.py, journal.py)
     deliveries.sqlite3              the outbox: SQLite (outbox_db.py, outbox_file.py)
 
-All work on files runs in a thread of its own, one call after the other, so the event loop never waits for a disk; a
-caller who is cancelled does not stop what it began. Two methods touch both databases: removing subscriptions, and
-forgetting an address. Either is decided by one line of the journal, and deliveries are forgotten before anything looks
-at them.
+All work on files (files.py) runs in a thread of its own, one call after the other, so the event loop never waits for a
+disk; a caller who is cancelled does not stop what it began.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -28,95 +25,14 @@ from core.spelling import NO_TEXT
 from core.store import Change, Delivery, Mark, State
 from core.store.candidates import Candidate
 from core.store.correspondents import Correspondent
-from core.store.documents import Documents
-from core.store.folder import FolderLock
+from core.store.files import Files
 from core.store.generations import FORMAT
-from core.store.journal import JOURNAL_BOUND, Disk, JournalStorage
-from core.store.outbox_db import Outbox
+from core.store.journal import JOURNAL_BOUND, Disk
 from core.store.turns import Names, Turns
 
 _log = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-class _Files:
-    """The opened files of one folder; for one thread."""
-
-    def __init__(self, folder: Path, *, read_only: bool, clock: Clock, journal_bound: int, disk: Disk | None) -> None:
-        self.read_only, self.clock = read_only, clock
-        with ExitStack() as opened:
-            if not read_only:
-                opened.callback(FolderLock(folder).release)
-            self._storage = JournalStorage(folder, read_only=read_only, bound=journal_bound, disk=disk, now=clock)
-            opened.callback(self._storage.close)
-            self.documents = Documents(self._storage)
-            self._outbox = Outbox(folder, read_only=read_only, stamp=f"{clock():%Y%m%dT%H%M%SZ}")
-            opened.callback(self._outbox.close)
-            self._opened = opened.pop_all()
-        self.notices = self._storage.notices + self._outbox.notices
-
-    def outbox(self) -> Outbox:
-        """Return the deliveries, after the waiting ones of removed subscriptions were forgotten."""
-        if not self.read_only and (removed := self.documents.removals()):
-            self._outbox.forget_waiting(removed)
-            self.documents.settle_removals(removed)
-        if not self.read_only and (forgotten := self.documents.forgotten()):
-            self._outbox.forget_addresses(forgotten)
-            self.documents.settle_forgotten(forgotten)
-        return self._outbox
-
-    def changing_outbox(self) -> Outbox:
-        """Return the deliveries to someone who changes them."""
-        if self.read_only:
-            raise StoreError("This store was opened for reading only.")
-        return self.outbox()
-
-    def enqueue_first(self, delivery: Delivery, since: datetime) -> bool:
-        outbox, subscription = self.changing_outbox(), self.documents.subscription(delivery.subscription)
-        return (
-            subscription is not None
-            and subscription.pause is None
-            and outbox.shown_papers(delivery.address, since).isdisjoint(shown.paper for shown in delivery.shown)
-            and outbox.told(delivery.address, since).isdisjoint(delivery.told)
-            and outbox.enqueue(delivery)
-        )
-
-    def remove_subscriptions(self, identifiers: Collection[str], change: Change) -> int:
-        count = self.documents.remove_subscriptions(identifiers, change)
-        try:
-            self.outbox()
-        except StoreError as error:  # the removal stands in the journal; whoever uses the outbox next finishes it
-            _log.warning("%s Deliveries of removed subscriptions are forgotten later.", error)
-        return count
-
-    def forget(self, address: str) -> int:
-        return self._finish_forgetting(self.documents.forget(address))
-
-    def erase_place(self, address: str, name: str, left: Correspondent | None) -> int:
-        return self._finish_forgetting(self.documents.erase_place(address, name, left))
-
-    def _finish_forgetting(self, count: int) -> int:
-        try:
-            self.outbox()
-        except StoreError as error:  # as above
-            _log.warning("%s Deliveries that are to be forgotten are forgotten later.", error)
-        return count
-
-    def candidates(self) -> list[Candidate]:
-        subscriptions = self.documents.subscriptions(None)
-        latest = self.outbox().latest_days([subscription.id for subscription in subscriptions])
-        return [Candidate(item, latest.get(item.id)) for item in subscriptions]
-
-    def prune(self, before: datetime) -> int:
-        self.documents.prune_letters(before)
-        outbox = self.changing_outbox()
-        count = outbox.prune(before, [subscription.id for subscription in self.documents.subscriptions(None)])
-        outbox.copy()
-        return count
-
-    def close(self) -> None:
-        self._opened.close()
 
 
 class EmbeddedStore:
@@ -126,7 +42,7 @@ class EmbeddedStore:
         notices: one sentence for each file that was found broken on opening, and what became of it.
     """
 
-    def __init__(self, files: _Files, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, files: Files, thread: ThreadPoolExecutor) -> None:
         self._files, self._thread, self._closed = files, thread, False
         self.notices: tuple[str, ...] = files.notices
         self._names = Names()
@@ -158,8 +74,8 @@ class EmbeddedStore:
         """
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
-        def open_files() -> _Files:
-            return _Files(folder, read_only=read_only, clock=clock, journal_bound=journal_bound, disk=disk)
+        def open_files() -> Files:
+            return Files(folder, read_only=read_only, clock=clock, journal_bound=journal_bound, disk=disk)
 
         opening = thread.submit(open_files)
         try:
@@ -371,7 +287,7 @@ class EmbeddedStore:
         return asyncio.shield(loop.run_in_executor(self._thread, run))
 
 
-def _close_opened(opening: Future[_Files]) -> None:
+def _close_opened(opening: Future[Files]) -> None:
     if opening.exception() is None:
         opening.result().close()
 

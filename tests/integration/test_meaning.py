@@ -186,6 +186,17 @@ async def test_a_paper_that_is_not_embedded_yet_takes_the_place_that_its_words_g
     assert found.index("x:part") > 10
 
 
+async def test_while_much_of_the_library_is_not_read_yet_a_search_says_so(tmp_path):
+    many = [make_record(f"x:{n}", f"Memorization {n}") for n in range(500)]
+    async with open_world(tmp_path, many) as (library, models, engine):
+        assert (await ask(engine, "memorization")).notes == ()
+        await library.ingest([make_record(f"y:{n}", "Wheat") for n in range(2_000)], now=NOON)
+        told = "20% of the library is read for meaning so far; the rest is found by its words."
+        assert (await ask(engine, "memorization")).notes == (told,)
+        await read(library, models)
+        assert (await ask(engine, "memorization")).notes == ()
+
+
 async def test_the_paper_that_is_called_so_comes_first(world):
     _, _, engine = world
     found = await ask(engine, "attention is all you need")
