@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from bots.web.connections import bounded
 from core.errors import PaperboyError
 
 GRACE_SECONDS = 5
@@ -30,6 +31,7 @@ async def serve(
     *,
     proxies: Sequence[str] = (),
     setting: str = "web",
+    speaks: type[asyncio.Protocol] | None = None,
 ) -> None:
     """Serve until cancelled; running requests get `GRACE_SECONDS` to end.
 
@@ -40,6 +42,7 @@ async def serve(
         on_bound: told host and port as soon as connections are taken.
         proxies: addresses and networks of reverse proxies, which are believed what they say of their clients.
         setting: the table of settings that names host and port.
+        speaks: what speaks HTTP on each connection; one of bounded number and patience when left out.
 
     Raises:
         PaperboyError: the address cannot be listened at.
@@ -50,6 +53,7 @@ async def serve(
             app,
             access_log=False,
             forwarded_allow_ips=list(proxies),
+            http=speaks or bounded(),
             lifespan="off",
             log_config=None,
             server_header=False,
