@@ -14,6 +14,8 @@ from bots.web.connections import bounded
 from core.errors import PaperboyError
 
 GRACE_SECONDS = 5
+AT_ONCE = 64
+"""Connections that are taken before the first of them is looked at."""
 
 
 class _Server(uvicorn.Server):
@@ -53,6 +55,7 @@ async def serve(
             app,
             access_log=False,
             forwarded_allow_ips=list(proxies),
+            backlog=AT_ONCE,
             http=speaks or bounded(),
             lifespan="off",
             log_config=None,
@@ -79,7 +82,7 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(AT_ONCE)
         listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
     except OSError as error:
         listener.close()
