@@ -36,6 +36,8 @@ def bounded(*, patience: float = PATIENCE, most: int | None = None) -> type[asyn
     class Bounded(H11Protocol):
         """One connection."""
 
+        _next_look: asyncio.TimerHandle | None = None
+
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if len(self.connections) > limit:
@@ -43,13 +45,18 @@ def bounded(*, patience: float = PATIENCE, most: int | None = None) -> type[asyn
             else:
                 self._look_again(None)
 
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self._next_look is not None:  # it would keep what is over in memory until then
+                self._next_look.cancel()
+
         def _look_again(self, before: object) -> None:
             """End the connection when it waits for the same as one `patience` before."""
             awaited = self._awaited()
             if awaited is not None and awaited is before:
                 self.transport.abort()
             else:
-                self.loop.call_later(patience, self._look_again, awaited)
+                self._next_look = self.loop.call_later(patience, self._look_again, awaited)
 
         def _awaited(self) -> Any:
             """Return what stands for the request that is not here whole, or the end; None while one is answered."""
