@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from bots import PLATFORMS
+from bots import ADDRESSES
 from bots.email.addresses import PREFIX, read_address
 from bots.terminal.reading import read_lines
 from core.chat.parsing import check_top, parse_timezone
@@ -17,13 +17,6 @@ from core.digests.subscription import DAILY, Subscription
 from core.errors import UsageError
 from core.search.query import one_line, parse
 
-ANY = re.compile(r"[^ ]{1,300}")
-FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "slack": (re.compile(r"[A-Z0-9]{1,32}/[A-Z0-9]{1,32}"), "T123/C456"),
-    "discord": (re.compile(r"@?[0-9]{1,20}"), "789 (a person's is discord:@789)"),
-    "email": (ANY, "reader@example.org"),
-}
-"""What stands behind the colon of an address, and an example; of a platform that is not named here, anything."""
 LONGEST_ID = 64
 YEARS = range(2000, 3000)
 """Instants outside of these cannot be carried into every time zone, or come from no clock of ours."""
@@ -45,9 +38,9 @@ def read_export(path: Path) -> tuple[Sequence[Subscription], Sequence[str]]:
 def check_address(address: str) -> None:
     """Raise UsageError unless an address belongs to a known platform, and is written as it writes them."""
     platform, _, rest = address.partition(":")
-    form, _ = FORMS.get(platform, (ANY, ""))
-    if platform not in PLATFORMS or not rest.isprintable() or not form.fullmatch(rest):
-        known = ", ".join(f"{name}:{FORMS.get(name, (ANY, '...'))[1]}" for name in PLATFORMS)
+    form, _ = ADDRESSES.get(platform, ("", ""))
+    if not form or not rest.isprintable() or not re.fullmatch(form, rest):
+        known = ", ".join(f"{name}:{example}" for name, (_, example) in ADDRESSES.items())
         raise UsageError(f"{address!r} is not an address.", hint=f"Addresses are written {known}.")
 
 
