@@ -9,3 +9,10 @@ PLATFORMS: Mapping[str, str] = {
     "discord": "bots.discord:Discord",
     "email": "bots.email.adapter:Email",
 }
+
+ADDRESSES: Mapping[str, tuple[str, str]] = {
+    "slack": (r"[A-Z0-9]{1,32}/[A-Z0-9]{1,32}", "T123/C456"),
+    "discord": (r"@?[0-9]{1,20}", "789 (a person's is discord:@789)"),
+    "email": (r"[^ ]{1,300}", "reader@example.org"),
+}
+"""What stands behind the colon of each platform's addresses, as a regular expression, and an example of it."""

@@ -97,5 +97,5 @@ def closed_sentence(names: Sequence[str]) -> str:
     """Return what to do about sealed texts that no secret opens."""
     return (
         f"No secret opens what is sealed as {', '.join(names)}; name the one it was sealed with in "
-        "PAPERBOY_SECRET_KEY_OLD, or, where that is lost, run `paperboy migrate --forget-sealed` (docs/operating.md)."
+        "PAPERBOY_SECRET_KEY_OLD, or, where that is lost, run `paperboy migrate --forget-sealed` (docs/security.md)."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import signal
 import sys
@@ -27,8 +28,9 @@ from bots.house import House, open_house
 from bots.reading_room import ReadingRoom
 from bots.resealing import reseal_at_start
 from bots.roles import ROLES, Duty, check_role, describe, hears, is_idle
+from bots.terminal.output import show
 from bots.terminal.reading import no_source
-from bots.terminal.render import render, terminal_width
+from bots.terminal.render import render, terminal_width, wants_color
 from bots.web.app import create_app
 from bots.web.metrics import Meters, create_metrics_app
 from bots.web.served import Served
@@ -315,9 +317,8 @@ class Service:
         await self.tick()
         if not self._platforms and self._role == "all":
             message = await self.page()
-            if message.sample:
-                print(no_source(await self._failing()), flush=True)
-            print(render(message, width=terminal_width(), color=sys.stdout.isatty()), flush=True)
+            told = f"{no_source(await self._failing())}\n" if message.sample else ""
+            show(told + render(message, width=terminal_width(), color=wants_color(sys.stdout, os.environ)))
 
     async def page(self) -> Message:
         """Return today's digest for everybody; the bundled sample while nothing real could be fetched."""

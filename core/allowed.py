@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import time
 from email.utils import parseaddr
 from ipaddress import ip_network
@@ -20,22 +21,52 @@ LONGEST_VALUE = 60
 CATEGORY = re.compile(r"[a-z][a-z-]*(\.[A-Za-z*-]+)?")
 TIME_OF_DAY = re.compile(r"[0-9]{2}:[0-9]{2}")
 MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+APPLICATION = re.compile(r"[0-9]{15,20}")
+_URL = re.compile(r"[^\s\"<>\\^`{|}\x00-\x1f\x7f]+")
+"""What an address is written with; anything else would have to be written with % in it."""
 _PASSWORD = re.compile(r"(?<=//)[^/@\s]+(?=@)")
 
 SHARDS = re.compile(r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?/(?P<total>[1-9][0-9]{0,4})")
 """Which of how many: `FIRST-LAST/TOTAL`, from 0."""
 
 
-def check_url(value: str) -> str:
-    """Return an address without the slash at its end."""
-    problem = ValueError("an address such as https://example.org")
+def check_url(value: str, *, schemes: Collection[str] = ("http", "https")) -> str:
+    """Return an address without the slash at its end.
+
+    Raises:
+        ValueError: it is none, or of another kind; its words end "it must be ...".
+    """
+    *_, usual = schemes
+    problem = ValueError(f"an address such as {usual}://example.org")
     try:
         parts = urlsplit(value)
+        port = parts.port
     except ValueError:
         raise problem from None
-    if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname or not value.isprintable():
+    if parts.scheme not in schemes or not parts.hostname or port == 0 or not _URL.fullmatch(value):
         raise problem
     return value.rstrip("/")
+
+
+def check_base_url(value: str) -> str:
+    """Return an address behind which paths are written, without the slash at its end."""
+    url = check_url(value)
+    parts = urlsplit(url)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("an address such as https://example.org or https://example.org/papers, with nothing behind it")
+    return url
+
+
+def check_gateway(value: str) -> str:
+    """Return the address of a web socket, or nothing."""
+    return value and check_url(value, schemes=("ws", "http", "https", "wss"))
+
+
+def check_application(value: str) -> str:
+    """Return the id of an application of Discord, or nothing."""
+    if value and not APPLICATION.fullmatch(value):
+        raise ValueError("a number of 15 to 20 digits, or empty")
+    return value
 
 
 def check_smtp_url(value: str) -> str:
@@ -141,6 +172,9 @@ def check_shards(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(check_url)]
 OptionalUrl = Annotated[str, AfterValidator(lambda value: value and check_url(value))]
+BaseUrl = Annotated[str, AfterValidator(check_base_url)]
+Gateway = Annotated[str, AfterValidator(check_gateway)]
+Application = Annotated[str, AfterValidator(check_application)]
 SmtpUrl = Annotated[str, AfterValidator(check_smtp_url)]
 OptionalMailbox = Annotated[str, AfterValidator(check_mailbox)]
 Zone = Annotated[str, AfterValidator(_check_timezone)]
@@ -177,7 +211,12 @@ def _range_of(field: FieldInfo) -> str:
     return "" if lowest is None or highest is None else f" between {lowest} and {highest}"
 
 
+def hide_passwords(text: str) -> str:
+    """Return a text without what addresses in it name before an @."""
+    return _PASSWORD.sub("***", text)
+
+
 def _show(value: object) -> str:
     """Return a value as it was written, without a password that an address may hold."""
-    shown = _PASSWORD.sub("***", repr(value))
+    shown = hide_passwords(repr(value))
     return shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"

@@ -22,7 +22,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from core.allowed import (
+    Application,
+    BaseUrl,
     Category,
+    Gateway,
     Hash,
     OptionalHash,
     OptionalMailbox,
@@ -181,8 +184,8 @@ class Discord(_Table):
     """Discord's addresses, where empty means Discord's own, and which application paperboy is."""
 
     api_url: OptionalUrl = ""
-    gateway_url: OptionalUrl = ""
-    application_id: Annotated[str, Field(pattern=r"^([0-9]{15,20})?$")] = ""
+    gateway_url: Gateway = ""
+    application_id: Application = ""
     shards: Annotated[str, AfterValidator(lambda value: value and check_shards(value))] = ""
 
 
@@ -206,7 +209,7 @@ class Web(_Table):
     enabled: bool = True
     host: str = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65535)] = 8080
-    base_url: Url = "http://127.0.0.1:8080"
+    base_url: BaseUrl = "http://127.0.0.1:8080"
     proxies: Annotated[tuple[str, ...], BeforeValidator(split_commas), AfterValidator(check_proxies)] = (
         "127.0.0.1",
         "::1",
@@ -327,9 +330,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 def _read_file(environ: Mapping[str, str], origins: dict[tuple[str, ...], str]) -> dict[str, Any]:
     named = environ.get("PAPERBOY_CONFIG")
     path = Path(named) if named else config_file("paperboy.toml")
-    if not path.exists() and not named:
-        return {}
     try:
+        if not named and not path.exists():
+            return {}
         tables: dict[str, Any] = tomllib.loads(_read_text(path))
     except OSError as error:
         raise SettingsError(

@@ -17,7 +17,8 @@ URL_LIMIT = 400
 _PIECE = 1600  # characters that stay below the limit of a text even when each of them is escaped
 # An underscore inside a word, a lone ~ and a lone | mean nothing to Discord.
 _MARKS = re.compile(r"[\\`*<\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\|")
-_LINE_MARKS = re.compile(r"^(\s*)([#>-]|\d+(?=\.\s))", re.MULTILINE)
+# Blanks without line ends, else many empty lines are looked through from each of them.
+_LINE_MARKS = re.compile(r"^([^\S\n]*)([#>-]|\d+(?=\.\s))", re.MULTILINE)
 _EVERYBODY = re.compile(r"@(?=everyone|here)")
 _URL = re.compile(r"(https?://[^\s<>]+)")
 _UNSAFE_IN_URL = re.compile(r"[\s<>()\[\]\\`|*\"]")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,7 +24,24 @@ LARGEST = 86_000  # bytes as sent, which leaves 4 kB for headers
 SUBJECT = 140
 FIRST_TITLE = 70
 WIDTH = 76
-POLICY = SMTP.clone(cte_type="7bit")  # no server has to know 8BITMIME
+
+
+class _OnOneLine(UnstructuredHeader, BaseHeader):
+    """A header of one long word, such as a link in brackets; folded it would be encoded, and be a link to nobody."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the header's line; it may have 998 characters (RFC 5322, 2.1.1)."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _headers() -> HeaderRegistry:
+    known = HeaderRegistry()
+    for name in ("list-id", "list-unsubscribe", "message-id"):
+        known.map_to_type(name, _OnOneLine)
+    return known
+
+
+POLICY = SMTP.clone(cte_type="7bit", header_factory=_headers())  # no server has to know 8BITMIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +24,10 @@ from core.store.correspondents import Correspondent, Wish
 
 log = logging.getLogger(__name__)
 
+LONGEST_SHOWN = 150
+_CATEGORY = re.compile(r"\bcat:[a-z-]+(\.([A-Z]{2}|[a-z]+-[a-z]+|\*))?(?![\w./@-])")
+_ADDRESS = re.compile(r"[/@\\]|[^\W_][.\u3002\uff0e\uff61][^\W\d_]")
+"""What mail programs make a link of: anything with a dot between letters, but categories."""
 EVERY = 30.0  # seconds
 TIDY_EVERY = timedelta(hours=1)
 FAILED_FOR_GOOD = {DeliveryFailure.GONE, DeliveryFailure.FORBIDDEN, DeliveryFailure.REJECTED, DeliveryFailure.UNKNOWN}
@@ -119,8 +124,14 @@ async def change(store: Store, name: str, changed: Callable[[Correspondent], Cor
 
 
 def asking(wish: Wish) -> Message:
-    """Return the mail that asks to confirm."""
-    what = text("Somebody, probably you, asked for papers about ", *subject(wish.words), ".")
+    """Return the mail that asks to confirm.
+
+    Whoever typed the address typed the words too, and may be a stranger to its owner: nothing in them becomes a link in
+    that mailbox, nor a letter of its own. The page behind the button shows them whole.
+    """
+    what = text("Somebody, probably you, asked for papers; the page behind the button shows about what.")
+    if len(wish.words) <= LONGEST_SHOWN and not _ADDRESS.search(_CATEGORY.sub("", wish.words)):
+        what = text("Somebody, probably you, asked for papers about ", *subject(wish.words), ".")
     if not wish.words.strip():
         what = text("Somebody, probably you, asked for the day's most noticed papers.")
     when = f"They would come at {wish.at} in {wish.timezone}, {wish.days}, at most {wish.top} at a time."

@@ -17,7 +17,8 @@ Element: TypeAlias = dict[str, Any]
 
 WORD_JOINER = "\u2060"
 LONGEST_URL = 500
-NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, what turns the reading of a line round, and halves of characters."""
 CONTROL = re.compile(r"<(?=[!@#])")
 WEB_ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
 MARKER = re.compile(r"(?<!\w)([*_~])|(`)")

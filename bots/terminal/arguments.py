@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     Commands = _SubParsersAction["_Parser"]
 
 MAX_LIMIT = 1000
+ARXIV_BEGAN = date(1991, 8, 14)
 
 
 def read_date(text: str) -> date:
@@ -20,6 +21,14 @@ def read_date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not a date; write it as 2026-11-23") from None
+
+
+def read_since(text: str) -> date:
+    """Read the day from which on to fetch for argparse: none before there was a source."""
+    day = read_date(text)
+    if day < ARXIV_BEGAN:
+        raise ArgumentTypeError(f"{text} is before the first paper of arXiv; allowed is {ARXIV_BEGAN} or later")
+    return day
 
 
 def read_limit(text: str) -> int:
@@ -91,7 +100,7 @@ def _add_reading(commands: Commands) -> None:
 def _add_library(commands: Commands) -> None:
     fetch = commands.add_parser("fetch", help="fetch now")
     fetch.add_argument("--source", metavar="S", help="only this source")
-    fetch.add_argument("--since", metavar="YYYY-MM-DD", type=read_date, help="also what was listed since this day")
+    fetch.add_argument("--since", metavar="YYYY-MM-DD", type=read_since, help="also what was listed since this day")
     load = commands.add_parser("import", help="load papers in bulk; safe to repeat, safe to interrupt")
     load.add_argument("files", nargs="+", metavar="FILE", type=Path, help="JSON or JSON lines, .gz too")
 

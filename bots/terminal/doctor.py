@@ -23,6 +23,7 @@ from bots.terminal.premises import (
     check_rights,
     checks_of_figures,
 )
+from core.allowed import hide_passwords
 from core.clock import system_clock
 from core.digests.silence import failures, source_label
 from core.errors import ModelError, PaperboyError, SourceError, StoreBusy, StoreError
@@ -45,7 +46,7 @@ async def doctor(arguments: Namespace, settings: Settings) -> int:
     check_role(arguments.role, settings)
     async for check in _checks(settings, ROLES[arguments.role], offline=arguments.offline):
         sick = sick or not check.well
-        write_out(f"{'ok  ' if check.well else 'FAIL'}  {check.what}: {check.details}")
+        write_out(f"{'ok  ' if check.well else 'FAIL'}  {check.what}: {hide_passwords(check.details)}")
     return 1 if sick else 0
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
-from bots import PLATFORMS
+from bots import ADDRESSES
 from bots.email.addresses import PREFIX, read_address
 from bots.terminal.reading import read_lines
 from core.chat.parsing import check_top, parse_timezone
 from core.digests.subscription import DAILY, Subscription
 from core.errors import UsageError
 from core.search.query import one_line, parse
+
+LONGEST_ID = 64
+YEARS = range(2000, 3000)
+"""Instants outside of these cannot be carried into every time zone, or come from no clock of ours."""
 
 
 def read_export(path: Path) -> tuple[Sequence[Subscription], Sequence[str]]:
@@ -31,10 +36,11 @@ def read_export(path: Path) -> tuple[Sequence[Subscription], Sequence[str]]:
 
 
 def check_address(address: str) -> None:
-    """Raise UsageError unless an address belongs to a known platform."""
+    """Raise UsageError unless an address belongs to a known platform, and is written as it writes them."""
     platform, _, rest = address.partition(":")
-    if platform not in PLATFORMS or not rest or " " in rest or not rest.isprintable():
-        known = ", ".join(f"{name}:..." for name in PLATFORMS)
+    form, _ = ADDRESSES.get(platform, ("", ""))
+    if not form or not rest.isprintable() or not re.fullmatch(form, rest):
+        known = ", ".join(f"{name}:{example}" for name, (_, example) in ADDRESSES.items())
         raise UsageError(f"{address!r} is not an address.", hint=f"Addresses are written {known}.")
 
 
@@ -47,14 +53,16 @@ def _checked(item: Subscription) -> Subscription:
     parse(item.interests)
     check_address(item.address)
     check_top(item.top)
-    if not (item.id.isascii() and item.id.isalnum()):
-        raise UsageError(f"id {item.id!r} is not possible; it is letters and digits.")
+    if not (item.id.isascii() and item.id.isalnum() and len(item.id) <= LONGEST_ID):
+        raise UsageError(f"id {item.id[:LONGEST_ID]!r} is not possible; it is {LONGEST_ID} letters and digits at most.")
     if not item.days or any(day not in DAILY for day in item.days):
         raise UsageError(f"days {list(item.days)} are not possible; they are some of 0 (Monday) to 6.")
     if item.at is None and not item.when_ready:
         raise UsageError("at is missing; it is a time such as 08:00:00.")
     if item.created_at.tzinfo is None or item.active_from.tzinfo is None:
         raise UsageError("created_at and active_from need a zone, as in 2026-11-23T08:00:00Z.")
+    if item.created_at.year not in YEARS or item.active_from.year not in YEARS:
+        raise UsageError(f"created_at and active_from lie in the years {YEARS[0]} to {YEARS[-1]}.")
     address = read_address(item.address) if item.address.startswith(PREFIX) else item.address
     days = tuple(sorted(set(item.days)))
     return replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -11,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from bots.state import clock_of, open_state
-from bots.terminal.output import clean, write_out
+from bots.terminal.output import clean, write_data, write_out
 from core.chat.times import when_words
 from core.clock import Clock, system_clock
 from core.digests.subscription import Subscription, next_due
@@ -37,11 +36,15 @@ async def _read(settings: Settings, clock: Clock, address: str | None = None) ->
 
 
 async def _list(arguments: Namespace, settings: Settings, clock: Clock) -> int:
+    if arguments.address:
+        from bots.terminal.exported import check_address  # noqa: PLC0415 - see the module
+
+        check_address(arguments.address)
     found = await _read(settings, clock, arguments.address)
     if arguments.json:
         write_out(msgspec.json.encode([_described(item, clock()) for item in found]).decode())
     elif not found:
-        write_out("No subscriptions yet.")
+        write_out(f"There is none for {arguments.address}." if arguments.address else "No subscriptions yet.")
     else:
         write_out("\n".join(clean(_line(item, clock())) for item in found))
     return 0
@@ -66,7 +69,7 @@ async def _export(arguments: Namespace, settings: Settings) -> int:
     found = await _read(settings, system_clock)
     lines = "".join(msgspec.json.encode(item).decode() + "\n" for item in found)
     if arguments.file is None:
-        sys.stdout.write(lines)
+        write_data(lines)
         return 0
     try:
         arguments.file.write_text(lines, encoding="utf-8")

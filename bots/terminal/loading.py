@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from datetime import date
 
 from bots.fetching import counted, odd_lines, outcome_line
 from bots.house import open_house
 from bots.terminal.catching_up import catch_up
 from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
+from core.errors import UsageError
 from core.papers.bulk import identify, import_file
 from core.settings import Settings
 
@@ -17,6 +19,7 @@ from core.settings import Settings
 async def fetch(arguments: Namespace, settings: Settings) -> int:
     """Fetch now; one line a source, what looked odd on stderr; exit code 1 when one did not answer."""
     async with open_house(settings, owner=True) as house:
+        _check_since(arguments.since, house.clock().date())
         with show_progress("Fetching") as meter:
             outcomes = await house.fetcher().fetch(
                 only=arguments.source,
@@ -29,6 +32,11 @@ async def fetch(arguments: Namespace, settings: Settings) -> int:
             write_out(outcome_line(outcome, settings))
         await catch_up(house, obtain=True)
     return 1 if any(outcome.failure for outcome in outcomes) else 0
+
+
+def _check_since(since: date | None, today: date) -> None:
+    if since is not None and since > today:
+        raise UsageError(f"--since: {since} has not come yet; allowed is a day up to today, {today}.")
 
 
 async def load(arguments: Namespace, settings: Settings) -> int:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from bots.logs import log_uncaught, start_logging
 from bots.terminal.arguments import make_parser
+from bots.terminal.output import leave_output, open_closed_streams
 from core.errors import PaperboyError, QueryError, SettingsError, UsageError
 from core.search.query import point_at
 from core.settings import Settings, read_settings
@@ -46,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    open_closed_streams()
     arguments = make_parser().parse_args(argv)
     # Interests, addresses and marks are nobody else's on this machine to read.
     os.umask(0o077)
@@ -63,8 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("paperboy: stopped.", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does; Python would complain once more while flushing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave_output()  # whoever read it has gone, as `head` does
         return FAILED
     except Exception as error:  # noqa: BLE001 - nobody foresaw it; the log has it whole, without secrets
         log_uncaught(error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.style import Style
@@ -28,6 +28,14 @@ _WHY, _SAMPLE, _CODE, _ERROR = (Style(color=color) for color in ("green", "yello
 def terminal_width() -> int:
     """Return the columns to write in: the terminal's, but no more than are pleasant to read, and 80 in a pipe."""
     return max(NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))
+
+
+def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether to write colours and hyperlinks: to a terminal that can show them, unless asked not to.
+
+    https://no-color.org
+    """
+    return stream.isatty() and environ.get("TERM") != "dumb" and not environ.get("NO_COLOR")
 
 
 def render(message: Message, *, width: int, color: bool) -> str:

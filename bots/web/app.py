@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
@@ -42,7 +42,12 @@ def create_app(site: Site, *, routes: Sequence[BaseRoute] = ()) -> ASGIApp:
     app = Starlette(
         routes=every,
         middleware=[Middleware(GZipMiddleware, minimum_size=500)],
-        exception_handlers={HTTPException: _http_error, PaperboyError: _known_error, Exception: _unexpected_error},
+        exception_handlers={
+            HTTPException: _http_error,
+            ClientDisconnect: _hung_up,
+            PaperboyError: _known_error,
+            Exception: _unexpected_error,
+        },
     )
     app.state.site = site
     app.router.redirect_slashes = False  # it would send people to whatever host the request names
@@ -73,6 +78,10 @@ def _without_slash(request: Request) -> str:
         return ""
     query = f"?{request.url.query}" if request.url.query else ""
     return f"{site.base_url}{quote(path.removeprefix(request.scope['root_path']))}{query}"
+
+
+async def _hung_up(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it
 
 
 async def _known_error(request: Request, error: Exception) -> Response:

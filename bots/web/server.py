@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from bots.web.connections import bounded
 from core.errors import PaperboyError
 
 GRACE_SECONDS = 5
+AT_ONCE = 64
+"""Connections that are taken before the first of them is looked at."""
 
 
 class _Server(uvicorn.Server):
@@ -30,6 +33,7 @@ async def serve(
     *,
     proxies: Sequence[str] = (),
     setting: str = "web",
+    speaks: type[asyncio.Protocol] | None = None,
 ) -> None:
     """Serve until cancelled; running requests get `GRACE_SECONDS` to end.
 
@@ -40,6 +44,7 @@ async def serve(
         on_bound: told host and port as soon as connections are taken.
         proxies: addresses and networks of reverse proxies, which are believed what they say of their clients.
         setting: the table of settings that names host and port.
+        speaks: what speaks HTTP on each connection; one of bounded number and patience when left out.
 
     Raises:
         PaperboyError: the address cannot be listened at.
@@ -50,6 +55,8 @@ async def serve(
             app,
             access_log=False,
             forwarded_allow_ips=list(proxies),
+            backlog=AT_ONCE,
+            http=speaks or bounded(),
             lifespan="off",
             log_config=None,
             server_header=False,
@@ -75,7 +82,7 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(AT_ONCE)
         listener.setblocking(False)  # noqa: FBT003 - the socket module's own signature
     except OSError as error:
         listener.close()

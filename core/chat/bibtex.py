@@ -25,6 +25,8 @@ _CAPITALS = re.compile(r"\S*(?<=\S)[A-Z]\S*|\S*[A-Z](?=[0-9-])\S*")
 _SMALL_WORDS = frozenset(
     {"a", "an", "the", "on", "of", "in", "for", "to", "and", "is", "are", "with", "from", "by", "at"}
 )
+LONGEST_PART = 40
+"""Letters of a name or a word in a key, which is a file's name as well."""
 _SUFFIX = re.compile(r"(?:jr|sr|ii|iii|iv)\.?", re.IGNORECASE)
 
 
@@ -36,11 +38,11 @@ def bibtex(paper: Paper) -> str:
 
 def citation_key(paper: Paper) -> str:
     """Return `vaswani2017attention`: last name of the first author, year, first telling word of the title; ASCII."""
-    author = _ascii(_last_name(to_unicode(paper.authors[0]))) if paper.authors else ""
+    author = _ascii(_last_name(to_unicode(paper.authors[0])))[:LONGEST_PART] if paper.authors else ""
     words = map(_ascii, re.split(r"[\s\-–—/:]+", to_unicode(paper.title)))  # noqa: RUF001 - dashes of print are meant
     word = next((word for word in words if word and word not in _SMALL_WORDS), "")
     year = str(paper.published.year) if paper.published else ""
-    return author + year + word or _ascii(paper.id) or "paper"
+    return author + year + word[:LONGEST_PART] or _ascii(paper.id)[:LONGEST_PART] or "paper"
 
 
 def _fields(paper: Paper) -> Iterator[tuple[str, str]]:

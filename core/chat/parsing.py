@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, time
 from difflib import get_close_matches
 from functools import cache
@@ -148,15 +148,17 @@ def split_options(text: str) -> tuple[str, c.Options]:
     """Split `INTERESTS [options]` into interests and Options, reading options from the end.
 
     Raises:
-        UsageError: an option is there, and its value is not allowed.
+        UsageError: an option is there, and its value is not allowed, or contradicts another.
     """
     words = text.split()
     options = c.Options()
     while words:
-        taken, options = _take_option(words, options)
+        taken, found = _take_option(words, options)
         if not taken:
             break
-        words = words[:-taken]
+        if any(said not in {None, getattr(found, name)} for name, said in asdict(options).items()):
+            raise UsageError(f"'{' '.join(words[-taken:])}' contradicts what stands behind it; say it once.")
+        options, words = found, words[:-taken]
     kept = len(words)
     return _first_words(text, kept), options
 

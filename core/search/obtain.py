@@ -65,7 +65,10 @@ def find_model(settings: Settings) -> ModelFiles | None:
 
 
 def _is_complete(files: ModelFiles) -> bool:
-    return all((files.folder / name).is_file() for name in (MODEL_FILE, TOKENIZER_FILE))
+    try:
+        return all((files.folder / name).is_file() for name in (MODEL_FILE, TOKENIZER_FILE))
+    except OSError:  # a folder of somebody else's, as of another user
+        return False
 
 
 class CachedModels:

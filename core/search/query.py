@@ -90,7 +90,8 @@ def parse(text: str) -> Query:
     Raises:
         QueryError: what cannot be read, where, and the right form.
     """
-    plain = _HALVES.sub("\ufffd", text.translate(_PLAIN))
+    text = _HALVES.sub("\ufffd", text)
+    plain = text.translate(_PLAIN)
     if len(plain) > MAX_LENGTH:
         raise QueryError(
             f"The query has {len(plain)} characters; at most {MAX_LENGTH} can be read.", query=text, position=MAX_LENGTH
@@ -114,6 +115,7 @@ def parse_words(text: str) -> Query:
     Raises:
         QueryError: it is too long, or holds no word.
     """
+    text = _HALVES.sub("\ufffd", text)
     words = [Word(token) for token in tokens(text)]
     if len(words) > MAX_WORDS:
         raise QueryError(f"There are {len(words)} words; at most {MAX_WORDS} can be read.", query=text, position=0)

@@ -21,7 +21,7 @@ import sqlite3
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -106,10 +106,9 @@ def back_up_chest(source: Source, secret: Path, file: Path, now: datetime, progr
 
 
 def _write(file: Path, now: datetime, gather: Callable[[Path], Iterable[str]]) -> Sequence[str]:
-    if file.exists():
-        raise StoreError(f"{file} is there already, and nothing is overwritten; name another file.")
     unfinished = file.with_name(f"{file.name}.unfinished")
     try:
+        _refuse_overwriting(file)
         with TemporaryDirectory(prefix=".paperboy-", dir=file.parent) as gathered:
             names = list(gather(Path(gathered)))
             contents = Contents(VERSION, now, {name: _checksum(Path(gathered) / name) for name in names})
@@ -118,8 +117,14 @@ def _write(file: Path, now: datetime, gather: Callable[[Path], Iterable[str]]) -
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"The backup {file} cannot be written ({_reason(error)}); nothing was left of it.") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, nothing can be removed, and nothing is there
+            unfinished.unlink(missing_ok=True)
     return names
+
+
+def _refuse_overwriting(file: Path) -> None:
+    if file.exists():
+        raise StoreError(f"{file} is there already, and nothing is overwritten; name another file.")
 
 
 def restore(file: Path, folder: Path) -> Contents:
@@ -150,6 +155,7 @@ def unpack(file: Path, folder: Path) -> Contents:
         contents = _unpack(archive, folder, file)
     try:
         _check_versions(folder, file)
+        _check_state(folder, file)
         if (folder / DELIVERIES).exists():
             Outbox(folder).close()
         if (folder / LIBRARY_FILE).exists():
@@ -283,7 +289,16 @@ def _check_versions(folder: Path, file: Path) -> None:
                     f"{file} was made by a newer paperboy ({name} is of version {version}, this one knows {known}); "
                     "install that version to restore it."
                 )
-    read_state(folder)
+
+
+def _check_state(folder: Path, file: Path) -> None:
+    try:
+        read_state(folder)
+    except StoreError as error:
+        raise StoreError(
+            f"{file} is not a backup that can be restored: its {snapshot_path(folder, FIRST).name} is no state of "
+            "paperboy's, or of a newer one; nothing was restored."
+        ) from error
 
 
 def _checksum(path: Path) -> str:

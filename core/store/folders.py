@@ -12,15 +12,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.errors import StoreError
+
 DRAFT = ".unfinished"
 _NAMES = ".names"
 
 
 def is_free(folder: Path) -> bool:
-    """Whether a folder is not there yet, or holds nothing but what a filling left that was interrupted."""
-    if not folder.exists():
-        return True
-    return folder.is_dir() and {path.name for path in folder.iterdir()} <= {DRAFT, *_put_in(folder)}
+    """Whether a folder is not there yet, or holds nothing but what a filling left that was interrupted.
+
+    Raises:
+        StoreError: it cannot be looked into.
+    """
+    try:
+        if not folder.exists():
+            return True
+        return folder.is_dir() and {path.name for path in folder.iterdir()} <= {DRAFT, *_put_in(folder)}
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be used ({error.strerror}); name another folder.") from error
 
 
 def is_half_filled(folder: Path) -> bool:

@@ -30,9 +30,14 @@ MISTAKES = (
     "digest --interests x --subscription y",
     "digest --interests (",
     "fetch --since 23.11.2026",
+    "fetch --since 0001-01-01",
+    "fetch --since 9999-12-31",
     "import",
     "subscriptions",
     "subscriptions remove",
+    "subscriptions add slack:#general x",
+    "subscriptions list general",
+    "saved discord:general",
     "move",
     "run --only fax",
     "run --only slack",
@@ -80,6 +85,33 @@ def test_settings_that_cannot_be_are_exit_2_and_one_sentence_each(shell, environ
     assert len(said) == len(sentences)
     assert all(any(sentence in line for line in said) for sentence in sentences)
     assert not shell.home.exists()
+
+
+@pytest.mark.parametrize(
+    "words", ["subscriptions add slack:#general x", "subscriptions list general", "saved discord:general"]
+)
+def test_a_place_that_is_none_is_told_how_places_are_written(mistaken, words):
+    done = mistaken[words]
+    assert done.err.endswith(
+        "Addresses are written slack:T123/C456, discord:789 (a person's is discord:@789), email:reader@example.org.\n"
+    )
+
+
+@pytest.mark.parametrize("words", ["search kernel", "subscriptions export"])
+def test_an_output_that_cannot_be_written_is_one_sentence(stocked, words):
+    done = stocked.run(*words.split(), before=lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1))
+    assert (done.code, done.complaint) == (1, "The output cannot be written (No space left on device).")
+
+
+def test_a_command_whose_output_was_closed_does_its_work_in_silence(shell):
+    done = shell.run("subscriptions", "add", "slack:T1/C1", "kernels", before=lambda: os.close(1))
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert len(shell.run("subscriptions", "list", "--json").json) == 1
+
+
+def test_words_in_another_encoding_than_the_locales_are_searched_as_well_as_they_can_be(stocked):
+    ascii_alone = {"LC_ALL": "C", "LANG": "", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert stocked.run("search", "Schölkopf", before=lambda: None, **ascii_alone).code == 0
 
 
 @pytest.mark.parametrize("paper", ["", "  "])
@@ -131,6 +163,36 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence(shell, powerless, 
     assert done.code == 1
     assert str(shell.home) in (done.out.splitlines()[-1] if words.startswith("doctor") else done.complaint)
     assert list(shell.home.iterdir()) == []
+
+
+@pytest.mark.data_folder
+@pytest.mark.parametrize("name", ["out of reach/a", "a" * 300])
+def test_a_place_that_cannot_be_looked_at_is_one_sentence(stocked, powerless, name):
+    folder = stocked.folder / "out of reach"
+    folder.mkdir(mode=0o000)
+    there = str(stocked.folder / name)
+    backup = stocked.folder / "backup.tar.gz"
+    assert stocked.run("backup", str(backup)).code == 0
+    tries = (
+        (("doctor", "--offline"), {"PAPERBOY_CONFIG": there}, 2),
+        (("restore", str(backup)), {"PAPERBOY_HOME": there}, 1),
+        (("move", "--to", there), {}, 1),
+        (("backup", there), {}, 1),
+    )
+    for words, environment, code in tries:
+        done = stocked.run(*words, before=powerless, **environment)
+        assert (done.code, done.out) == (code, ""), words
+        assert there in done.complaint, words
+    searched = stocked.run(
+        "search", "grokking", before=powerless, PAPERBOY_MODEL__ENABLED="true", PAPERBOY_MODEL__CACHE=there
+    )
+    assert (searched.code, searched.err) == (0, "")
+
+
+def test_doctor_shows_no_password_that_an_address_holds(shell):
+    done = shell.run("doctor", PAPERBOY_ARXIV__RSS_URL="http://me:geheim@127.0.0.1:9/rss")
+    assert "http://***@127.0.0.1:9/rss" in done.out
+    assert "geheim" not in done.out + done.err
 
 
 def fill_the_disk():

@@ -29,7 +29,7 @@ def test_a_subscription_is_added_listed_and_removed(shell):
     (kept,) = document.json
     assert (kept["id"], kept["address"], kept["interests"]) == (identifier, "discord:789", "diffusion -survey")
     assert kept["next"].endswith("09:30:00Z")
-    assert shell.run("subscriptions", "list", "slack:T1/C1").out == "No subscriptions yet.\n"
+    assert shell.run("subscriptions", "list", "slack:T1/C1").out == "There is none for slack:T1/C1.\n"
     assert shell.run("subscriptions", "remove", identifier).out == "Removed 1.\n"
     assert shell.run("subscriptions", "list", "--json").json == []
 
@@ -37,7 +37,7 @@ def test_a_subscription_is_added_listed_and_removed(shell):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("mail:a@b.org", "grokking"), "Addresses are written slack:..., discord:..."),
+        (("mail:a@b.org", "grokking"), "Addresses are written slack:T123/C456, discord:789"),
         (("slack:", "grokking"), "is not an address"),
         (("slack:T1/C1", '"unclosed'), "This quote is unclosed"),
         (("slack:T1/C1", "x", "in", "Berlin/Europe"), "is not a time zone"),

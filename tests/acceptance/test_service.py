@@ -38,6 +38,22 @@ def test_the_first_minute_shows_todays_papers_in_the_terminal_and_on_the_page(sh
     assert all(path.partition("?")[0].startswith(("/hf", "/rss", "/hn", "/api")) for path in sources.asked)
 
 
+def test_in_a_locale_that_lacks_a_sign_the_service_shows_what_it_can_and_serves_on(shell, sources):
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    with shell.start("run", command=(PAPERBOY,), **ascii_alone) as service:
+        service.until(lambda: "Bounds in ?? for Sparse Attention" in service.out)
+        assert look(service.page(), "/healthz").text == "ok"
+        assert service.end().code == 0
+
+
+def test_a_service_whose_output_cannot_be_written_serves_on(shell, sources):
+    onto_nothing = ("/bin/sh", "-c", 'exec "$0" "$@" > /dev/full', PAPERBOY)
+    with shell.start("run", command=onto_nothing) as service:
+        service.until(lambda: "The output cannot be written (No space left on device)." in service.err)
+        assert look(service.page(), "/healthz").text == "ok"
+        assert service.end().code == 0
+
+
 def test_before_the_first_papers_are_here_the_page_says_so(shell, sources):
     sources.gate.clear()
     with shell.start("run") as service:

@@ -11,7 +11,7 @@ from importlib import import_module
 
 import pytest
 
-from bots import PLATFORMS
+from bots import ADDRESSES, PLATFORMS
 from core.chat.message import Button, Card, Kind, Link, Message, Span, text
 from core.errors import DeliveryError, DeliveryFailure
 from core.settings import Settings
@@ -75,7 +75,7 @@ def said(payload):
 
 
 def test_there_is_a_loopback_server_for_every_platform():
-    assert set(PLATFORMS) == set(TOWNS)
+    assert set(PLATFORMS) == set(ADDRESSES) == set(TOWNS)
 
 
 async def test_it_answers_to_the_name_it_is_registered_under(platform):

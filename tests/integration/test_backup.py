@@ -218,6 +218,16 @@ def test_what_cannot_be_backed_up_is_one_sentence_and_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+@pytest.mark.parametrize("length", [250, 300])
+async def test_a_name_that_no_folder_takes_is_one_sentence_also_where_there_is_nothing_to_remove(
+    tmp_path, filled, length
+):
+    folder, _, _ = filled
+    with pytest.raises(StoreError, match=r"cannot be written .File name too long.; nothing was left of it"):
+        back_up(folder, tmp_path / ("b" * length), NOON)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 async def test_a_broken_state_is_not_backed_up_as_if_it_were_whole(tmp_path, filled):
     folder, _, _ = filled
     journal = next(path for path in folder.glob("state-*.journal") if path.stat().st_size)
@@ -274,6 +284,7 @@ def other_database():
         (lambda path: pack(path, (CONTENTS, b" " * 2_000_000)), "is not a backup of paperboy"),
         (lambda path: pack_part(path, "library.sqlite3", b"hello" * 500), "b is not a backup .* none of paperboy's"),
         (lambda path: pack_part(path, "deliveries.sqlite3", b"hello" * 500), "b is not a backup .* none of paperboy's"),
+        (lambda path: pack_part(path, "state-00000001.json", b"[]"), "b is not a backup .* no state of paperboy's"),
         (lambda path: pack_part(path, "library.sqlite3", other_database()), "b is not a backup .* none of paperboy's"),
     ],
 )

@@ -48,11 +48,18 @@ def write(tmp_path, *lines):
         ({"at": None}, "at is missing"),
         ({"created_at": "2026-11-23T09:00:00"}, "need a zone"),
         ({"active_from": "2026-11-23T09:00:00"}, "need a zone"),
+        ({"created_at": "0001-01-01T00:00:00+14:00"}, "lie in the years 2000 to 2999"),
+        ({"active_from": "9999-12-31T23:59:59-12:00"}, "lie in the years 2000 to 2999"),
+        ({"id": "a" * 65}, "64 letters and digits at most"),
         ({"id": ""}, "id '' is not possible"),
         ({"id": "../x"}, "id '../x' is not possible"),
         ({"address": "email:not an address"}, "is not an address"),
         ({"address": "email:nobody"}, "no mail address"),
         ({"address": "slack:T1/C1\nforged"}, "is not an address"),
+        ({"address": "slack:#general"}, "is not an address"),
+        ({"address": "slack:T1"}, "is not an address"),
+        ({"address": "discord:general"}, "is not an address"),
+        ({"address": "discord:1/2"}, "is not an address"),
     ],
 )
 def test_a_line_that_would_stop_every_digest_is_refused_with_its_number(tmp_path, changes, sentence):

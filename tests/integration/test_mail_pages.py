@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
 from datetime import timedelta
 
 import httpx
@@ -71,6 +73,29 @@ async def test_an_address_gets_three_mails_a_day_that_ask_and_no_more_whoever_as
     assert len(room.server.letters) == 3, "in capitals it is the same mailbox"
 
 
+@pytest.mark.parametrize(
+    ("interests", "shown"),
+    [
+        ('"length generalization" OR cat:cs.LG -cat:cs.* OR cat:math.PR au:"J. Smith"', True),
+        ("cat:cond-mat.mes-hall min:20 e.g. kernels", False),
+        ("You have won: https://evil.example/claim", False),
+        ("claim it at evil.example", False),
+        ("cat:evil.example", False),
+        ("evil\uff0eexample", False),
+        ("write to me@evil.example", False),
+        ("a letter " + "of my own " * 20, False),
+    ],
+)
+async def test_a_stranger_writes_no_letter_and_no_link_into_the_mailbox_that_is_asked(room, interests, shown):
+    path = await room.confirmation(interests=interests)
+    (letter,) = room.server.letters
+    told = [" ".join(part.split()) for part in (letter.part("plain"), html.unescape(letter.part("html")))]
+    told[1] = re.sub(r"</?em>", "", told[1])
+    assert [f"papers about {interests.strip()}." in words for words in told] == [shown, shown]
+    assert not any("evil" in words for words in told)
+    assert interests.strip() in html.unescape((await room.client.get(path)).text)
+
+
 async def test_unconfirmed_addresses_are_gone_after_seven_days(room):
     path = await room.confirmation()
     room.world.now += timedelta(days=7, hours=2)
@@ -95,6 +120,7 @@ async def test_a_mail_program_unsubscribes_with_one_post_and_no_cookie_while_loo
     await room.join()
     letter = await room.digest()
     link = letter.mail["List-Unsubscribe"].strip("<>")
+    assert f"\r\nList-Unsubscribe: <{link}>\r\n".encode() in letter.raw, "encoded words are a link to no mail program"
     assert letter.mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert link.startswith(f"{BASE}/email/unsubscribe/")
     transport = httpx.ASGITransport(room.app, raise_app_exceptions=False)
@@ -227,7 +253,8 @@ async def test_no_form_value_breaks_or_executes(room, values):
 async def test_no_token_breaks_or_tells_anything(room, token, kind, post):
     path = httpx.URL(BASE).copy_with(raw_path=b"/email/" + kind.encode() + b"/" + _quoted(token))
     answer = await (room.client.post(path, data={"do": "delete", "sure": "yes"}) if post else room.client.get(path))
-    assert answer.status_code in {404, 405, 400}, answer.text
+    assert answer.status_code in {404, 405, 400, 308}, answer.text  # 308: without the slash at its end
+    assert answer.headers.get("location", BASE).startswith(BASE)
     assert "<script>alert" not in answer.text
 
 

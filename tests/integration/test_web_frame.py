@@ -8,6 +8,7 @@ import httpx
 import pytest
 from starlette.routing import Route
 
+from bots.web.app import create_app
 from bots.web.document import render_html
 from bots.web.safety import MAX_BODY
 from bots.web.site import SUBSCRIBE, limit, read_form, render, static_path
@@ -166,6 +167,32 @@ async def test_what_is_too_large_or_no_form_is_refused_in_one_sentence(visit):
     many = await visit.client.post("/subscribe", data={f"f{number}": "" for number in range(500)})
     assert many.status_code == 400
     assert Page(many.text).tags.count("h1") == 1
+
+
+async def test_who_hangs_up_in_the_middle_of_a_form_is_no_failure_of_ours(visit):
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "http_version": "1.1",
+        "query_string": b"",
+        "path": "/one-click",
+        "raw_path": b"/one-click",
+        "client": ("192.0.2.1", 1),
+        "server": ("paperboy.test", 80),
+        "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
+    }
+    came = iter([{"type": "http.request", "body": b"email=", "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def receive():
+        return next(came)
+
+    async def send(message):
+        sent.append(message)
+
+    await create_app(visit.site, routes=ROUTES)(scope, receive, send)
+    assert sent[0]["status"] == 400
 
 
 async def test_who_asks_too_often_is_told_when_to_come_back(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 
 import httpx
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from bots.web.connections import bounded, most_connections
 from bots.web.server import serve
 from core.errors import PaperboyError
 
@@ -20,8 +22,20 @@ async def tell_client(request):
     return PlainTextResponse(f"{request.client.host} by {request.url.scheme}")
 
 
+async def read_body(request):
+    return PlainTextResponse(await request.body())
+
+
+async def take_long(_request):
+    for _ in range(50):
+        await asyncio.sleep(0.001)
+    return PlainTextResponse("at last")
+
+
 def make_app():
-    return Starlette(routes=[Route("/", tell_client)])
+    return Starlette(
+        routes=[Route("/", tell_client), Route("/body", read_body, methods=["POST"]), Route("/slow", take_long)]
+    )
 
 
 @contextlib.asynccontextmanager
@@ -78,3 +92,65 @@ async def test_a_port_in_use_is_one_sentence_that_names_the_setting(setting):
 async def test_an_address_of_another_machine_is_one_sentence():
     with pytest.raises(PaperboyError, match=r"^web\.(host|port): .*192\.0\.2\.1.*\.$"):
         await serve(make_app(), "192.0.2.1", 0, lambda host, port: None)
+
+
+async def hang_on(port, words=b"GET / HTTP/1.1\r\nHost: a.test\r\nX-"):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(words)
+    await writer.drain()
+    return reader, writer
+
+
+async def is_hung_up_on(reader):
+    try:
+        return await reader.read() == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: a.test\r\nX-",
+        b"POST /body HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nhalf",
+    ],
+)
+async def test_a_request_that_does_not_come_whole_is_hung_up_on(words):
+    async with running(make_app(), speaks=bounded(patience=0.02)) as port:
+        reader, writer = await hang_on(port, words)
+        assert await is_hung_up_on(reader)
+        writer.close()
+
+
+async def test_a_second_request_that_does_not_come_whole_is_hung_up_on_too():
+    async with running(make_app(), speaks=bounded(patience=0.02)) as port:
+        whole = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"
+        reader, writer = await hang_on(port, whole + whole[:-2])
+        assert (await reader.readuntil(b"by http")).startswith(b"HTTP/1.1 200")
+        assert await is_hung_up_on(reader)
+        writer.close()
+
+
+async def test_whoever_waits_for_an_answer_is_not_hung_up_on():
+    async with (
+        running(make_app(), speaks=bounded(patience=0.001)) as port,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        answer = await client.get(f"http://127.0.0.1:{port}/slow")
+    assert answer.text == "at last"
+
+
+async def test_so_many_connections_that_files_would_run_short_are_hung_up_on():
+    async with running(make_app(), speaks=bounded(most=1)) as port:
+        held, first = await hang_on(port)
+        turned_away, second = await hang_on(port)
+        assert await is_hung_up_on(turned_away)
+        first.write(b"a: b\r\n\r\n")
+        assert (await held.readuntil(b"by http")).startswith(b"HTTP/1.1 200")
+        for writer in (first, second):
+            writer.close()
+
+
+def test_the_page_leaves_files_for_everything_else():
+    assert 1 <= most_connections() <= resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2

@@ -91,6 +91,7 @@ def test_without_authors_and_date_an_entry_is_still_made():
         ({"title": "On the $\\alpha$-divergence of a Thing"}, "vaswani2017divergence"),
         ({"title": "The Llama-3 Herd"}, "vaswani2017llama"),
         ({"title": "", "authors": (), "published": None}, "170603762"),
+        ({"title": "T" * 1_000, "authors": ("A" * 1_000,)}, "a" * 40 + "2017" + "t" * 40),
         ({"title": "", "authors": (), "published": None, "id": "x:é"}, "xe"),
         ({"title": "", "authors": (), "published": None, "id": "山"}, "paper"),
     ],

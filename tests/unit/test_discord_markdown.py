@@ -20,6 +20,7 @@ from core.chat.message import Span, text
         ("# a heading", r"\# a heading"),
         ("- a point", r"\- a point"),
         ("-# small print", r"\-# small print"),
+        ("\n\n  # behind empty lines\n\t- too", "\n\n  \\# behind empty lines\n\t\\- too"),
         ("> a quote", r"\> a quote"),
         ("1. first", r"1\. first"),
         ("2310.01234 was never fetched", "2310.01234 was never fetched"),

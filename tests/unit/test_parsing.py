@@ -111,6 +111,26 @@ def test_words_that_only_look_like_options_stay_interests(interests):
         assert (read, options.when_ready) == ("what to do", True)
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("x daily weekly", "daily"),
+        ("x at 08:00 top 3 at 09:00", "at 08:00"),
+        ("x top 3 in UTC top 5", "top 3"),
+        ("x in Europe/Berlin in UTC", "in Europe/Berlin"),
+        ("x no repeats with repeats", "no repeats"),
+        ("x mon,tue wed", "mon,tue"),
+    ],
+)
+def test_two_options_that_contradict_each_other_are_told_before_one_is_taken_in_silence(text, first):
+    with pytest.raises(UsageError, match=f"'{first}' contradicts what stands behind it; say it once"):
+        split_options(text)
+
+
+def test_what_is_said_twice_alike_is_said():
+    assert split_options("x daily top 3 daily top 3") == split_options("x daily top 3")
+
+
 def test_interests_keep_their_own_blanks_and_case():
     assert split_options('"Large  Language"   Models top 2')[0] == '"Large  Language"   Models'
 

@@ -250,6 +250,11 @@ def test_an_empty_query_asks_for_everything():
     assert (query.words, query.categories, query.likes) == ((), (), ())
 
 
+@pytest.mark.parametrize("read", [parse, parse_words])
+def test_half_a_character_as_broken_input_brings_it_reaches_neither_a_database_nor_a_model(read):
+    assert read("kernel \ud800 methods").text.encode() == "kernel \ufffd methods".encode()
+
+
 def test_plain_words_take_every_sign_as_text():
     query = parse_words('cat:cs.LG "x y" OR -z (')
     assert query.tree == And(tuple(map(Word, ("cat", "cs", "lg", "x", "y", "or", "z"))))

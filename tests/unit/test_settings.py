@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from core.errors import SettingsError
 from core.settings import MAX_FILE, SECRETS, Settings, Web, config_file, read_settings
 
+BASE_URL = "an address such as https://example.org or https://example.org/papers"
 WEB_KEYS = ", ".join(sorted(Web.model_fields))
 
 
@@ -139,6 +140,13 @@ def test_variables_of_others_are_left_alone():
         ("PAPERBOY_WEB__PROXIES", "*", "addresses or networks, such as 127.0.0.1 or 172.16.0.0/12"),
         ("PAPERBOY_WEB__PROXIES", "::1,proxy.local", "addresses or networks, such as 127.0.0.1 or 172.16.0.0/12"),
         ("PAPERBOY_WEB__PROXIES", "172.16.0.1/12", "addresses or networks, such as 127.0.0.1 or 172.16.0.0/12"),
+        ("PAPERBOY_ARXIV__API_URL", "http://a.test:99999", "an address such as https://example.org"),
+        ("PAPERBOY_ARXIV__API_URL", "ws://a.test", "an address such as https://example.org"),
+        ("PAPERBOY_ARXIV__API_URL", 'http://a"b.test', "an address such as https://example.org"),
+        ("PAPERBOY_WEB__BASE_URL", "https://a.test/?x=1", f"{BASE_URL}, with nothing behind it"),
+        ("PAPERBOY_WEB__BASE_URL", "https://a.test/#x", f"{BASE_URL}, with nothing behind it"),
+        ("PAPERBOY_DISCORD__GATEWAY_URL", "a.test", "an address such as wss://example.org"),
+        ("PAPERBOY_DISCORD__APPLICATION_ID", "abc", "a number of 15 to 20 digits, or empty"),
         ("HF_ENDPOINT", "ftp://a.test", "an address such as https://example.org"),
     ],
 )

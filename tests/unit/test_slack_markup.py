@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.slack.markup import WORD_JOINER, escape, line_size, link_url, literal, mrkdwn, rich, split_line, typed
+from bots.slack.markup import (
+    WORD_JOINER,
+    escape,
+    line_size,
+    link_url,
+    literal,
+    mrkdwn,
+    one_line,
+    rich,
+    split_line,
+    typed,
+)
 from core.chat.message import Span, plain, text
 
 
@@ -113,6 +124,11 @@ def test_a_ping_typed_into_a_title_is_taken_apart_invisibly():
     shown = literal("<!channel> <@U1> <#C1> a < b")
     assert not any(ping in shown for ping in ("<!", "<@", "<#"))
     assert shown.replace(WORD_JOINER, "") == "<!channel> <@U1> <#C1> a < b"
+
+
+@pytest.mark.parametrize("write", [literal, escape, one_line])
+def test_what_a_title_holds_does_not_turn_the_rest_of_its_line_round(write):
+    assert write("a \u202eb\u202c \u2067c\u2069 \x1bd") == "a b c d"
 
 
 SPANS = st.builds(

@@ -51,6 +51,11 @@ def test_no_day_after_today_in_utc_is_ever_asked_for():
     assert [get.what for get in make_source().ask(Newest(MONDAY, date(2026, 11, 24)))] == ["trending"]
 
 
+def test_no_day_before_the_first_list_is_ever_asked_for():
+    gets = make_source().ask(Newest(date(2023, 5, 6), date(1, 1, 1)))
+    assert [get.value("date") for get in gets] == ["2023-05-06", "2023-05-05", "2023-05-04", ""]
+
+
 def test_a_gap_is_filled_from_the_dated_lists_alone():
     gets = make_source().ask(Backfill(date(2026, 11, 19), date(2026, 11, 20)))
     assert [get.value("date") for get in gets] == ["2026-11-20", "2026-11-19"]

@@ -25,6 +25,7 @@ from core.papers.sources.reading import (
         (r"$\ell_2$ \& {\it LaTeX} stays", r"$\ell_2$ \& {\it LaTeX} stays"),
         ("nul\x00 and half \ud83d a pair", "nul and half a pair"),
         (None, ""),
+        ("a\x9b31m\x85b\uffff\ufffe\x7f", "a31m b"),
     ],
 )
 def test_text_comes_out_on_one_line_with_entities_decoded_and_latex_untouched(raw, clean):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bots.terminal.output import clean
-from bots.terminal.render import SAMPLE_NOTE, render, terminal_width, to_json
+from bots.terminal.render import SAMPLE_NOTE, render, terminal_width, to_json, wants_color
 from core.chat.message import Button, Card, Kind, Link, Message, Span, text
 
 CARD = Card(
@@ -159,6 +160,25 @@ def test_the_width_follows_the_terminal_within_reason(monkeypatch):
     for columns, width in (("72", 72), ("300", 100), ("5", 30)):
         monkeypatch.setenv("COLUMNS", columns)
         assert terminal_width() == width
+
+
+class _Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "wanted"),
+    [
+        (_Screen(), {"TERM": "xterm"}, True),
+        (_Screen(), {"NO_COLOR": ""}, True),
+        (_Screen(), {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (_Screen(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {"TERM": "xterm"}, False),
+    ],
+)
+def test_colours_are_for_terminals_that_can_show_them_and_people_who_want_them(stream, environ, wanted):
+    assert wants_color(stream, environ) is wanted
 
 
 @given(st.text(max_size=200), st.integers(30, 120), st.booleans())

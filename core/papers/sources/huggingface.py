@@ -25,6 +25,8 @@ LANE = Lane("huggingface", connections=4)
 # Search has a tenth of the other calls' quota (50 in 5 minutes); using it up must not stop the lists.
 SEARCH_LANE = Lane("huggingface-search", connections=2)
 DAILY_LIMIT = 100
+FIRST_LIST = date(2023, 5, 4)
+"""The day of the first daily list there is."""
 TRENDING_LIMIT = 50
 SEARCH_LIMIT = 120
 QUERY_LENGTH = 250
@@ -152,8 +154,8 @@ def _may_have_token(endpoint: str) -> bool:
 
 
 def _days(since: date, until: date) -> Iterator[date]:
-    """Yield the days from `until` back to `since`, both included."""
-    for back in range((until - since).days + 1):
+    """Yield the days from `until` back to `since`, both included; there are no lists before the first."""
+    for back in range((until - max(since, FIRST_LIST)).days + 1):
         yield until - timedelta(days=back)
 
 

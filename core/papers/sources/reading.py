@@ -18,8 +18,8 @@ from core.errors import SourceError
 
 # Only with the semicolon: `R&D` and `x&lt y` are what their authors wrote.
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-# Lone surrogates pass JSON and are refused by every UTF-8 writer behind us.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff]")
+# Lone surrogates pass JSON and are refused by every UTF-8 writer behind us; some terminals obey 0x9b and its like.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _WITHDRAWN = re.compile(
     r"(?:this|the)\s+(?:paper|article|manuscript|submission|preprint|work|version)\s+(?:has\s+been|is|was|have\s+been)"
     r"\s+(?:temporarily\s+)?withdrawn\b|withdrawn(?:\s+by\b|\s*[.;,:(]|\s*$)",
