@@ -36,6 +36,7 @@ class FollowUps:
         self._kept = kept
         self._marks: tuple[datetime, Mapping[str, Mapping[str, datetime]]] | None = None
         self._happened: tuple[datetime, Sequence[Happening]] | None = None
+        self._reading = asyncio.Lock()
 
     async def news(
         self, address: str, now: datetime, *, one_of_many: bool = False, marks: Sequence[Mark] | None = None
@@ -76,10 +77,11 @@ class FollowUps:
 
     async def _happenings(self, now: datetime, since: datetime) -> Sequence[Happening]:
         """Return all that happened; read once for all digests of an instant."""
-        if self._happened is None or self._happened[0] != now:
-            found = await self._library.read(lambda connection: read_happenings(connection, since=since))
-            self._happened = (now, found)
-        return self._happened[1]
+        async with self._reading:  # many ask the same at a time
+            if self._happened is None or self._happened[0] != now:
+                found = await self._library.read(lambda connection: read_happenings(connection, since=since))
+                self._happened = (now, found)
+            return self._happened[1]
 
     async def _marked_at(self, address: str) -> Mapping[str, Mapping[str, datetime]]:
         """Return the same of one place."""
@@ -88,9 +90,10 @@ class FollowUps:
 
     async def _marked(self, now: datetime) -> Mapping[str, Mapping[str, datetime]]:
         """Return by place which papers are followed there since when; read once for all digests of an instant."""
-        if self._marks is None or self._marks[0] != now:
-            self._marks = (now, _by_place(await self._store.marks()))
-        return self._marks[1]
+        async with self._reading:
+            if self._marks is None or self._marks[0] != now:
+                self._marks = (now, _by_place(await self._store.marks()))
+            return self._marks[1]
 
 
 def _by_place(marks: Iterable[Mark]) -> Mapping[str, Mapping[str, datetime]]:

@@ -31,7 +31,7 @@ from core.papers.calendar import Calendar
 from core.papers.happenings import Happening
 from core.papers.library import Library
 from core.papers.paper import Paper
-from core.papers.plan import source_states
+from core.papers.plan import states_in
 from core.papers.sources import enabled_sources
 from core.papers.windows import LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
@@ -47,7 +47,7 @@ RANKED_AT_MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What digests share that are composed one after the other; not to be kept, since the world goes on.
+    """What digests of one moment share; not to be kept, since the world goes on.
 
     Attributes:
         slates: what was looked up of the papers.
@@ -309,7 +309,7 @@ class Newsroom:
 
     async def _edition(self, order: Order, frame: Frame, now: datetime, slates: Slates | None = None) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library, slates=slates)
-        known = await source_states(self.library)
+        known = await self.library.read(states_in)
         states = {name: state for name, state in known.items() if name in self._sources}
         silence = ""
         if not digest.chosen:

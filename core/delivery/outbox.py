@@ -15,6 +15,7 @@ from core.chat.editions import Edition
 from core.chat.message import Message, plain, text
 from core.chat.newsroom import Moment, Newsroom
 from core.chat.times import next_words
+from core.delivery.side_by_side import count_done, side_by_side
 from core.digests.subscription import Due, Subscription, newest_due, newest_moment, next_due
 from core.errors import QueryError
 from core.store import Delivery, State, Store
@@ -76,9 +77,11 @@ async def due_soon(store: Store, now: datetime, *, within: timedelta) -> bool:
 async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Count = ignore) -> int:
     """Compose and keep a delivery for every due subscription; returns how many there are new.
 
+    Several places get theirs at once, so that their papers are chosen together. Where one fails, those that are made at
+    the same time are kept all the same; then its error ends this round, and the next one makes the rest.
+
     A digest of an earlier date that never got out is given up for the new one, which covers its papers too.
     """
-    queued = 0
     found = await due_subscriptions(store, now)
     if not found:
         return 0
@@ -86,20 +89,25 @@ async def fill_outbox(newsroom: Newsroom, store: Store, now: datetime, count: Co
     late = [due.at for due in found if not due.subscription.when_ready and now - due.at > LATE_AFTER]
     changed = await _times_of_changes(store, min(late)) if late else {}
     moment = await newsroom.begin([due.subscription for due in found])
-    for due in found:
+
+    async def queue(due: Due) -> bool:
         if due.subscription.when_ready and not await is_ready(due, newsroom, now):
-            continue
+            return False
         if newsroom.is_busy(due.subscription.address):
-            continue  # a message there is being completed, which may take a while; the next look takes it
+            return False  # a message there is being completed, which may take a while; the next look takes it
         with about_delivery(f"{due.subscription.id}/{due.day.isoformat()}"):
             async with newsroom.alone(due.subscription.address):
                 waits = waiting.get(due.subscription.id, ())
                 delivery = await _queue(due, waits, changed, newsroom, store, now, moment)
         if delivery is not None:
-            queued += 1
             count(delivery.address.partition(":")[0], DUE)
             if delivery.state is State.SENT:
                 count(delivery.address.partition(":")[0], SILENT)
+        return delivery is not None
+
+    queued = 0
+    for several in side_by_side(found):
+        queued += await count_done(queue(due) for due in several)
     return queued
 
 

@@ -119,14 +119,16 @@ async def compose(order: Order, *, engine: Engine, library: Library, slates: Sla
         order: what it is to be made of.
         engine: finds what interests want.
         library: the papers.
-        slates: what other digests of the same moment have looked up already; this one adds to it.
+        slates: what other digests of the same moment have looked up already; this one adds to it. Several that are made
+            at the same time, in tasks of their own, are chosen together.
 
     Raises:
         QueryError: `like:` of the interests names a paper that the library does not hold.
         LibraryError: the library cannot be read.
     """
-    shared = slates if slates is not None else Slates()
-    return await library.read(lambda connection: choose(connection, order, engine, shared))
+    if slates is None:
+        return await library.read(lambda connection: choose(connection, order, engine, Slates()))
+    return await slates.together(library).read(lambda connection: choose(connection, order, engine, slates))
 
 
 def choose(connection: sqlite3.Connection, order: Order, engine: Engine, slates: Slates) -> Digest:
@@ -192,7 +194,7 @@ def _ordered(connection: sqlite3.Connection, order: Order, slate: Slate, choice:
     first, rest = by_score[:looked_at], by_score[looked_at:]
     scores = choice.scores[first]
     if order.varied:
-        alike = slate.alike(connection, choice.places[first])
+        alike = slate.alike(connection, choice.places[first], taught=order.taste.taught > 0)
         varied = vary(scores, alike, count, order.top)
     else:
         varied = list(enumerate(scores.tolist()))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.digests.likeness import Likeness, directions_of, read_words, words_alike
+from core.digests.together import Library, Together
 from core.digests.trend import UNKNOWN, trends
 from core.errors import QueryError
 from core.papers.paper import Paper
@@ -142,14 +143,20 @@ class Slate:
             self._likeness = Likeness(connection, self.pool, self._marked)
         return self._likeness
 
-    def alike(self, connection: sqlite3.Connection, places: NDArray[np.int64]) -> Vectors:
-        """Return how alike some papers are in meaning, (n, n); by their words where meaning is not known."""
-        if self._likeness is None and not self.pool.has_vectors:
+    def alike(self, connection: sqlite3.Connection, places: NDArray[np.int64], *, taught: bool) -> Vectors:
+        """Return how alike some papers are in meaning, (n, n); by their words where meaning is not known.
+
+        Args:
+            connection: a state of the library.
+            places: of the papers.
+            taught: whether taste has a say in the digest; then words are weighed as they are for it.
+        """
+        if self._likeness is not None and (taught or self.pool.has_vectors):
+            return self._likeness.between(places)
+        if not self.pool.has_vectors:
             numbers = self.pool.numbers[places].tolist()
             self._words.update(read_words(connection, [number for number in numbers if number not in self._words]))
             return words_alike([self._words[number] for number in numbers])
-        if self._likeness is not None:
-            return self._likeness.between(places)
         vectors = self._directions[places]
         alike: Vectors = vectors @ vectors.T
         return alike
@@ -186,6 +193,13 @@ class Slates:
 
     ahead: Ahead = NOTHING_AHEAD
     _made: dict[Window, Slate] = field(default_factory=dict)
+    _together: Together | None = None
+
+    def together(self, library: Library) -> Together:
+        """Return where digests that are made at the same time read the library, always the same one."""
+        if self._together is None:
+            self._together = Together(library)
+        return self._together
 
     def get(self, connection: sqlite3.Connection, window: Window, make: Callable[[], Pool]) -> Slate:
         """Return the slate of a window; the first who asks has it made."""

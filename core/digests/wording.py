@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -40,9 +41,9 @@ class _Stems(dict[str, int]):
 
     def count(self, texts: Sequence[str]) -> tuple[Numbers, Numbers, Vectors]:
         """Return which text holds which stem how often: three arrays of one length, ordered by text, then stem."""
-        found = [[self[token] for token in tokens(text)] for text in texts]
+        found = [list(map(self.__getitem__, tokens(text))) for text in texts]
         rows = np.repeat(np.arange(len(texts)), [len(stems) for stems in found])
-        stems = np.array([stem for held in found for stem in held], np.int64)
+        stems = np.fromiter(chain.from_iterable(found), np.int64, len(rows))
         says = stems >= 0
         width = len(self.known) or 1
         cells, counts = np.unique(rows[says] * width + stems[says], return_counts=True)

@@ -7,6 +7,8 @@ that were missed in between are wanted besides, from the calendar's count of the
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -62,6 +64,14 @@ async def source_states(facts: Facts) -> Mapping[str, SourceState]:
     return {name: await read_state(facts, name) for name in SOURCES}
 
 
+def states_in(connection: sqlite3.Connection) -> Mapping[str, SourceState]:
+    """Return the same from a state of the library: one way there for all."""
+    query = "SELECT name, value FROM facts WHERE name IN (SELECT value FROM json_each(?))"
+    names = json.dumps([_fact_name(name) for name in SOURCES])
+    kept: dict[str, str] = dict(connection.execute(query, (names,)))
+    return {name: _state_of(name, kept.get(_fact_name(name))) for name in SOURCES}
+
+
 def plan_fetch(
     settings: Settings,
     categories: Iterable[str],
@@ -115,7 +125,10 @@ def _plan_arxiv(
 
 async def read_state(facts: Facts, name: str) -> SourceState:
     """Return how a source stands; nothing is known of one that was never asked."""
-    kept = await facts.fact(_fact_name(name))
+    return _state_of(name, await facts.fact(_fact_name(name)))
+
+
+def _state_of(name: str, kept: str | None) -> SourceState:
     try:
         return msgspec.json.decode(kept, type=SourceState) if kept else SourceState(name)
     except msgspec.DecodeError:  # written by another version; the sources tell it again

@@ -195,8 +195,10 @@ def nearest_in_pool(
 def _weighed(connection: sqlite3.Connection, query: Query, pool: Pool) -> tuple[list[Leaf], list[float]]:
     """Return the leaves that count and the weight of each; what is no text weighs nothing."""
     leaves = telling_leaves(query.tree)
-    weights = pool.weigh(connection, [_text(leaf) for leaf in leaves])
-    weights = [weight if _text(leaf) else 0.0 for leaf, weight in zip(leaves, weights, strict=True)]
+    texts = [_text(leaf) for leaf in leaves]
+    weights = [weight if text else 0.0 for text, weight in zip(texts, pool.weigh(connection, texts), strict=True)]
+    if len(leaves) <= MOST_WORDS:
+        return leaves, weights
     words = sorted(
         (weight for leaf, weight in zip(leaves, weights, strict=True) if isinstance(leaf, Word)), reverse=True
     )

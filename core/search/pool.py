@@ -124,7 +124,7 @@ class Pool:
 
     def weigh(self, connection: sqlite3.Connection, words: Sequence[str]) -> list[float]:
         """Return the inverse document frequency of each word in the library."""
-        fresh = [word for word in dict.fromkeys(words) if word not in self._weights]
+        fresh = list(dict.fromkeys(word for word in words if word not in self._weights))
         if fresh:
             self._weights.update(zip(fresh, weigh_words(connection, fresh), strict=True))
         return [self._weights[word] for word in words]

@@ -81,13 +81,16 @@ async def test_fifty_channels_get_one_digest_each_though_paperboy_is_killed_five
         for _ in range(KILLS):
             before = len(slack.posts)
             slack.fail("chat.postMessage", *[Fault(landed=dice.random() < 0.6, drop=True)] * dice.randrange(3))
+            killed, enough = asyncio.Event(), before + dice.randrange(1, 9)
+            slack.fill(enough, Fault(wait=killed))  # else all might be over before the last kill
             service = stack.enter_context(shell.start("run"))
-            enough = before + dice.randrange(1, 9)
             await slack.until(lambda enough=enough: len(slack.posts) >= enough, 60)
             await asyncio.sleep(dice.random() / 20)
             service.process.kill()
             await asyncio.to_thread(service.process.wait)
-        assert len(slack.posts) < len(CHANNELS), "all was over before the last kill"
+            killed.set()
+        assert len(slack.posts) < len(CHANNELS)
+        slack.fill(len(CHANNELS) + 1, Fault(error="channel_not_found"))
         last = stack.enter_context(shell.start("run"))
         async with asyncio.timeout(120):
             while await states(shell) != {State.SENT: 50}:

@@ -25,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `paperboy` does, before
 from core.digests.digest import Order, compose
 from core.digests.slate import Ahead, Slates
 from core.digests.taste import Taste
+from core.digests.together import MOST_TOGETHER
 from core.papers.library import Library
 from core.papers.paper import Listing, Record, Signal
 from core.papers.windows import OnDay
@@ -86,10 +87,12 @@ async def choose_all(orders: Sequence[Order], engine: Engine, library: Library, 
     begun, worked = time.perf_counter(), time.process_time()
     slates = make_slates(orders) if shared else None
     engine._last_pool = None
-    for order in orders:
+    at_once = MOST_TOGETHER if shared else 1
+    for start in range(0, len(orders), at_once):
+        several = orders[start : start + at_once]
         if not shared:
             engine = Engine(library, engine._meaning)
-        await compose(order, engine=engine, library=library, slates=slates)
+        await asyncio.gather(*(compose(order, engine=engine, library=library, slates=slates) for order in several))
     return time.perf_counter() - begun, time.process_time() - worked
 
 

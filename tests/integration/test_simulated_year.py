@@ -248,6 +248,7 @@ class YearLibrary(InlineLibrary):
 
     async def set_fact(self, name, value):
         self.facts[name] = value
+        await super().set_fact(name, value)
 
 
 class YearEngine(Engine):

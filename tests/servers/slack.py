@@ -241,6 +241,7 @@ class SlackServer:
         self.answered = 0
         self.refused_tokens: dict[str, str] = {}
         self._faults: dict[str, list[Fault]] = {}
+        self._full: tuple[int, Fault] | None = None
         self._numbers = itertools.count(1)
         self._tickets: set[str] = set()
         self._sockets: list[web.WebSocketResponse] = []
@@ -284,6 +285,10 @@ class SlackServer:
     def fail(self, method: str, *faults: Fault) -> None:
         """Let the next calls of a method fail, one fault each; `response_url` and `socket` are methods too."""
         self._faults.setdefault(method, []).extend(faults)
+
+    def fill(self, posts: int, fault: Fault) -> None:
+        """Let every post fail that comes when there are so many."""
+        self._full = (posts, fault)
 
     def made(self, method: str) -> list[Call]:
         return [call for call in self.calls if call.method == method]
@@ -462,6 +467,8 @@ class SlackServer:
         return web.json_response(answer, headers={"x-oauth-scopes": self.scopes})
 
     def _next_fault(self, method: str) -> Fault | None:
+        if method == "chat.postMessage" and self._full is not None and len(self.posts) >= self._full[0]:
+            return self._full[1]
         waiting = self._faults.get(method)
         return waiting.pop(0) if waiting else None
 
