@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -158,12 +157,18 @@ async def fill(folder: Path, size: int, real: Sequence[dict[str, Any]], models: 
         await library.close()
 
 
-def resident() -> float:
-    """Return this process's resident memory in MB (Linux)."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+def resident(process: str = "self", *, at_most: bool = False) -> float:
+    """Return a process's resident memory in MB, or the most it had so far (Linux)."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    except OSError:  # it has ended
+        return 0.0
+    wanted = "VmHWM:" if at_most else "VmRSS:"
+    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith(wanted)), default=0.0)
+
+
+def children() -> list[str]:
+    return [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
 
 
 async def measure(folder: Path, begun: float) -> dict[str, float]:
@@ -234,15 +239,17 @@ async def measure_pauses(folder: Path) -> dict[str, float]:
         await reader.read_missing()
 
     adding = asyncio.create_task(add())
-    busy = []
+    busy: list[float] = []
+    reader_mb = 0.0  # what the system counts for ended children begins with the memory of their parent
     end = time.monotonic() + 30
     while not adding.done() and time.monotonic() < end:
+        if len(busy) % 50 == 0:
+            reader_mb = max(reader_mb, *(resident(child, at_most=True) for child in children()), 0.0)
         busy.append(await time_search(engine, queries[len(busy) % len(queries)]))
     adding.cancel()
     await asyncio.gather(adding, return_exceptions=True)
     calm = [await time_search(engine, queries[turn % len(queries)]) for turn in range(len(busy))]
     await library.close()
-    reader_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     figures: dict[str, float] = {"searches": len(busy), "reader": reader_mb}
     for name, times in (("calm", calm), ("busy", busy)):
         cuts = statistics.quantiles(times, n=100)
