@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -57,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(os.environ)
         start_logging(settings, quiet=arguments.command != "run")
-        return asyncio.run(_command(arguments.command)(arguments, settings))
+        return asyncio.run(_stoppable(_command(arguments.command)(arguments, settings)))
     except PaperboyError as error:
         print(f"paperboy: {explain(error)}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, (SettingsError, UsageError)) else FAILED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print("paperboy: stopped.", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
@@ -70,6 +71,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - nobody foresaw it; the log has it whole, without secrets
         log_uncaught(error)
         return FAILED
+
+
+async def _stoppable(work: Coroutine[Any, Any, int]) -> int:
+    """Do a command's work until Ctrl-C, which is heard also in the moment in which the loop falls asleep.
+
+    Python's own way is not, until something else wakes it: https://docs.python.org/3/library/signal.html#signal.set_wakeup_fd
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def stop() -> None:
+        loop.remove_signal_handler(signal.SIGINT)  # the next one interrupts at once
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+    return await work
 
 
 def explain(error: PaperboyError) -> str:
