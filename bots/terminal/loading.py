@@ -11,6 +11,7 @@ from bots.house import open_house
 from bots.terminal.catching_up import catch_up
 from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
+from core.clock import system_clock
 from core.errors import UsageError
 from core.papers.bulk import identify, import_file
 from core.settings import Settings
@@ -18,8 +19,8 @@ from core.settings import Settings
 
 async def fetch(arguments: Namespace, settings: Settings) -> int:
     """Fetch now; one line a source, what looked odd on stderr; exit code 1 when one did not answer."""
+    _check_since(arguments.since, system_clock().date())
     async with open_house(settings, owner=True) as house:
-        _check_since(arguments.since, house.clock().date())
         with show_progress("Fetching") as meter:
             outcomes = await house.fetcher().fetch(
                 only=arguments.source,
