@@ -29,6 +29,9 @@ class FakeLibrary:
     async def fact(self, name: str) -> str | None:
         return self.facts.get(name)
 
+    async def facts_named(self, names: Sequence[str]) -> dict[str, str]:
+        return {name: self.facts[name] for name in names if name in self.facts}
+
     async def set_fact(self, name: str, value: str) -> None:
         self.facts[name] = value
 

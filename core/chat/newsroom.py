@@ -31,7 +31,7 @@ from core.papers.calendar import Calendar
 from core.papers.happenings import Happening
 from core.papers.library import Library
 from core.papers.paper import Paper
-from core.papers.plan import states_in
+from core.papers.plan import source_states
 from core.papers.sources import enabled_sources
 from core.papers.windows import LastDays, Newest, OnDay, Window
 from core.search.engine import Engine
@@ -309,7 +309,7 @@ class Newsroom:
 
     async def _edition(self, order: Order, frame: Frame, now: datetime, slates: Slates | None = None) -> Edition:
         digest = await compose(order, engine=self.engine, library=self.library, slates=slates)
-        known = await self.library.read(states_in)
+        known = await source_states(self.library)
         states = {name: state for name, state in known.items() if name in self._sources}
         silence = ""
         if not digest.chosen:

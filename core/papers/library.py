@@ -7,6 +7,7 @@ reads a whole state while another writes. A change is kept, on the disk, when it
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -201,6 +202,11 @@ class Library:
         query = "SELECT value FROM facts WHERE name = ?"
         row = await self.read(lambda connection: connection.execute(query, (name,)).fetchone())
         return row[0] if row else None
+
+    async def facts_named(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return those that are kept of some facts, by name."""
+        query = "SELECT name, value FROM facts WHERE name IN (SELECT value FROM json_each(?))"
+        return await self.read(lambda connection: dict(connection.execute(query, (json.dumps(names),))))
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small named fact."""

@@ -7,9 +7,7 @@ that were missed in between are wanted besides, from the calendar's count of the
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -32,6 +30,13 @@ class Facts(Protocol):
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a fact."""
+
+
+class SeveralFacts(Protocol):
+    """The same, asked once for several; the library is one."""
+
+    async def facts_named(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return those that are kept of some facts, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +64,9 @@ class SourceState:
     empty: bool = False
 
 
-async def source_states(facts: Facts) -> Mapping[str, SourceState]:
+async def source_states(facts: SeveralFacts) -> Mapping[str, SourceState]:
     """Return how each registered source stands."""
-    return {name: await read_state(facts, name) for name in SOURCES}
-
-
-def states_in(connection: sqlite3.Connection) -> Mapping[str, SourceState]:
-    """Return the same from a state of the library: one way there for all."""
-    query = "SELECT name, value FROM facts WHERE name IN (SELECT value FROM json_each(?))"
-    names = json.dumps([_fact_name(name) for name in SOURCES])
-    kept: dict[str, str] = dict(connection.execute(query, (names,)))
+    kept = await facts.facts_named([_fact_name(name) for name in SOURCES])
     return {name: _state_of(name, kept.get(_fact_name(name))) for name in SOURCES}
 
 

@@ -18,7 +18,8 @@ from core.digests.slate import Ahead, Slates
 from core.digests.subscription import Due
 from core.digests.taste import Taste
 from core.errors import QueryError, StoreError
-from core.papers.plan import SourceState, keep_state, source_states, states_in
+from core.papers.plan import SourceState, keep_state, read_state, source_states
+from core.papers.sources import SOURCES
 from core.papers.windows import OnDay
 from core.search.embedding import Reader
 from core.search.engine import Engine
@@ -204,8 +205,8 @@ async def test_an_unknown_paper_to_be_like_is_told_to_nobody_but_who_asked(tmp_p
 
 async def test_how_the_sources_stand_is_the_same_in_one_go(tmp_path):
     async with open_library(tmp_path) as library:
-        assert await library.read(states_in) == await source_states(library)
+        assert await source_states(library) == {name: await read_state(library, name) for name in SOURCES}
         await keep_state(library, SourceState("arxiv", NOON, NOON, "has answered 429"))
-        states = await library.read(states_in)
-        assert states == await source_states(library)
+        states = await source_states(library)
+        assert states == {name: await read_state(library, name) for name in SOURCES}
         assert states["arxiv"].reason == "has answered 429"

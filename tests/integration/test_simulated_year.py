@@ -246,9 +246,11 @@ class YearLibrary(InlineLibrary):
     async def fact(self, name):
         return self.facts.get(name)
 
+    async def facts_named(self, names):
+        return {name: self.facts[name] for name in names if name in self.facts}
+
     async def set_fact(self, name, value):
         self.facts[name] = value
-        await super().set_fact(name, value)
 
 
 class YearEngine(Engine):
