@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import signal
 import sys
@@ -30,7 +29,7 @@ from bots.resealing import reseal_at_start
 from bots.roles import ROLES, Duty, check_role, describe, hears, is_idle
 from bots.terminal.output import show
 from bots.terminal.reading import no_source
-from bots.terminal.render import render, terminal_width, wants_color
+from bots.terminal.render import to_screen
 from bots.web.app import create_app
 from bots.web.metrics import Meters, create_metrics_app
 from bots.web.served import Served
@@ -318,7 +317,7 @@ class Service:
         if not self._platforms and self._role == "all":
             message = await self.page()
             told = f"{no_source(await self._failing())}\n" if message.sample else ""
-            show(told + render(message, width=terminal_width(), color=wants_color(sys.stdout, os.environ)))
+            show(told + to_screen(message))
 
     async def page(self) -> Message:
         """Return today's digest for everybody; the bundled sample while nothing real could be fetched."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import sys
 from argparse import Namespace
@@ -21,7 +20,7 @@ from bots.house import House, open_house, open_sample
 from bots.terminal.catching_up import catch_up
 from bots.terminal.output import write_out
 from bots.terminal.progress import show_progress
-from bots.terminal.render import render, terminal_width, to_json, wants_color
+from bots.terminal.render import to_json, to_screen
 from bots.topics import read_topics
 from core.chat.cards import card_of
 from core.chat.message import Card, Kind, Message, text
@@ -132,7 +131,7 @@ def _formatted(message: Message, form: str) -> str:
         from bots.web.document import render_html  # noqa: PLC0415 - a search need not load a web framework
 
         return render_html(message)
-    return render(message, width=terminal_width(), color=wants_color(sys.stdout, os.environ))
+    return to_screen(message)
 
 
 async def search(arguments: Namespace, settings: Settings) -> int:
@@ -265,4 +264,4 @@ async def why(arguments: Namespace, settings: Settings) -> int:
 
 
 def _print_message(message: Message) -> None:
-    write_out(render(message, width=terminal_width(), color=wants_color(sys.stdout, os.environ)))
+    write_out(to_screen(message))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
@@ -36,6 +38,11 @@ def wants_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
     https://no-color.org
     """
     return stream.isatty() and environ.get("TERM") != "dumb" and not environ.get("NO_COLOR")
+
+
+def to_screen(message: Message) -> str:
+    """Return a message as it is written to stdout, whatever that is."""
+    return render(message, width=terminal_width(), color=wants_color(sys.stdout, os.environ))
 
 
 def render(message: Message, *, width: int, color: bool) -> str:

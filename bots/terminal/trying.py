@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from argparse import Namespace
 
 from bots.house import open_house
 from bots.terminal.output import write_out
-from bots.terminal.render import render, terminal_width, wants_color
+from bots.terminal.render import to_screen
 from bots.topics import read_topics
 from core.chat.message import Kind, Message
 from core.chat.trials import trial_json, trial_lines
@@ -29,5 +27,5 @@ async def backtest(arguments: Namespace, settings: Settings) -> int:
         write_out(json.dumps(trial_json(trial), ensure_ascii=False))
         return 0
     message = Message(Kind.ANSWER, lines=tuple(trial_lines(trial)))
-    write_out(render(message, width=terminal_width(), color=wants_color(sys.stdout, os.environ)))
+    write_out(to_screen(message))
     return 0

@@ -6,8 +6,9 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
+
+from core.asker import Asker
 
 T = TypeVar("T")
 Question: TypeAlias = Callable[[sqlite3.Connection], T]
@@ -23,20 +24,6 @@ class Library(Protocol):
         """Run a function on one state of it, in a thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    question: Question[Any]
-    answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def settle(self, found: object) -> None:
-        if not self.answer.done():
-            self.answer.set_result(found)
-
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-
 class Together:
     """Those who ask one library at the same time; they are answered in the order in which they asked.
 
@@ -48,17 +35,16 @@ class Together:
     def __init__(self, library: Library, most: int = MOST_TOGETHER) -> None:
         self._library = library
         self._most = most
-        self._waiting: deque[_Asked] = deque()
+        self._waiting: deque[Asker[Question[Any], Any]] = deque()
         self._answering: asyncio.Task[None] | None = None
 
     async def read(self, question: Question[T]) -> T:
         """Run a function on one state of the library; it may run twice. Its error is nobody else's."""
-        asked = _Asked(question)
+        asked: Asker[Question[T], T] = Asker(question)
         self._waiting.append(asked)
         if self._answering is None:
             self._answering = asyncio.create_task(self._answer_waiting())
-        found: T = await asked.answer
-        return found
+        return await asked.answer
 
     async def _answer_waiting(self) -> None:
         try:
@@ -71,7 +57,7 @@ class Together:
             while self._waiting:  # it was cancelled
                 self._waiting.popleft().answer.cancel()
 
-    async def _answer(self, several: Sequence[_Asked]) -> None:
+    async def _answer(self, several: Sequence[Asker[Question[Any], Any]]) -> None:
         try:
             found = await self._library.read(lambda connection: [asked.question(connection) for asked in several])
         except Exception as error:  # noqa: BLE001 - it is theirs who asked, whatever it is

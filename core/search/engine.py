@@ -101,7 +101,7 @@ class Engine:
     def _search(self, connection: sqlite3.Connection, query: Query, limit: int, offset: int) -> Found:
         text, likes = asked_text(query), asked_likes(query)
         known = self._known(query, text, likes)
-        liked = liked_vectors(known, paper_numbers(connection, likes)) if known else None
+        liked = liked_vectors(known, paper_numbers(connection, likes).values()) if known else None
         if known is not None and liked is not None:
             found = self._search_both(connection, query, known, liked, slice(offset, offset + limit))
             return replace(found, notes=known.half_read(newest_change(connection)))
@@ -276,7 +276,7 @@ class Engine:
     def _similar(self, connection: sqlite3.Connection, paper_id: str, limit: int) -> Near | None:
         """Return what is near to a paper in meaning; None where that is not known."""
         known = self._meaning.look() if self._meaning else None
-        numbers = paper_numbers(connection, [paper_id]) if known else []
+        numbers = list(paper_numbers(connection, [paper_id]).values()) if known else []
         liked = liked_vectors(known, numbers) if known and numbers else None
         if known is None or liked is None:
             return None

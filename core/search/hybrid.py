@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -69,7 +69,7 @@ def asked_likes(query: Query) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node.paper for node in conjuncts(query.tree) if isinstance(node, Like)))
 
 
-def liked_vectors(known: Known, likes: Sequence[int]) -> list[Vectors] | None:
+def liked_vectors(known: Known, likes: Collection[int]) -> list[Vectors] | None:
     """Return the vectors of some papers, or None when one is not known."""
     vectors = [known.matrix.vector(number) for number in likes]
     there = [vector for vector in vectors if vector is not None]
@@ -219,21 +219,16 @@ def _without_likes(query: Query) -> Node | None:
 
 def _liked(connection: sqlite3.Connection, query: Query, near: Mapping[str, Near]) -> dict[int, Sequence[str]]:
     """Return the papers of the `like:` of a query's top level, by number, with their most telling words."""
-    likes = asked_likes(query)
-    if not likes:
-        return {}
-    rows = connection.execute(
-        "SELECT number, id FROM papers WHERE id IN (SELECT value FROM json_each(?))", (_json(likes),)
-    )
-    return {number: near[identifier].telling for number, identifier in rows}
+    numbers = paper_numbers(connection, asked_likes(query))
+    return {number: near[identifier].telling for identifier, number in numbers.items()}
 
 
-def paper_numbers(connection: sqlite3.Connection, ids: Sequence[str]) -> list[int]:
-    """Return the numbers of papers, of those that the library holds."""
+def paper_numbers(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Return the numbers of papers, of those that the library holds, by id."""
     if not ids:
-        return []
-    rows = connection.execute("SELECT number FROM papers WHERE id IN (SELECT value FROM json_each(?))", (_json(ids),))
-    return [number for (number,) in rows]
+        return {}
+    query = "SELECT id, number FROM papers WHERE id IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(query, (_json(ids),)))
 
 
 def _allowed(connection: sqlite3.Connection, compiled: Compiled) -> Numbers:

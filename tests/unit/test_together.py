@@ -42,6 +42,15 @@ async def ask(together, *questions):
     return await asyncio.gather(*several, return_exceptions=True)
 
 
+async def four_asking_a_closed_shelf():
+    shelf = Shelf()
+    shelf.open.clear()
+    together = Together(shelf, most=2)
+    asking = [asyncio.create_task(together.read(lambda shelf, n=n: shelf.answer(n))) for n in range(4)]
+    await asyncio.sleep(0)
+    return shelf, together, asking
+
+
 async def test_those_who_ask_in_one_moment_are_answered_in_one_go():
     shelf = Shelf()
     assert await ask(Together(shelf), 1, 2, 3) == [10, 20, 30]
@@ -73,11 +82,7 @@ async def _told(questions, most):
 
 
 async def test_who_gives_up_keeps_nobody_from_an_answer():
-    shelf = Shelf()
-    shelf.open.clear()
-    together = Together(shelf, most=2)
-    asking = [asyncio.create_task(together.read(lambda shelf, n=n: shelf.answer(n))) for n in range(4)]
-    await asyncio.sleep(0)
+    shelf, together, asking = await four_asking_a_closed_shelf()
     asking[0].cancel()
     asking[3].cancel()
     await asyncio.sleep(0)
@@ -89,11 +94,7 @@ async def test_who_gives_up_keeps_nobody_from_an_answer():
 
 
 async def test_nobody_waits_for_an_answer_that_cannot_come_any_more():
-    shelf = Shelf()
-    shelf.open.clear()
-    together = Together(shelf, most=2)
-    asking = [asyncio.create_task(together.read(lambda shelf, n=n: shelf.answer(n))) for n in range(4)]
-    await asyncio.sleep(0)
+    shelf, together, asking = await four_asking_a_closed_shelf()
     answering = asyncio.all_tasks() - {*asking, asyncio.current_task()}
     await asyncio.sleep(0)
     for task in answering:

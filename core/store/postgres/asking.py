@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from core.asker import Asker
 from core.clock import Clock
 from core.database import Database
 from core.errors import StoreError
@@ -14,25 +14,12 @@ from core.errors import StoreError
 Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 Row: TypeAlias = tuple[Any, ...]
 Statement: TypeAlias = tuple[str, Values]
+_Question: TypeAlias = Asker[Statement, list[Row]]
 
 MOMENT = 3
 """Turns of the event loop: some for those who ask several things through tasks of their own."""
 LOCK_PLACE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))"
 LOCK_MARK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))"
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    statement: Statement
-    answer: asyncio.Future[list[Row]]
-
-    def settle(self, rows: list[Row]) -> None:
-        if not self.answer.done():
-            self.answer.set_result(rows)
-
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
 
 
 class Asking:
@@ -51,7 +38,7 @@ class Asking:
 
     async def _rows(self, statement: str, values: Values = ()) -> list[Row]:
         """Return what a question finds. Questions that are asked in one moment go in one trip."""
-        question = _Question((statement, values), asyncio.get_running_loop().create_future())
+        question: _Question = Asker((statement, values))
         self._waiting.append(question)
         if len(self._waiting) == 1:
             trip = asyncio.create_task(self._ask_waiting())
@@ -65,7 +52,7 @@ class Asking:
             await asyncio.sleep(0)
         asked, self._waiting = self._waiting, []
         try:
-            answers = await self._together(*(question.statement for question in asked))
+            answers = await self._together(*(question.question for question in asked))
         except asyncio.CancelledError:
             _refuse(asked)
             raise
