@@ -10,7 +10,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -119,7 +119,7 @@ class Engine:
         try:
             vector = known.embedder.embed_query(text) if text else None
         finally:
-            wait([looking])  # the connection is given back only when nobody uses it
+            looking.exception()  # ends when it does: the connection is given back only when nobody uses it
         near, called, words = looking.result()
         direction = aim([*liked, *([] if vector is None else [vector])]) if liked or vector is None else vector
         try:

@@ -46,16 +46,16 @@ def fuse(
             candidates of the same BM25 are; when there are none at all, words alone decide.
         alike: of candidates, where papers like another are looked for, the share 0..1 of its most telling words' BM25.
     """
-    weight = _weigh(idf)
-    scores = {number: NEARNESS * near for number, near in _expect(lexical, semantic).items()}
-    scores |= {number: NEARNESS * near if near > 0 else 0.0 for number, near in semantic.items()}
-    for number, held in lexical.items():
-        scores[number] += weight * held
-    for number, share in alike.items():
-        scores[number] += LIKENESS * share
-    ordered = sorted(zip(scores.values(), scores, strict=True), reverse=True)
-    best = (ordered[0][0] if ordered else 0.0) or 1.0
-    return {number: score / best for score, number in ordered}
+    weight, held = _weigh(idf), lexical.get
+    known = {**_expect(lexical, semantic), **semantic}
+    scores = [
+        ((NEARNESS * near if near > 0 else 0.0) + weight * held(number, 0.0), number) for number, near in known.items()
+    ]
+    if alike:
+        scores = [(score + LIKENESS * alike.get(number, 0.0), number) for score, number in scores]
+    scores.sort(reverse=True)
+    best = (scores[0][0] if scores else 0.0) or 1.0
+    return {number: score / best for score, number in scores}
 
 
 def least_nearness(

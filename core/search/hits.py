@@ -19,7 +19,7 @@ from core.search.ranking import alike_titles, papers_called, rank_by_words
 from core.search.reasons import MAX_REASON, TITLE_MATCHES, reasons
 
 POOL = 50
-SPARE = 10
+SPARE = 3
 """Ranked by both, so many are looked at beyond the page: for the withdrawn, and for titles like the query."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from core.errors import ModelError
+from core.search.first_token import keep_first_token
 from core.search.onnx_graph import check_graph
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors: TypeAlias = NDArray[np.float32]
+
+log = logging.getLogger(__name__)
 
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
@@ -178,12 +182,13 @@ class OnnxEmbedder:
     Args:
         files: the model.
         threads: of the runtime.
+        whole: work out every token's last state, though the first is enough; to compare with.
 
     Raises:
         ModelError: a file is not what it should be, or cannot be used.
     """
 
-    def __init__(self, files: ModelFiles, *, threads: int = THREADS) -> None:
+    def __init__(self, files: ModelFiles, *, threads: int = THREADS, whole: bool = False) -> None:
         graph = read_checked(files.folder / MODEL_FILE, files.model_sha256)
         check_graph(graph)
         words = read_checked(files.folder / TOKENIZER_FILE, files.tokenizer_sha256)
@@ -192,7 +197,7 @@ class OnnxEmbedder:
         self.least_cosine = files.least_cosine
         self._prefix = files.query_prefix
         self._tokenizer = _open_tokenizer(words, files.max_tokens)
-        self._session = _open_session(graph, threads)
+        self._session = _open_session(graph, threads) if whole else _open_shortened(graph, threads)
         self._inputs = [item.name for item in self._session.get_inputs()]
         found = self._run([""]).shape
         if found != (1, self.dimensions):
@@ -254,6 +259,17 @@ def _open_tokenizer(content: bytes, max_tokens: int) -> Any:
     tokenizer.enable_truncation(max_tokens)
     tokenizer.enable_padding()
     return tokenizer
+
+
+def _open_shortened(graph: bytes, threads: int) -> Any:
+    shortened = keep_first_token(graph)
+    try:
+        return _open_session(shortened, threads)
+    except ModelError as error:
+        if shortened is graph:
+            raise
+        log.warning("%s It is opened as it is in its file, which is a little slower.", error)
+    return _open_session(graph, threads)
 
 
 def _open_session(graph: bytes, threads: int) -> Any:

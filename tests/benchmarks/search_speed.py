@@ -1,9 +1,9 @@
 """How fast search answers: `python -m tests.benchmarks.search_speed [--sizes 10000,100000,1000000] [--cache FOLDER]`.
 
 Real papers to begin with; beyond, texts and vectors are made by mixing real ones. Each size is measured in a process of
-its own, and times are told as ratios to the median time that the model takes on two threads to embed the same queries
-in the same run, so that they say the same on another machine. 1,000,000 papers take half an hour to make, and are made
-only when asked for. Where papers or model are missing it says so and ends.
+its own, and times are told as ratios to the median time that the model, as it is in its file, takes on two threads to
+embed the same queries in the same run, so that they say the same on another machine. 1,000,000 papers take half an hour
+to make, and are made only when asked for. Where papers or model are missing it says so and ends.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from core.search.apart import ReaderApart
 from core.search.embedding import CENTRE_TEXTS, Reader
 from core.search.engine import Engine
 from core.search.meaning import Meaning
-from core.search.model import Embedder, ModelFiles
+from core.search.model import Embedder, ModelFiles, OnnxEmbedder
 from core.search.obtain import CachedModels, obtain_model
 from core.search.query import parse_words
 from core.settings import read_settings
@@ -188,7 +188,7 @@ async def measure(folder: Path, begun: float) -> dict[str, float]:
     memory = resident()  # of a process that serves; the reference below is another model beside its own
     model = models.wanted()
     assert model is not None
-    reference = model.open(threads=2)
+    reference = OnnxEmbedder(model, threads=2, whole=True)
     for text in queries[:10]:
         reference.embed_query(text)
     embedding, searching = [], []
