@@ -28,7 +28,7 @@ ALONG = {b"LayerNormalization": b"axis", b"ReduceMean": b"axes"}
 """Those that do if this attribute names the last axis only."""
 
 _GRAPH = 7
-_NODE, _INITIALIZER, _OUTPUT, _SHAPES = 1, 5, 12, 13
+_NODE, _INITIALIZER, _OUTPUT, _SHAPES, _SPARSE_INITIALIZER = 1, 5, 12, 13, 15
 _TAKES, _MAKES, _OPERATOR, _ATTRIBUTE = 1, 2, 4, 5
 _ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS, _ATTRIBUTE_TYPE = 1, 3, 5, 8, 20
 _ATTRIBUTE_GRAPHS = (6, 11)
@@ -66,7 +66,8 @@ def keep_first_token(model: bytes) -> bytes:
     outputs = [content(value) for number, value, _ in parts if number == _OUTPUT]
     weights = [content(value) for number, value, _ in parts if number == _INITIALIZER]
     nodes = [_read_node(content(value)) for number, value, _ in parts if number == _NODE]
-    if not outputs or _count_axes(outputs[0]) != 3 or any(node.branches for node in nodes):
+    unknown = any(node.branches for node in nodes) or any(number == _SPARSE_INITIALIZER for number, _, _ in parts)
+    if unknown or not outputs or _count_axes(outputs[0]) != 3:
         return model
     nodes = _leading_to(_name(outputs[0], _VALUE_NAME), nodes)
     fixed = _find_fixed(nodes, weights)

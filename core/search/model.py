@@ -268,7 +268,7 @@ def _open_shortened(graph: bytes, threads: int) -> Any:
     except ModelError as error:
         if shortened is graph:
             raise
-        log.warning("%s It is opened as it is in its file, which is a little slower.", error)
+        log.warning("The model's last layer is worked out whole, which takes a little longer: %s", error)
     return _open_session(graph, threads)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx.numpy_helper
+import onnx.parser
 import pytest
 
 from core.errors import ModelError
@@ -17,6 +20,7 @@ from tests.model_files import (
     DIMENSIONS,
     GRAPH,
     TOKENIZER,
+    WORDS,
     make_graph,
     model_settings,
     sha256,
@@ -43,6 +47,39 @@ def test_texts_keep_their_places_though_they_are_done_by_length(tmp_path):
     nearest = [int(np.argmax(alone @ vector)) for vector in together]
     assert [nearest[1], nearest[3]] == [1, 3]
     assert embedder.embed_papers([]).shape == (0, DIMENSIONS)
+
+
+def write_layered_model(folder, last):
+    """A model whose last steps are these, from `rows`, which holds the tokens, to `states`."""
+    text = f"""<ir_version: 8, opset_import: ["" : 17]>
+        g (int64[texts, tokens] input_ids) => (float[texts, tokens, {DIMENSIONS}] states) {{
+            rows = Gather (table, input_ids)  {last}
+        }}"""
+    model = onnx.parser.parse_model(text)
+    table = np.random.default_rng(1).normal(size=(len(WORDS), DIMENSIONS)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(table, "table"))
+    single = [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    first = {"[CLS]": {"id": "[CLS]", "ids": [WORDS.index("[CLS]")], "tokens": ["[CLS]"]}}
+    begun = {"type": "TemplateProcessing", "single": single, "pair": single, "special_tokens": first}
+    tokenizer = json.dumps(json.loads(TOKENIZER) | {"post_processor": begun}).encode()
+    return write_model(folder, model.SerializeToString(), tokenizer)
+
+
+def test_a_vector_is_the_first_tokens_state_whether_the_others_are_worked_out_or_not(tmp_path, caplog):
+    files = write_layered_model(tmp_path, "mean = ReduceMean <axes = [1]> (rows)  states = Add (rows, mean)")
+    texts = ["grokking kernel", "cars", "kernel kernel grokking cars"]
+    shortened = OnnxEmbedder(files).embed_papers(texts)
+    assert shortened == pytest.approx(OnnxEmbedder(files, whole=True).embed_papers(texts))
+    assert not caplog.records
+
+
+def test_a_model_that_cannot_be_shortened_is_opened_as_it_is(tmp_path, caplog):
+    """A row that depends on the texts looks as if it held tokens, until the runtime sees that it has one axis."""
+    last = "row = ReduceMean <axes = [0, 1], keepdims = 0> (rows)  states = Add (rows, row)"
+    files = write_layered_model(tmp_path, last)
+    vector = OnnxEmbedder(files).embed_query("cars")
+    assert vector == pytest.approx(OnnxEmbedder(files, whole=True).embed_query("cars"))
+    assert ["last layer is worked out whole" in record.message for record in caplog.records] == [True]
 
 
 def test_a_query_gets_the_prefix_that_the_model_wants(tmp_path):

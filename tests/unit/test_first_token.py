@@ -139,6 +139,15 @@ def test_what_branches_read_is_not_known_so_their_graph_stays():
     assert keep_first_token(whole) is whole
 
 
+def test_a_graph_with_weights_of_another_kind_stays_as_it_is():
+    made = onnx.load_from_string(graph(MIX, "y = Add (mixed, thin)"))
+    values = onnx.numpy_helper.from_array(np.ones(1, np.float32), "thin")
+    places = onnx.numpy_helper.from_array(np.array([[0, 2, 1]]), "")
+    made.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(values, places, [1, TOKENS, WIDTH]))
+    whole = made.SerializeToString()
+    assert keep_first_token(whole) is whole
+
+
 STEPS = st.sampled_from(
     [
         "{new} = Tanh ({a})",
