@@ -26,7 +26,7 @@ from core.search.tree import And, Like, Node, Not, Phrase, Text, Word, all_leave
 if TYPE_CHECKING:
     from core.search.matrix import Numbers, Vectors
 
-CANDIDATES = 200
+CANDIDATES = 100
 """Looked at from each side; further pages look deeper."""
 NEAR = 50
 """So many nearest are told to be near in meaning even where they hold words too."""
