@@ -39,7 +39,7 @@ from core.search.hybrid import (
 from core.search.interests import Asked, Match, Verdict, explain_paper, match_pool, nearest_in_pool
 from core.search.kept_interests import KeptInterests
 from core.search.lexical import Near, compile_query, register_functions
-from core.search.meaning import Known, Meaning
+from core.search.meaning import Known, Meaning, follow
 from core.search.pool import Pool
 from core.search.postings import Postings, WordLists
 from core.search.query import Query
@@ -103,8 +103,7 @@ class Engine:
         known = self._known(query, text, likes)
         liked = liked_vectors(known, paper_numbers(connection, likes).values()) if known else None
         if known is not None and liked is not None:
-            found = self._search_both(connection, query, known, liked, slice(offset, offset + limit))
-            return replace(found, notes=known.half_read(newest_change(connection)))
+            return self._search_both(connection, query, known, liked, slice(offset, offset + limit))
         near = resolve_likes(connection, query)
         found = page_by_words(connection, query, near, limit, offset)
         missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
@@ -114,37 +113,43 @@ class Engine:
         self, connection: sqlite3.Connection, query: Query, known: Known, liked: Sequence[Vectors], wanted: slice
     ) -> Found:
         text, depth, first = asked_text(query), wanted.stop + POOL, wanted.stop + SPARE
-        # The words are looked up while the model works, which is here, so that nobody has to be woken for its answer.
-        looking = self._looking.submit(self._look_up, connection, query, text, depth)
+        # All else is looked up while the model works, which is here, so that nobody has to be woken for its answer.
+        looking = self._looking.submit(self._look_up, connection, query, depth, known)
         try:
             vector = known.embedder.embed_query(text) if text else None
         finally:
             looking.exception()  # ends when it does: the connection is given back only when nobody uses it
-        near, called, words = looking.result()
+        near, called, words, notes = looking.result()
         direction = aim([*liked, *([] if vector is None else [vector])]) if liked or vector is None else vector
         try:
             ranked = rank_by_both(words, first, known, direction)
         except LibraryError as error:
             log.warning("%s The library's own index answers.", error)
             ranked = rank_by_both(look_up_words(connection, query, near, depth, None), first, known, direction)
-        return page_of_both(connection, query, near, ranked, called, wanted)
+        return replace(page_of_both(connection, query, near, ranked, called, wanted), notes=notes)
 
     def _look_up(
-        self, connection: sqlite3.Connection, query: Query, text: str, depth: int
-    ) -> tuple[Mapping[str, Near], Sequence[int], Words]:
-        """Return what is near to the papers of `like:`, the papers that are called so, and what the words say."""
+        self, connection: sqlite3.Connection, query: Query, depth: int, known: Known
+    ) -> tuple[Mapping[str, Near], Sequence[int], Words, tuple[str, ...]]:
+        """Bring the vectors up to date, and return what is known of a query before its meaning is.
+
+        Returns:
+            What is near to the papers of `like:`, the papers that are called so, what the words say, and the notes.
+        """
+        follow(known)
+        notes = known.half_read(newest_change(connection))
         postings = self._postings(connection)
         if postings is not None:
             try:
-                return _look_up_in(connection, query, text, depth, postings)
+                return *_look_up_in(connection, query, depth, postings), notes
             except LibraryError as error:
                 log.warning("%s The library's own index answers.", error)
-        return _look_up_in(connection, query, text, depth, None)
+        return *_look_up_in(connection, query, depth, None), notes
 
     def _known(self, query: Query, text: str, likes: Sequence[str]) -> Known | None:
         if self._meaning is None or query.named or not (tokens(text) or likes):
             return None
-        return self._meaning.open()
+        return self._meaning.open(up_to_date=bool(likes))  # for others it is done while the model works
 
     def _postings(self, connection: sqlite3.Connection) -> Postings | None:
         postings = self._lists.open(connection)
@@ -292,8 +297,8 @@ class Engine:
 
 
 def _look_up_in(
-    connection: sqlite3.Connection, query: Query, text: str, depth: int, postings: Postings | None
+    connection: sqlite3.Connection, query: Query, depth: int, postings: Postings | None
 ) -> tuple[Mapping[str, Near], Sequence[int], Words]:
     near = resolve_likes(connection, query, postings)
-    called = papers_called(connection, compile_query(query.tree, near), text)
+    called = papers_called(connection, compile_query(query.tree, near), asked_text(query))
     return near, called, look_up_words(connection, query, near, depth, postings)

@@ -114,21 +114,24 @@ class Meaning:
 
     def look(self) -> Known | None:
         """Return the vectors, up to date, of a model that may not be opened yet; None where nothing is known."""
-        known = self._known
-        if known is None:
-            with self._lock:
-                known = self._known = self._known or self._choose()
-        if known is None:
-            return None
-        try:
-            known.follow()
-        except LibraryError as error:
-            log.warning("the vectors are not followed: %s", error)
+        known = self._look()
+        if known is not None:
+            follow(known)
         return known
 
-    def open(self) -> Known | None:
-        """Return what is known, up to date and its model open; None where nothing is, and then `missing` says why."""
-        known = self.look()
+    def _look(self) -> Known | None:
+        if self._known is None:
+            with self._lock:
+                self._known = self._known or self._choose()
+        return self._known
+
+    def open(self, *, up_to_date: bool = True) -> Known | None:
+        """Return what is known, its model open; None where nothing is, and then `missing` says why.
+
+        Args:
+            up_to_date: take in what was embedded since the last look; `follow` does it later.
+        """
+        known = self.look() if up_to_date else self._look()
         if known is None or self._is_sound(known):
             return known
         with self._lock:
@@ -211,6 +214,14 @@ class Meaning:
         if key not in self._broken:
             log.warning("search goes on by words: %s", error)
         self._broken[key] = "the model or its vectors are damaged"
+
+
+def follow(known: Known) -> None:
+    """Take in what was embedded since the last look; where that cannot be read, what is there serves on."""
+    try:
+        known.follow()
+    except LibraryError as error:
+        log.warning("the vectors are not followed: %s", error)
 
 
 def open_known(model: Model, path: Path) -> Known:

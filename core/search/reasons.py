@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.papers.paper import Paper
-from core.papers.tokens import tokens
+from core.papers.tokens import tokens, tokens_beginning
 from core.search.lexical import SUBJECT, Near, Sql, condition
 from core.search.stems import is_stop_word, stem
 from core.search.tree import Leaf, Like, Named, Node, Phrase, Text, Word, positive_leaves, render
@@ -83,9 +83,8 @@ def held_words(words: Sequence[Word], papers: Iterable[Paper]) -> list[list[Word
     starts = tuple({found[: max(1, len(found) - 2)] for several in stems.values() for found in several if found})
     found = []
     for paper in papers:
-        texts = (paper.title, paper.abstract, *paper.authors)
-        alike = {token for text in texts for token in tokens(text) if token.startswith(starts)}
-        held = {stem(token) for token in alike}
+        texts = (paper.title, paper.abstract, "\n".join(paper.authors))
+        held = {stem(token) for text in texts for token in tokens_beginning(text, starts)}
         found.append([word for word in words if not held.isdisjoint(stems[word])])
     return found
 

@@ -45,7 +45,7 @@ PAPERS = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "arxiv
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 BASE = 2_000
 NEW = 1_500
-ROUNDS = 5
+ROUNDS = 10
 GOALS = {10_000: (1.5, 2.5, 350), 100_000: (2.0, 4.0, 500), 1_000_000: (6.0, 12.0, 1_200)}
 
 

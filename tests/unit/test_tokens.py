@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.papers.tokens import token_key, tokens
+from core.papers.tokens import token_key, tokens, tokens_beginning
 from core.search.stems import is_stop_word, stem
 
 
@@ -38,6 +38,12 @@ def test_tokens_of_tokens_are_the_same_tokens(text):
 @given(st.text())
 def test_a_token_never_holds_what_the_word_index_would_read_as_syntax(text):
     assert not set(token_key(text)) & set("\"'*^:(){}+-,.")
+
+
+@given(st.text("aAbB1 -é深", max_size=30), st.lists(st.text("ab1é", min_size=1, max_size=2), max_size=3).map(tuple))
+@example("BERT-like rebert bert2", ("bert", "rt"))
+def test_tokens_that_begin_so_are_found_without_the_others(text, starts):
+    assert tokens_beginning(text, starts) == {token for token in tokens(text) if token.startswith(starts)}
 
 
 @pytest.mark.parametrize(
