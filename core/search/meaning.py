@@ -120,10 +120,11 @@ class Meaning:
         return known
 
     def _look(self) -> Known | None:
-        if self._known is None:
+        known = self._known
+        if known is None:
             with self._lock:
-                self._known = self._known or self._choose()
-        return self._known
+                known = self._known = self._known or self._choose()
+        return known
 
     def open(self, *, up_to_date: bool = True) -> Known | None:
         """Return what is known, its model open; None where nothing is, and then `missing` says why.
