@@ -157,6 +157,10 @@ async def _check_model(house: House) -> Check:
         await asyncio.to_thread(files.check)
     except ModelError as error:
         return Check.bad("meaning", f"{error} Remove {files.folder}; paperboy run gets it again.")
+    try:
+        await asyncio.to_thread(files.open, threads=1)
+    except ModelError as error:
+        return Check.bad("meaning", f"{error} Search goes by words alone, until [model] names another one.")
     read, papers = await count_read(house)
     return Check.good("meaning", f"{settings.name} ({settings.licence}); {read:,} of {counted(papers, 'paper')} read")
 

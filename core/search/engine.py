@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from core.errors import LibraryError
+from core.errors import LibraryError, ModelError
 from core.papers.library import Library, newest_change, newest_listing
 from core.papers.paper import Paper
 from core.papers.rows import read_papers
@@ -102,11 +102,15 @@ class Engine:
         text, likes = asked_text(query), asked_likes(query)
         known = self._known(query, text, likes)
         liked = liked_vectors(known, paper_numbers(connection, likes).values()) if known else None
+        missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
         if known is not None and liked is not None:
-            return self._search_both(connection, query, known, liked, slice(offset, offset + limit))
+            try:
+                return self._search_both(connection, query, known, liked, slice(offset, offset + limit))
+            except ModelError as error:
+                log.warning("%s Words alone answer.", error)
+                missing = "the model cannot read this"
         near = resolve_likes(connection, query)
         found = page_by_words(connection, query, near, limit, offset)
-        missing = self._meaning.missing if self._meaning and tokens(text) and known is None and not query.named else ""
         return replace(found, notes=(f"Searched by words alone: {missing}.",) if missing else ())
 
     def _search_both(

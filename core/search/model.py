@@ -32,7 +32,9 @@ MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 BATCH = 4  # more is slower on a CPU, and needs more memory
 THREADS = 2
-LONGEST_TEXT = 20_000  # characters that are tokenized at all; 256 tokens are never more
+LONGEST_TEXT = 20_000  # characters that are tokenized at all; no model's tokens are more
+GIVEN = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+"""What a model can be given, and what the tokenizer calls it."""
 
 
 class Embedder(Protocol):
@@ -197,11 +199,39 @@ class OnnxEmbedder:
         self.least_cosine = files.least_cosine
         self._prefix = files.query_prefix
         self._tokenizer = _open_tokenizer(words, files.max_tokens)
-        self._session = _open_session(graph, threads) if whole else _open_shortened(graph, threads)
+        shortened = graph if whole else keep_first_token(graph)
+        if shortened is graph or not self._open_shortened(shortened, threads):
+            self._open(graph, threads)
+        self._check_vectors(files.max_tokens)
+
+    def _open(self, graph: bytes, threads: int) -> None:
+        self._session = _open_session(graph, threads)
         self._inputs = [item.name for item in self._session.get_inputs()]
-        found = self._run([""]).shape
-        if found != (1, self.dimensions):
-            raise ModelError(f"The model makes vectors of {found[-1]} numbers, not of {self.dimensions}.")
+        if unknown := sorted(set(self._inputs) - set(GIVEN)):
+            raise ModelError(f"The model wants inputs that paperboy does not give: {', '.join(unknown)}.")
+        self._output = self._session.get_outputs()[0].name
+
+    def _open_shortened(self, graph: bytes, threads: int) -> bool:
+        """Open a graph of `keep_first_token`; return whether what it cut did hold tokens."""
+        try:
+            self._open(graph, threads)
+            encoded = self._encode(["one", "one text and another"])
+            states, *cut = self._call(None, encoded)
+        except ModelError as error:
+            log.debug("The model's last layer is worked out whole: %s", error)
+            return False
+        wanted = (2, len(encoded[0].ids))
+        return states.shape[:2] == (2, 1) and all(part.ndim == 3 and part.shape[:2] == wanted for part in cut)
+
+    def _check_vectors(self, max_tokens: int) -> None:
+        """Check what the model makes of a text as long as it may have to read."""
+        import numpy as np  # noqa: PLC0415 - see the module
+
+        found = self._run(["text " * max_tokens])
+        if found.shape != (1, self.dimensions):
+            raise ModelError(f"The model makes vectors of {found.shape[-1]} numbers, not of {self.dimensions}.")
+        if not np.isfinite(found).all():
+            raise ModelError("The model makes vectors that hold no numbers.")
 
     def embed_query(self, text: str) -> Vectors:
         """Return the vector of what somebody looks for."""
@@ -222,15 +252,29 @@ class OnnxEmbedder:
     def _run(self, texts: Sequence[str]) -> Any:
         import numpy as np  # noqa: PLC0415 - see the module
 
-        encoded = self._tokenizer.encode_batch([text[:LONGEST_TEXT] for text in texts])
-        known = {
-            "input_ids": [item.ids for item in encoded],
-            "attention_mask": [item.attention_mask for item in encoded],
-            "token_type_ids": [item.type_ids for item in encoded],
-        }
-        states = self._session.run(None, {name: np.array(known[name], np.int64) for name in self._inputs})[0]
+        (states,) = self._call([self._output], self._encode(texts))
+        if (
+            not isinstance(states, np.ndarray)
+            or states.dtype.kind != "f"
+            or states.ndim not in {2, 3}
+            or not states.size
+        ):
+            raise ModelError("The model makes no vectors: its first output is of another kind.")
         first = states[:, 0] if states.ndim == 3 else states
         return first / np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-12)
+
+    def _encode(self, texts: Sequence[str]) -> Sequence[Any]:
+        encoded: Sequence[Any] = self._tokenizer.encode_batch([text[:LONGEST_TEXT] for text in texts])
+        return encoded
+
+    def _call(self, outputs: Sequence[str] | None, encoded: Sequence[Any]) -> Any:
+        import numpy as np  # noqa: PLC0415 - see the module
+
+        known = {name: np.array([getattr(item, GIVEN[name]) for item in encoded], np.int64) for name in self._inputs}
+        try:
+            return self._session.run(outputs, known)
+        except Exception as error:  # the runtime's errors share no other type
+            raise ModelError(f"The model cannot be run ({str(error).splitlines()[0][:200]}).") from error
 
 
 def read_checked(path: Path, sha256: str) -> bytes:
@@ -259,17 +303,6 @@ def _open_tokenizer(content: bytes, max_tokens: int) -> Any:
     tokenizer.enable_truncation(max_tokens)
     tokenizer.enable_padding()
     return tokenizer
-
-
-def _open_shortened(graph: bytes, threads: int) -> Any:
-    shortened = keep_first_token(graph)
-    try:
-        return _open_session(shortened, threads)
-    except ModelError as error:
-        if shortened is graph:
-            raise
-        log.warning("The model's last layer is worked out whole, which takes a little longer: %s", error)
-    return _open_session(graph, threads)
 
 
 def _open_session(graph: bytes, threads: int) -> Any:

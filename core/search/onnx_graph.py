@@ -19,6 +19,8 @@ _OP_TYPE, _ATTRIBUTE, _DOMAIN = 4, 5, 7
 _TENSORS, _GRAPHS, _SPARSE_TENSORS = (5, 10), (6, 11), (22, 23)
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 _DEEPEST = 16
+_MOST_PARTS = 200_000
+_OTHER_FORMAT = b"ORTM"  # at byte 4; the runtime would read such a file as one of its own
 
 
 def check_graph(data: bytes) -> None:
@@ -27,21 +29,30 @@ def check_graph(data: bytes) -> None:
     Raises:
         ModelError: it is not, or it is no ONNX model at all.
     """
-    found = False
-    for number, value in fields(memoryview(data)):
+    if data[4:8] == _OTHER_FORMAT:
+        raise ModelError("The model is not an ONNX file: it is in the runtime's own format.")
+    found = 0
+    for parts, (number, value) in enumerate(fields(memoryview(data))):
+        _check_count(parts)
         if number == _FUNCTIONS:
             raise ModelError("The model defines functions of its own, which is not allowed.")
         if number == _GRAPH:
-            found = True
+            found += 1
             _check_graph(content(value), 0)
-    if not found:
-        raise ModelError("The model is not an ONNX file: it holds no graph.")
+    if found != 1:
+        raise ModelError(f"The model is not an ONNX file: it holds {'several graphs' if found else 'no graph'}.")
+
+
+def _check_count(parts: int) -> None:
+    if parts > _MOST_PARTS:
+        raise ModelError(f"The model has more than {_MOST_PARTS:,} parts, which no encoder needs.")
 
 
 def _check_graph(graph: memoryview, depth: int) -> None:
     if depth > _DEEPEST:
         raise ModelError("The model is nested too deeply.")
-    for number, value in fields(graph):
+    for parts, (number, value) in enumerate(fields(graph)):
+        _check_count(parts)
         if number == _NODE:
             _check_node(content(value), depth)
         elif number == _INITIALIZER:
@@ -52,7 +63,8 @@ def _check_graph(graph: memoryview, depth: int) -> None:
 
 def _check_node(node: memoryview, depth: int) -> None:
     operator, domain = b"", b""
-    for number, value in fields(node):
+    for parts, (number, value) in enumerate(fields(node)):
+        _check_count(parts)
         if number == _OP_TYPE:
             operator = bytes(content(value))
         elif number == _DOMAIN:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from core.errors import ModelError
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FIRST_KEY, _KEYS = 1 << 3, 1 << 32
 
 
 def fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
@@ -32,6 +33,8 @@ def spans(message: memoryview) -> Iterator[tuple[int, memoryview | int, memoryvi
     while place < end:
         start = place
         key, place = _varint(message, place)
+        if key >= _KEYS or key < _FIRST_KEY:  # a reader that drops the upper bits would see another field
+            raise ModelError("The model is not an ONNX file, or it is broken.")
         kind = key & 7
         if kind == _VARINT:
             number, place = _varint(message, place)

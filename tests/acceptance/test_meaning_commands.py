@@ -75,6 +75,18 @@ def test_the_doctor_tells_how_many_papers_are_read_and_what_is_wrong_with_the_mo
     assert "not the file it should be" in sick.out
 
 
+def test_a_model_that_cannot_be_used_is_told_in_a_sentence_and_words_answer(offline, papers):
+    offline.environment["PAPERBOY_MODEL__DIMENSIONS"] = "12"
+    brought = offline.run("import", str(papers))
+    assert "The model makes vectors of 8 numbers, not of 12." in brought.out + brought.err
+    assert "Traceback" not in brought.err
+    sick = offline.run("doctor", "--offline")
+    assert sick.code == 1
+    assert "not of 12. Search goes by words alone, until [model] names another one." in sick.out
+    found = offline.run("search", "cars", "--json")
+    assert [hit["id"] for hit in found.json["hits"]] == ["x:2"]
+
+
 def test_a_batch_waits_until_every_paper_is_read(offline, papers, tmp_path):
     without = {"PAPERBOY_MODEL__ENABLED": "false"}
     assert offline.run("import", str(papers), **without).code == 0

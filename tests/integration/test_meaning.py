@@ -439,7 +439,7 @@ async def test_a_page_is_the_same_though_not_everybodys_words_are_counted(tmp_pa
             assert few.scores.keys() == many.scores.keys()
 
 
-async def test_a_model_that_fails_in_a_search_is_told_and_the_library_serves_on(tmp_path, world):
+async def test_where_the_model_fails_in_a_search_words_answer_and_say_so(tmp_path, world):
     library, _, _ = world
 
     class Failing(FakeEmbedder):
@@ -447,8 +447,9 @@ async def test_a_model_that_fails_in_a_search_is_told_and_the_library_serves_on(
             raise ModelError("The model is broken.")
 
     failing = Engine(library, Meaning(tmp_path, FakeModels(FakeModel(Failing()))))
-    told = await asyncio.gather(*(ask(failing, "wheat rust") for _ in range(20)), return_exceptions=True)
-    assert {str(error) for error in told} == {"The model is broken."}
+    found = await asyncio.gather(*(failing.search(parse("wheat rust"), limit=5) for _ in range(20)))
+    assert {hit.paper.id for answer in found for hit in answer.hits} == {"2201.00004"}
+    assert {answer.notes for answer in found} == {("Searched by words alone: the model cannot read this.",)}
     assert (await library.paper("2201.00004")).title == "Wheat rust"
 
 

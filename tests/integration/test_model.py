@@ -13,6 +13,7 @@ import onnx.parser
 import pytest
 
 from core.errors import ModelError
+from core.search.first_token import keep_first_token
 from core.search.model import MODEL_FILE, TOKENIZER_FILE, OnnxEmbedder, paper_text
 from core.search.obtain import CachedModels, cache_folder, find_model, obtain_model
 from core.settings import Model, Settings, read_settings
@@ -49,10 +50,10 @@ def test_texts_keep_their_places_though_they_are_done_by_length(tmp_path):
     assert embedder.embed_papers([]).shape == (0, DIMENSIONS)
 
 
-def write_layered_model(folder, last):
+def write_layered_model(folder, last, *, kind="float", wants=""):
     """A model whose last steps are these, from `rows`, which holds the tokens, to `states`."""
     text = f"""<ir_version: 8, opset_import: ["" : 17]>
-        g (int64[texts, tokens] input_ids) => (float[texts, tokens, {DIMENSIONS}] states) {{
+        g (int64[texts, tokens] input_ids{wants}) => ({kind}[texts, tokens, {DIMENSIONS}] states) {{
             rows = Gather (table, input_ids)  {last}
         }}"""
     model = onnx.parser.parse_model(text)
@@ -65,21 +66,47 @@ def write_layered_model(folder, last):
     return write_model(folder, model.SerializeToString(), tokenizer)
 
 
-def test_a_vector_is_the_first_tokens_state_whether_the_others_are_worked_out_or_not(tmp_path, caplog):
+def test_a_vector_is_the_first_tokens_state_whether_the_others_are_worked_out_or_not(tmp_path):
     files = write_layered_model(tmp_path, "mean = ReduceMean <axes = [1]> (rows)  states = Add (rows, mean)")
     texts = ["grokking kernel", "cars", "kernel kernel grokking cars"]
     shortened = OnnxEmbedder(files).embed_papers(texts)
     assert shortened == pytest.approx(OnnxEmbedder(files, whole=True).embed_papers(texts))
-    assert not caplog.records
 
 
-def test_a_model_that_cannot_be_shortened_is_opened_as_it_is(tmp_path, caplog):
-    """A row that depends on the texts looks as if it held tokens, until the runtime sees that it has one axis."""
-    last = "row = ReduceMean <axes = [0, 1], keepdims = 0> (rows)  states = Add (rows, row)"
+@pytest.mark.parametrize(
+    "last",
+    [
+        "row = ReduceMean <axes = [0, 1], keepdims = 0> (rows)  states = Add (rows, row)",
+        "table2 = ReduceMean <axes = [0], keepdims = 0> (rows)  states = Add (rows, table2)",
+    ],
+)
+def test_a_model_that_was_cut_where_no_tokens_are_is_opened_as_it_is(tmp_path, last):
+    """What has fewer axes looks as if it held tokens, until the graph runs."""
     files = write_layered_model(tmp_path, last)
+    graph = (files.folder / MODEL_FILE).read_bytes()
+    assert keep_first_token(graph) != graph
     vector = OnnxEmbedder(files).embed_query("cars")
     assert vector == pytest.approx(OnnxEmbedder(files, whole=True).embed_query("cars"))
-    assert ["last layer is worked out whole" in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("last", "sentence"),
+    [
+        ("far = Add (input_ids, input_ids)  more = Mul (far, far)  states = Gather (table, more)", "cannot be run"),
+        ("none = Sub (rows, rows)  states = Div (none, none)", "hold no numbers"),
+        ("states = Cast <to = 7> (rows)", "another kind"),
+    ],
+)
+def test_a_model_that_opens_and_makes_no_vectors_is_refused_in_a_sentence(tmp_path, last, sentence):
+    files = write_layered_model(tmp_path, last, kind="int64" if "to = 7" in last else "float")
+    with pytest.raises(ModelError, match=sentence):
+        OnnxEmbedder(files)
+
+
+def test_a_model_that_wants_more_than_it_is_given_is_refused(tmp_path):
+    files = write_layered_model(tmp_path, "states = Add (rows, place)", wants=f", float[{DIMENSIONS}] place")
+    with pytest.raises(ModelError, match="wants inputs that paperboy does not give: place"):
+        OnnxEmbedder(files)
 
 
 def test_a_query_gets_the_prefix_that_the_model_wants(tmp_path):

@@ -91,3 +91,36 @@ def test_a_model_cut_off_or_damaged_anywhere_is_refused_or_read_but_never_crashe
             check_graph(bytes(damaged))
         except ModelError:
             continue
+
+
+def over(number, kind):
+    """A field's beginning whose number is another one once its upper bits are dropped."""
+    return varint((number << 3 | kind) + (1 << 32))
+
+
+def test_a_field_that_hides_behind_a_number_too_large_is_refused():
+    content = message(1, b"location") + message(2, b"weights.bin")
+    hidden = over(13, 2) + varint(len(content)) + content
+    with pytest.raises(ModelError, match="broken"):
+        check_graph(model(node(), message(5, message(8, b"weights") + hidden)))
+    with pytest.raises(ModelError, match="broken"):
+        check_graph(model(node(), message(5, over(14, 0) + varint(1))))
+    with pytest.raises(ModelError, match="broken"):
+        check_graph(model(node()) + b"\x02\x00")
+
+
+def test_a_file_that_the_runtime_would_read_in_another_way_is_refused():
+    with pytest.raises(ModelError, match="the runtime's own format"):
+        check_graph(b"\x18\x00\x7a\x04ORTM" + model(node()))
+
+
+def test_two_graphs_are_refused():
+    with pytest.raises(ModelError, match="several graphs"):
+        check_graph(model(node()) + message(7, node()))
+
+
+def test_a_file_of_very_many_small_parts_is_refused_before_it_takes_the_memory():
+    many = message(99, b"") * 250_000
+    for content in (model(node()) + many, model(many), model(message(1, many))):
+        with pytest.raises(ModelError, match="more than 200,000 parts"):
+            check_graph(content)
