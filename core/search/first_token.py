@@ -43,6 +43,8 @@ _FIRST, _PLACE = b" of the first token", b"the place of the first token"
 
 @dataclass(frozen=True, slots=True)
 class _Node:
+    """An operator of the graph; `axes` is how many a constant has, -1 where that is not known."""
+
     raw: memoryview
     operator: bytes
     takes: Sequence[Name]
