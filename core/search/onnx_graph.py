@@ -7,6 +7,8 @@ https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from core.errors import ModelError
 from core.search.protobuf import content, fields
 
@@ -32,8 +34,7 @@ def check_graph(data: bytes) -> None:
     if data[4:8] == _OTHER_FORMAT:
         raise ModelError("The model is not an ONNX file: it is in the runtime's own format.")
     found = 0
-    for parts, (number, value) in enumerate(fields(memoryview(data))):
-        _check_count(parts)
+    for number, value in _parts(memoryview(data)):
         if number == _FUNCTIONS:
             raise ModelError("The model defines functions of its own, which is not allowed.")
         if number == _GRAPH:
@@ -43,16 +44,17 @@ def check_graph(data: bytes) -> None:
         raise ModelError(f"The model is not an ONNX file: it holds {'several graphs' if found else 'no graph'}.")
 
 
-def _check_count(parts: int) -> None:
-    if parts > _MOST_PARTS:
-        raise ModelError(f"The model has more than {_MOST_PARTS:,} parts, which no encoder needs.")
+def _parts(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+    for count, part in enumerate(fields(message)):
+        if count > _MOST_PARTS:
+            raise ModelError(f"The model has more than {_MOST_PARTS:,} parts, which no encoder needs.")
+        yield part
 
 
 def _check_graph(graph: memoryview, depth: int) -> None:
     if depth > _DEEPEST:
         raise ModelError("The model is nested too deeply.")
-    for parts, (number, value) in enumerate(fields(graph)):
-        _check_count(parts)
+    for number, value in _parts(graph):
         if number == _NODE:
             _check_node(content(value), depth)
         elif number == _INITIALIZER:
@@ -63,8 +65,7 @@ def _check_graph(graph: memoryview, depth: int) -> None:
 
 def _check_node(node: memoryview, depth: int) -> None:
     operator, domain = b"", b""
-    for parts, (number, value) in enumerate(fields(node)):
-        _check_count(parts)
+    for number, value in _parts(node):
         if number == _OP_TYPE:
             operator = bytes(content(value))
         elif number == _DOMAIN:

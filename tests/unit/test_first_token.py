@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-import onnx.checker
 import onnx.parser
 import onnxruntime
 import pytest
