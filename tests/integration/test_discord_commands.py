@@ -14,6 +14,7 @@ from core.chat.message import Button, Card, Kind, Message, text
 from tests.fakes import MemoryStore
 from tests.servers.discord import ALICE, BOB, CHANNEL, EPHEMERAL, TOKEN, DiscordServer, Fault
 from tests.servers.discord_limits import walk
+from tests.waiting import until
 
 HIT = Card("2310.01234", "Grokking", "https://arxiv.org/abs/2310.01234", buttons=(Button("🔖", "save", "2310.01234"),))
 
@@ -276,6 +277,7 @@ async def test_an_interaction_that_somebody_else_took_is_left_to_them(server, de
     refused = {"code": 40060, "message": "Interaction has already been acknowledged."}
     server.faults = [Fault("POST /interactions/*", status=400, body=refused)]
     await server.slash("list")
+    await until(lambda: not server.faults[0].times)
     await (await server.slash("help")).answered()
     assert [request.command for request in desk.asked] == [c.Help()]
 
@@ -291,9 +293,7 @@ async def test_an_answer_that_cannot_arrive_is_one_line_in_the_log(server, desk,
     gone = {"code": 50027, "message": "Invalid Webhook Token"}
     server.faults = [Fault("PATCH /webhooks/*", status=401, body=gone)]
     await server.slash("list")
-    async with asyncio.timeout(20):
-        while server.faults[0].times:
-            await asyncio.sleep(0.01)
+    await until(lambda: "did not arrive" in caplog.text)
     await (await server.slash("help")).answered()
     (line,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "did not arrive" in line.getMessage()
