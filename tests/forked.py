@@ -10,12 +10,18 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Lock
 
 from bots.terminal.main import main
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.forked_imports"])
+
+# Starting a process looks whether any other has ended, too. How it ended can be read once; whoever comes second is
+# told 255 (`multiprocessing.popen_forkserver`).
+_ONE_LOOKS = Lock()
 
 
 class Forked:
@@ -27,22 +33,25 @@ class Forked:
         out.touch()
         err.touch()
         self._process = FORKS.Process(target=_be_paperboy, args=(words, folder, dict(environment), out, err))
-        self._process.start()
+        with _ONE_LOOKS:
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        with _ONE_LOOKS:
+            return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        wait([self._process.sentinel], timeout)
+        code = self.poll()
+        if code is None:
             raise TimeoutError(f"Process {self.pid} took longer than {timeout} s.")
-        return self._process.exitcode
+        return code
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        return self.poll()
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
