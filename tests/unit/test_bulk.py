@@ -137,6 +137,7 @@ def test_an_id_may_be_of_any_kind(identifier):
         ({**OWN, "version": 10**30}, "version must be a whole number"),
         ({**OWN, "version": -1}, "version must be a whole number"),
         ({"id": "x:1", "title": " \n"}, "no title"),
+        ({"id": "x:1", "title": "T" * 1_001}, "the title of x:1 has more than 1,000 characters"),
         ({"id": "", "title": "T"}, "id ''"),
         ({"id": "two words", "title": "T"}, "blanks"),
         ({"id": "x" * 201, "title": "T"}, "too long"),
