@@ -76,7 +76,9 @@ async def test_the_app_can_do_everything_that_papers_need(addresses, tmp_path):
     ):
         await first.ingest([make_record("2611.00001", listings=listed(date(2026, 10, 8)))], now=NOON)
         await second.follow()
-        assert await second.count() == 1
+        paper = await second.paper("2611.00001")
+        assert paper is not None
+        assert paper == await first.paper("2611.00001")
 
 
 async def test_papers_and_vectors_are_shared_with_the_apps_role(addresses, postgres, tmp_path):
