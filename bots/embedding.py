@@ -12,6 +12,7 @@ from core.errors import LibraryError, PaperboyError
 from core.papers.library import newest_change
 from core.search.embedding import identify
 from core.search.obtain import find_model, obtain_model
+from core.search.postings import IDENTITY
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ async def count_read(house: House) -> tuple[int, int]:
 
     try:
         with closing(VectorFile.open(vector_path(house.library.path.parent, model.key))) as file:
-            upto = file.upto
+            upto = file.upto if file.fact("library") == await house.library.fact(IDENTITY) else 0
     except LibraryError:
         return 0, papers
     query = "SELECT count(*) FROM papers WHERE change > ? AND NOT withdrawn"

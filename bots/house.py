@@ -275,7 +275,7 @@ def _forget_vectors(folder: Path) -> None:
 def make_house(settings: Settings, *, library: Library, store: Store, clock: Clock, http: Http | None = None) -> House:
     """Put the core together over an open library and store; with `http`, searches may go outside."""
     calendar = read_calendar()
-    meaning = Meaning(library.path.parent, CachedModels(settings)) if settings.model.enabled else None
+    meaning = Meaning(library.path, CachedModels(settings)) if settings.model.enabled else None
     engine = Engine(library, meaning)
     topics = read_topics()
     newsroom = Newsroom(

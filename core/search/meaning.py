@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from core.errors import LibraryError, ModelError, PaperboyError
+from core.papers.schema import connect, explained
 from core.search.model import Model, Models, Sleeper
+from core.search.postings import read_identity
 
 if TYPE_CHECKING:
     from core.search.matrix import Matrix, Vectors
@@ -100,12 +103,13 @@ class Meaning:
     """The way to what is known by meaning, from any thread.
 
     Args:
-        folder: the data folder.
+        library: the library's file; the vectors lie beside it.
         models: the models of this machine.
     """
 
-    def __init__(self, folder: Path, models: Models) -> None:
-        self.folder = folder
+    def __init__(self, library: Path, models: Models) -> None:
+        self.folder = library.parent
+        self._library = library
         self._models = models
         self._known: Known | None = None
         self._lock = Lock()
@@ -183,24 +187,30 @@ class Meaning:
         return partial
 
     def _candidates(self, wanted: Model | None) -> list[tuple[Model, Path]]:
+        """Return the files that can serve, the wanted model's first; those of another library would name its papers."""
         from core.search.vectors import VectorFile, vector_path, vector_paths  # noqa: PLC0415 - see the module
 
         first = vector_path(self.folder, wanted.key) if wanted else None
-        found: list[tuple[Model, Path]] = [(wanted, first)] if wanted and first and first.exists() else []
-        for path in vector_paths(self.folder):
-            if path == first:
-                continue
+        found: list[tuple[Model, Path]] = []
+        identity = self._identify()
+        for path in sorted(vector_paths(self.folder), key=lambda path: path != first):
             try:
-                file = VectorFile.open(path)
-                description = str(file.fact("model"))
-                file.close()
+                with closing(VectorFile.open(path)) as file:
+                    of, description = file.fact("library"), str(file.fact("model"))
             except LibraryError as error:
-                log.warning("%s", error)
+                if wanted is not None and path == first:
+                    self._note(wanted.key, error)
+                else:
+                    log.warning("%s", error)
                 continue
-            model = self._models.known(description)
-            if model is not None:
+            model = wanted if path == first else self._models.known(description)
+            if model is not None and of == identity:
                 found.append((model, path))
         return found
+
+    def _identify(self) -> str | None:
+        with explained(self._library), closing(connect(self._library, read_only=True)) as library:
+            return read_identity(library)
 
     def _open(self, model: Model, path: Path) -> Known | None:
         if self._known is not None and self._known.file.path == path and self._known.embedder.key == model.key:

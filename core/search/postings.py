@@ -46,6 +46,12 @@ def postings_path(folder: Path, identity: str) -> Path:
     return folder / f"{PREFIX}{rules}"
 
 
+def read_identity(library: sqlite3.Connection) -> str | None:
+    """Return what tells this library from any other, None as long as nothing was derived from it."""
+    row = library.execute("SELECT value FROM facts WHERE name = ?", (IDENTITY,)).fetchone()
+    return str(row[0]) if row else None
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """What one state of the index holds: up to which change, and up to which paper's number."""
@@ -283,8 +289,8 @@ class WordLists:
         with self._lock:
             try:
                 if self._postings is None:
-                    row = library.execute("SELECT value FROM facts WHERE name = ?", (IDENTITY,)).fetchone()
-                    path = postings_path(self._folder, row[0]) if row else None
+                    identity = read_identity(library)
+                    path = postings_path(self._folder, identity) if identity else None
                     if path is None or not _stamp(path):
                         return None
                     self._postings = Postings(path)

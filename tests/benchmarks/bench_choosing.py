@@ -106,7 +106,7 @@ async def measure(folder: Path, count: int) -> None:
     try:
         await library.ingest([*past, *day], now=NOW)
         await reader.read_missing()
-        engine = Engine(library, Meaning(folder, models))
+        engine = Engine(library, Meaning(library.path, models))
         orders = make_orders(count, [record.id for record in past], chance)
         for order in orders:
             engine.ask(order.query, engine._meaning.look())

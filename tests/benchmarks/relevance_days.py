@@ -144,7 +144,7 @@ async def open_days(papers: Sequence[Announced], folder: Path, tell) -> AsyncIte
         if await library.count() != len({paper.id for paper in papers}):
             await library.ingest([_record(paper) for paper in papers], now=datetime.now(UTC))
         await reader.read_missing(lambda done, left: tell(f"{done} of {left} papers read for meaning"))
-        meaning = Meaning(home, models)
+        meaning = Meaning(library.path, models)
         vectors = await library.read(lambda connection: _vectors(connection, meaning))
         yield Days(papers, library, Engine(library, meaning), Engine(library), vectors)
     finally:

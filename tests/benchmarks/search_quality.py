@@ -144,7 +144,7 @@ async def searches(folder: Path, papers: Sequence[Record]):
         await reader.list_words()
         await reader.read_missing(lambda done, left: tell(f"{folder.name}: {done} of {left} papers read"))
         tell("")
-        meaning, ids = Meaning(folder, models), await library.read(read_ids)
+        meaning, ids = Meaning(library.path, models), await library.read(read_ids)
         yield make_searches(library, meaning, ids), make_likenesses(library, meaning, ids)
     finally:
         await reader.close()

@@ -176,7 +176,7 @@ async def measure(folder: Path, begun: float) -> dict[str, float]:
     sys.setswitchinterval(SWITCH_EVERY)  # as the service does
     models = CachedModels(read_settings(os.environ))
     library = await Library.open(folder / "library.sqlite3")
-    meaning = Meaning(folder, models)
+    meaning = Meaning(library.path, models)
     engine = Engine(library, meaning)
     await engine.search(parse_words("first search"), limit=5)
     ready = time.time() - begun
@@ -223,7 +223,7 @@ async def measure_pauses(folder: Path) -> dict[str, float]:
     queries = make_queries(real[:BASE])
     models = CachedModels(read_settings(os.environ))
     library = await Library.open(folder / "library.sqlite3")
-    engine = Engine(library, Meaning(folder, models))
+    engine = Engine(library, Meaning(library.path, models))
     for text in queries:
         await time_search(engine, text)
     stamp = time.time_ns()

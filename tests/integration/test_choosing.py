@@ -42,7 +42,7 @@ async def reading(folder, *, records=(*PAPERS, PAST), meaning=True, before=lambd
         reader = Reader(library, models)
         if meaning:
             await reader.read_missing()
-        yield library, Engine(library, Meaning(folder, models))
+        yield library, Engine(library, Meaning(folder / "library.sqlite", models))
         await reader.close()
 
 
@@ -226,7 +226,7 @@ async def test_an_interest_is_read_once_for_all_its_digests(tmp_path):
         models = FakeModels(FakeModel(Counting()))
         reader = Reader(library, models)
         await reader.read_missing()
-        engine = Engine(library, Meaning(tmp_path, models))
+        engine = Engine(library, Meaning(tmp_path / "library.sqlite", models))
         for _ in range(3):
             await choose((library, engine), "cars")
         await reader.close()

@@ -75,7 +75,7 @@ async def read(tmp_path):
 @asynccontextmanager
 async def started(library, model):
     """An engine, as a start makes one; what it keeps is on disk in the end."""
-    engine = Engine(library, Meaning(library.path.parent, FakeModels(model)))
+    engine = Engine(library, Meaning(library.path, FakeModels(model)))
     yield engine
     engine.close()
 
@@ -146,7 +146,7 @@ async def test_a_model_that_cannot_be_opened_leaves_interests_to_their_words(rea
 
 async def test_after_many_new_papers_the_nearest_are_looked_for_again_without_the_model(read):
     library, model = read
-    known = Meaning(library.path.parent, FakeModels(model)).look()
+    known = Meaning(library.path, FakeModels(model)).look()
     asking = Asking(KeptInterests(library.path.parent))
     first = asking.ask(parse("cars"), known)
     numbers = np.arange(10, 10 + MUCH_NEW)

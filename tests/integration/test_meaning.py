@@ -54,7 +54,7 @@ async def open_world(folder, records=RECORDS, models=None):
     models = models or FakeModels()
     async with open_library(folder, records) as library:
         await read(library, models)
-        yield library, models, Engine(library, Meaning(folder, models))
+        yield library, models, Engine(library, Meaning(folder / "library.sqlite", models))
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ async def test_a_paper_is_read_again_only_when_its_text_changed(world):
 
 async def test_other_processes_follow_what_the_owner_reads(tmp_path, world):
     library, models, _ = world
-    reader = Meaning(tmp_path, models)
+    reader = Meaning(tmp_path / "library.sqlite", models)
     known = reader.open()
     assert len(known.matrix) == len(RECORDS)
     await library.ingest([make_record("2201.00008", "Automobiles of tomorrow")], now=NOON)
@@ -294,7 +294,7 @@ async def test_a_model_that_comes_later_serves_without_a_restart(tmp_path):
 async def test_a_broken_model_leaves_search_to_the_words(world, tmp_path):
     library, models, _ = world
     models.now.broken = True
-    engine = Engine(library, Meaning(tmp_path, models))
+    engine = Engine(library, Meaning(tmp_path / "library.sqlite", models))
     found = await ask(engine, "memorization")
     assert ids(found) == ["2201.00002"]
     assert found.notes == ("Searched by words alone: the model or its vectors are damaged.",)
@@ -312,14 +312,14 @@ async def test_the_old_vectors_serve_while_a_changed_model_reads_and_go_when_it_
         begun.set()
         assert gate.wait(20)
 
-    meaning = Meaning(tmp_path, models)
+    meaning = Meaning(tmp_path / "library.sqlite", models)
     engine = Engine(library, meaning)
     await ask(engine, "automobile")
     models.former, models.now = [old], FakeModel(FakeEmbedder("newer", before=wait))
     reading = asyncio.create_task(read(library, models))
     assert await asyncio.to_thread(begun.wait, 20)
     assert ids(await ask(engine, "automobile")) == ["2201.00003"]
-    fresh = Meaning(tmp_path, models)
+    fresh = Meaning(tmp_path / "library.sqlite", models)
     assert fresh.open().embedder.key == "fake"
     gate.set()
     assert await reading == len(RECORDS)
@@ -332,7 +332,7 @@ async def test_the_old_vectors_serve_while_a_changed_model_reads_and_go_when_it_
 async def test_old_vectors_without_their_model_are_of_no_use(tmp_path, world):
     library, models, _ = world
     models.now = FakeModel(FakeEmbedder("newer"))
-    engine = Engine(library, Meaning(tmp_path, models))
+    engine = Engine(library, Meaning(tmp_path / "library.sqlite", models))
     assert (await ask(engine, "memorization")).notes == (f"Searched by words alone: {NO_VECTORS}.",)
 
 
@@ -343,10 +343,10 @@ async def test_broken_vectors_are_made_again(tmp_path, world, content):
     for end in ("-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
     path.write_bytes(content)
-    engine = Engine(library, Meaning(tmp_path, models))
+    engine = Engine(library, Meaning(tmp_path / "library.sqlite", models))
     assert ids(await ask(engine, "memorization")) == ["2201.00002"]
     assert await read(library, models) == len(RECORDS)
-    assert ids(await ask(Engine(library, Meaning(tmp_path, models)), "automobile")) == ["2201.00003"]
+    assert ids(await ask(Engine(library, Meaning(tmp_path / "library.sqlite", models)), "automobile")) == ["2201.00003"]
 
 
 async def test_vectors_of_an_older_version_or_another_library_are_made_again(tmp_path, world):
@@ -361,6 +361,16 @@ async def test_vectors_of_an_older_version_or_another_library_are_made_again(tmp
     assert await read(library, models) == 0
 
 
+async def test_vectors_of_another_library_answer_nothing_until_they_are_made_again(tmp_path, world):
+    library, models, _ = world
+    await library.set_fact("identity", "another")
+    engine = Engine(library, Meaning(library.path, models))
+    found = await ask(engine, "automobile")
+    assert (ids(found), found.notes) == ([], (f"Searched by words alone: {NO_VECTORS}.",))
+    await read(library, models)
+    assert "2201.00003" in ids(await ask(engine, "automobile"))
+
+
 async def test_a_library_that_went_back_in_time_is_read_anew(tmp_path, world):
     library, models, engine = world
     await library.write(lambda c: c.execute("DELETE FROM papers WHERE id = '2201.00006'"))
@@ -373,7 +383,7 @@ async def test_lost_word_lists_are_made_again_and_searches_go_on_meanwhile(tmp_p
     for folder in tmp_path.glob("postings-*"):
         for file in folder.glob("*.idx"):
             file.write_bytes(b"broken")
-    engine = Engine(library, Meaning(tmp_path, models))
+    engine = Engine(library, Meaning(tmp_path / "library.sqlite", models))
     assert ids(await ask(engine, "wheat"))[0] == "2201.00004"
     assert ids(await engine.similar("2201.00002", limit=1)) == ["2201.00001"]
     assert ids(await ask(engine, "like:2201.00002"))[0] == "2201.00001"
@@ -407,7 +417,7 @@ async def test_the_quick_word_lists_rank_as_the_librarys_own_index_does(tmp_path
 async def test_a_word_with_a_hyphen_is_asked_of_the_quick_word_lists_too(tmp_path):
     records = [make_record(f"x:{n}", f"State of the art {n}" if n % 3 else f"Wheat {n}") for n in range(60)]
     async with open_world(tmp_path, records) as (library, models, _):
-        known = Meaning(tmp_path, models).open()
+        known = Meaning(tmp_path / "library.sqlite", models).open()
         query = parse("state-of-the-art wheat")
         vector = known.embedder.embed_query(query.text)
 
@@ -427,7 +437,7 @@ async def test_a_page_is_the_same_though_not_everybodys_words_are_counted(tmp_pa
     words = [f"word{n}" for n in range(60)]
     records = [make_record(f"x:{n}", " ".join(draw.choices(words, k=6)), abstract=f"word0 {n}") for n in range(1_500)]
     async with open_world(tmp_path, records) as (library, models, _):
-        known = Meaning(tmp_path, models).open()
+        known = Meaning(tmp_path / "library.sqlite", models).open()
         postings = await library.read(WordLists(tmp_path).open)
         for text in ("word0 word1", "word0 word7 word7 word9", "word0"):
             vector = known.embedder.embed_query(text)
@@ -446,7 +456,7 @@ async def test_where_the_model_fails_in_a_search_words_answer_and_say_so(tmp_pat
         def embed_query(self, text):
             raise ModelError("The model is broken.")
 
-    failing = Engine(library, Meaning(tmp_path, FakeModels(FakeModel(Failing()))))
+    failing = Engine(library, Meaning(tmp_path / "library.sqlite", FakeModels(FakeModel(Failing()))))
     found = await asyncio.gather(*(failing.search(parse("wheat rust"), limit=5) for _ in range(20)))
     assert {hit.paper.id for answer in found for hit in answer.hits} == {"2201.00004"}
     assert {answer.notes for answer in found} == {("Searched by words alone: the model cannot read this.",)}
@@ -524,7 +534,7 @@ async def test_a_kill_in_the_middle_costs_one_block_and_needs_no_repair(tmp_path
     async with open_library(tmp_path) as library:
         assert VectorFile.open(vector_path(tmp_path, "fake")).upto == BLOCK
         assert await read(library, models) == 2 * BLOCK
-        assert len(Meaning(tmp_path, models).open().matrix) == 3 * BLOCK
+        assert len(Meaning(tmp_path / "library.sqlite", models).open().matrix) == 3 * BLOCK
 
 
 async def test_a_stop_comes_after_the_papers_at_hand(tmp_path):
@@ -563,7 +573,7 @@ async def test_searches_during_the_reading_see_what_is_there_already(tmp_path):
         models = FakeModels(FakeModel(FakeEmbedder(before=wait)))
         reading = asyncio.create_task(read(library, models))
         assert await asyncio.to_thread(begun.wait, 20)
-        engine = Engine(library, Meaning(tmp_path, models))
+        engine = Engine(library, Meaning(tmp_path / "library.sqlite", models))
         assert len(ids(await ask(engine, "automobile", limit=500))) == BLOCK
         gate.set()
         await reading
@@ -583,6 +593,6 @@ async def test_progress_is_told_up_to_the_last_paper(tmp_path):
 async def test_the_least_cosine_keeps_out_what_has_nothing_to_do_with_a_query(world, tmp_path):
     library, models, _ = world
     strict = FakeModels(FakeModel(replace(models.now.embedder, least_cosine=0.99)))
-    engine = Engine(library, Meaning(tmp_path, strict))
+    engine = Engine(library, Meaning(tmp_path / "library.sqlite", strict))
     assert ids(await ask(engine, "automobile")) == []
     assert ids(await ask(engine, "memorization")) == ["2201.00002"]

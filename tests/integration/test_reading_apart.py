@@ -53,7 +53,7 @@ def files(tmp_path):
 async def test_another_process_reads_what_is_new_and_a_search_here_finds_it(library, files, tmp_path):
     reader = ReaderApart(library, lambda: files)
     assert await reader.read_missing() == len(RECORDS)
-    engine = Engine(library, Meaning(tmp_path / "data", FakeModels(files)))
+    engine = Engine(library, Meaning(tmp_path / "data" / "library.sqlite", FakeModels(files)))
     found = await engine.search(parse("grokking"), limit=5)
     assert found.notes == ()
     assert {hit.paper.title: hit.why for hit in found.hits} == {

@@ -46,7 +46,7 @@ class Machine:
                 await reader.close()
 
     async def finds(self, text):
-        found = await Engine(self.library, Meaning(self.library.path.parent, self.models)).search(parse(text), limit=9)
+        found = await Engine(self.library, Meaning(self.library.path, self.models)).search(parse(text), limit=9)
         return [hit.paper.id for hit in found.hits]
 
     def known(self):

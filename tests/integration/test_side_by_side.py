@@ -176,7 +176,10 @@ async def test_chosen_together_or_one_by_one_digests_are_the_same(tmp_path, mean
         reader = Reader(library, models)
         if meaning:
             await reader.read_missing()
-        engine, slates = Engine(library, Meaning(tmp_path, models)), Slates(Ahead(marked, ["cars", "whales"]))
+        engine, slates = (
+            Engine(library, Meaning(tmp_path / "library.sqlite", models)),
+            Slates(Ahead(marked, ["cars", "whales"])),
+        )
         together = await asyncio.gather(
             *(compose(order, engine=engine, library=library, slates=slates) for order in orders)
         )

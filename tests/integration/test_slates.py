@@ -43,7 +43,7 @@ async def shelf(tmp_path):
         models = FakeModels(FakeModel(embedder))
         reader = Reader(library, models)
         await reader.read_missing()
-        yield library, Engine(library, Meaning(tmp_path, models)), embedder
+        yield library, Engine(library, Meaning(tmp_path / "library.sqlite", models)), embedder
         await reader.close()
 
 
