@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import closing, suppress
 from datetime import timedelta
+from pathlib import Path
 
 from bots.house import House
 from core.errors import LibraryError, PaperboyError
@@ -104,6 +105,21 @@ async def note_problem(house: House, problem: str) -> None:
     """Remember why the model could not be had, for the doctor; empty when it could."""
     if (await house.library.fact(PROBLEM) or "") != problem:
         await house.library.set_fact(PROBLEM, problem)
+
+
+def check_vectors(folder: Path, key: str) -> None:
+    """Read the vectors of a model from end to end, where there are any.
+
+    Raises:
+        LibraryError: they cannot be used.
+    """
+    from core.search.vectors import VectorFile, vector_path  # noqa: PLC0415 - loads numpy
+
+    path = vector_path(folder, key)
+    if path.exists():
+        with closing(VectorFile.open(path)) as file:
+            for _ in file.blocks_after(0):
+                pass
 
 
 async def count_read(house: House) -> tuple[int, int]:

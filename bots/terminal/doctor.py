@@ -7,7 +7,7 @@ import random
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from bots.embedding import PROBLEM, count_read
+from bots.embedding import PROBLEM, check_vectors, count_read
 from bots.fetching import counted
 from bots.house import House, open_house
 from bots.roles import ROLES, Duty, check_role, hears
@@ -26,7 +26,7 @@ from bots.terminal.premises import (
 from core.allowed import hide_passwords
 from core.clock import system_clock
 from core.digests.silence import failures, source_label
-from core.errors import ModelError, PaperboyError, SourceError, StoreBusy, StoreError
+from core.errors import LibraryError, ModelError, PaperboyError, SourceError, StoreBusy, StoreError
 from core.http import Http
 from core.papers.plan import source_states
 from core.papers.sources import Newest, Source, create_sources
@@ -161,6 +161,10 @@ async def _check_model(house: House) -> Check:
         await asyncio.to_thread(files.open, threads=1)
     except ModelError as error:
         return Check.bad("meaning", f"{error} Search goes by words alone, until [model] names another one.")
+    try:
+        await asyncio.to_thread(check_vectors, house.library.path.parent, files.key)
+    except LibraryError as error:
+        return Check.bad("meaning", f"{error} Until then search goes by words alone.")
     read, papers = await count_read(house)
     return Check.good("meaning", f"{settings.name} ({settings.licence}); {read:,} of {counted(papers, 'paper')} read")
 

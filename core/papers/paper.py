@@ -17,7 +17,7 @@ _ARXIV_ID = re.compile(rf"(?P<id>{NEW_STYLE}|{OLD_STYLE})(?P<version>v[1-9]\d*)?
 _WRAPPED_ID = re.compile(
     rf"(?:(?:https?://)?(?:www\.|export\.)?(?:arxiv\.org/(?:abs|pdf|html|format)/|alphaxiv\.org/abs/"
     rf"|huggingface\.co/papers/|hf\.co/papers/|(?:dx\.)?doi\.org/10\.48550/arxiv\.)"
-    rf"|doi:\s*10\.48550/arxiv\.|10\.48550/arxiv\.|oai:arxiv\.org:|arxiv:\s*)?"
+    rf"|doi:\s*10\.48550/arxiv\.|10\.48550/arxiv\.|oai:arxiv\.org:|arxiv:\s*|arxiv\s+)?"
     rf"(?P<id>{NEW_STYLE}|{OLD_STYLE})(?:v[1-9]\d*)?(?:\.pdf)?/?(?:[?#]\S*)?",
     re.IGNORECASE,
 )

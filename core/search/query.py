@@ -34,6 +34,8 @@ _FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
 _PLAIN = str.maketrans({**_QUOTES, **_FULL_WIDTH, "\u3000": " ", "\u2212": "-"})
 _HALVES = re.compile("[\ud800-\udfff]")
 _COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_AROUND = " [].,;"
+"""What comes along when an id is copied out of a sentence or a list of references."""
 _DOI = re.compile(r"(?:(?:https?://)?(?:dx\.)?doi\.org/|doi:\s*)?(10\.\d{4,9}/\S{1,200})", re.IGNORECASE)
 
 
@@ -143,9 +145,9 @@ def _columns(char: str) -> int:
 def _named(plain: str) -> Named | None:
     """Return the paper that the whole text names; `cat:cs.LG` has the form of a foreign id and is none."""
     text = plain.strip()
-    if identifier := arxiv_id(text):
+    if identifier := arxiv_id(text.strip(_AROUND)):
         return Named(identifier)
-    if doi := _DOI.fullmatch(text):
+    if doi := _DOI.fullmatch(text.rstrip(_AROUND)):
         return Named(doi[1], doi=True)
     if PREFIXED.match(text) or not tokens(text) or set(text) & set('()"'):
         return None

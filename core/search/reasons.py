@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 from core.papers.paper import Paper
 from core.papers.tokens import tokens, tokens_beginning
@@ -69,24 +70,33 @@ def reasons(
     told = {}
     for number, holds in zip(papers, held, strict=True):
         met = [leaf for leaf, degree in zip(others, degrees.get(number, ()), strict=False) if degree]
-        told[number] = tell([*holds, *met])
+        told[number] = tell([*chain.from_iterable(holds.values()), *met])
     return told
 
 
-def held_words(words: Sequence[Word], papers: Iterable[Paper]) -> list[list[Word]]:
-    """Return which words each paper holds: of a word with a hyphen one part is enough, and an author's name counts.
+def held_words(words: Sequence[Word], papers: Iterable[Paper]) -> list[dict[Word, tuple[Word, ...]]]:
+    """Return what each paper holds of each word: all of it, or, of one with a hyphen, the parts that tell something.
 
-    It is read from the texts: in a large library the index would go through long lists for each common word.
+    An author's name counts. It is read from the texts: in a large library the index would go through long lists for
+    each common word.
     """
-    stems = {word: {stem(token) for token in tokens(word.text)} for word in words}
+    stems = {word: {token: stem(token) for token in tokens(word.text)} for word in words}
     # Nearly all of a stem is how its word begins: the stemmer puts no more than two letters of its own at the end.
-    starts = tuple({found[: max(1, len(found) - 2)] for several in stems.values() for found in several if found})
+    starts = tuple({found[: max(1, len(found) - 2)] for parts in stems.values() for found in parts.values() if found})
     found = []
     for paper in papers:
         texts = (paper.title, paper.abstract, "\n".join(paper.authors))
         held = {stem(token) for text in texts for token in tokens_beginning(text, starts)}
-        found.append([word for word in words if not held.isdisjoint(stems[word])])
+        found.append({word: shown for word, parts in stems.items() if (shown := _held_of(word, parts, held))})
     return found
+
+
+def _held_of(word: Word, parts: Mapping[str, str], held: Collection[str]) -> tuple[Word, ...]:
+    there = [token for token, stemmed in parts.items() if stemmed in held]
+    if len(there) == len(parts):
+        return (word,) if there else ()
+    telling = [token for token in there if len(token) > 1 and not token.isdigit() and not is_stop_word(token)]
+    return tuple(Word(token) for token in telling or there)
 
 
 def tell(leaves: Sequence[Leaf]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import LibraryError
+from core.errors import LibraryBroken, LibraryError
 from core.papers.schema import connect, explained, reading, transaction
 from core.search.matrix import Numbers, Packed, Vectors
 
@@ -97,7 +97,7 @@ class VectorFile:
         Raises:
             LibraryError: there is none, or it is not one of this version.
         """
-        with explained(path):
+        with _explained(path):
             connection = connect(path, read_only=True)
             try:
                 _check(connection, path)
@@ -126,7 +126,7 @@ class VectorFile:
                 found.close()
             remove_vectors(path)
         facts = {"library": library, **describe()}
-        with explained(path):
+        with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = connect(path)
             try:
@@ -137,7 +137,7 @@ class VectorFile:
 
     @classmethod
     def _open_writer(cls, path: Path) -> Self:
-        with explained(path):
+        with _explained(path):
             connection = connect(path)
             try:
                 _check(connection, path)
@@ -154,7 +154,7 @@ class VectorFile:
 
     def fact(self, name: str) -> str | bytes | int | None:
         """Return a small named fact."""
-        with explained(self.path):
+        with _explained(self.path):
             return _read_fact(self._connection, name)
 
     @property
@@ -176,7 +176,7 @@ class VectorFile:
             upto: the place of the library's change log.
             shared: the number under which all machines have the block; None of one that was made here.
         """
-        with explained(self.path), transaction(self._connection):
+        with _explained(self.path), transaction(self._connection):
             if len(block.numbers):
                 made = self._connection.execute(
                     "INSERT INTO blocks (numbers, digests, rows, scales, offsets) VALUES (?, ?, ?, ?, ?)",
@@ -188,14 +188,14 @@ class VectorFile:
 
     def clear(self) -> None:
         """Forget all vectors, and what the file is of stays."""
-        with explained(self.path), transaction(self._connection):
+        with _explained(self.path), transaction(self._connection):
             self._connection.execute("DELETE FROM blocks")
             self._connection.execute("DELETE FROM facts WHERE name IN ('upto', 'whole', 'shared to', 'shared upto')")
             self._connection.execute("DROP TABLE IF EXISTS shared")
 
     def prepare_sharing(self) -> None:
         """Keep from now on which blocks all machines have."""
-        with explained(self.path), transaction(self._connection):
+        with _explained(self.path), transaction(self._connection):
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS shared (id INTEGER PRIMARY KEY, place INTEGER NOT NULL)"
             )
@@ -206,23 +206,23 @@ class VectorFile:
             "SELECT id, numbers, digests, rows, scales, offsets FROM blocks"
             " WHERE id NOT IN (SELECT id FROM shared) ORDER BY id LIMIT ?"
         )
-        with explained(self.path):
+        with _explained(self.path):
             return [make_block(number, *blobs) for number, *blobs in self._connection.execute(query, (limit,))]
 
     def mark_shared(self, places: Mapping[int, int], facts: Mapping[str, int]) -> None:
         """Note under which numbers all machines have blocks by now, by the blocks' own; and further facts."""
-        with explained(self.path), transaction(self._connection):
+        with _explained(self.path), transaction(self._connection):
             self._connection.executemany("INSERT OR REPLACE INTO shared VALUES (?, ?)", places.items())
             self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
 
     def mark_whole(self) -> None:
         """Note that every paper of the library is in it."""
-        with explained(self.path), transaction(self._connection):
+        with _explained(self.path), transaction(self._connection):
             self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('whole', 1)")
 
     def blocks_after(self, place: int) -> Iterator[Block]:
         """Yield the blocks behind one, oldest first."""
-        with explained(self.path), reading(self._connection):
+        with _explained(self.path), reading(self._connection):
             rows = self._connection.execute(
                 "SELECT id, numbers, digests, rows, scales, offsets FROM blocks WHERE id > ? ORDER BY id", (place,)
             )
@@ -231,14 +231,14 @@ class VectorFile:
 
     def digests(self) -> Digests:
         """Return the digest of each paper's text that was embedded last."""
-        with explained(self.path):
+        with _explained(self.path):
             rows = self._connection.execute("SELECT numbers, digests FROM blocks ORDER BY id").fetchall()
         numbers, digests = (b"".join(row[column] for row in rows) for column in (0, 1))
         return Digests(np.frombuffer(numbers, np.int64), np.frombuffer(digests, np.int64))
 
     def count_blocks(self) -> int:
         """Return the number of the last block; cheap."""
-        with explained(self.path):
+        with _explained(self.path):
             (last,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM blocks").fetchone()
         return int(last)
 
@@ -268,6 +268,17 @@ def make_block(number: int, numbers: bytes, digests: bytes, rows: bytes, scales:
     return Block(
         found, np.frombuffer(digests, np.int64), Packed(matrix, wide, np.frombuffer(offsets, np.float32)), number
     )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        with explained(path):
+            yield
+    except LibraryBroken as error:
+        raise LibraryBroken(
+            f"The vectors {path} are damaged; no paper is lost: remove this file, and they are made again."
+        ) from error
 
 
 def _make_tables(connection: sqlite3.Connection, facts: Mapping[str, str | bytes]) -> None:

@@ -50,7 +50,7 @@ def knows_little(query: Query, found: Found) -> bool:
         return True
     words = [leaf for leaf in telling_leaves(query.tree) if isinstance(leaf, Word)]
     held = held_words(words, [hit.paper for hit in found.hits[:FEW]])
-    return max(map(len, held)) < ENOUGH * len(words)
+    return max(sum(shown == (word,) for word, shown in one.items()) for one in held) < ENOUGH * len(words)
 
 
 async def _merged(engine: Engine, query: Query, found: Found, brought: Brought, limit: int) -> Found:

@@ -26,6 +26,8 @@ FORMAT = 1
 FIRST = 1
 _NAME = re.compile(r"state-(\d{8})\.(json|journal)")
 _READ_ATTEMPTS = 5
+_CHANGES = 1_000
+"""So often the files may be replaced by the service while they are read; it takes a megabyte of writes each time."""
 
 Tables: TypeAlias = dict[str, dict[str, dict[str, Any]]]
 """Table name -> document id -> document, as TinyDB keeps them."""
@@ -118,12 +120,15 @@ def read_state(folder: Path) -> Found | None:
     Raises:
         StoreError: a newer program wrote the files, or too much of them is gone to know the state.
     """
-    for _ in range(_READ_ATTEMPTS):
+    damaged = 0
+    for _ in range(_CHANGES):
         before = _files(folder)
         found = _read_once(folder, *before)
         # What looks broken or gone may have been replaced while it was read; only what stays so is damage.
-        if _files(folder) == before and not found.damage:
-            break
+        if _files(folder) == before:
+            damaged += bool(found.damage)
+            if not found.damage or damaged == _READ_ATTEMPTS:
+                break
     if not found.newest:
         return None
     if found.base is None and not journal_path(folder, FIRST).exists():

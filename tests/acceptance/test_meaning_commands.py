@@ -75,6 +75,21 @@ def test_the_doctor_tells_how_many_papers_are_read_and_what_is_wrong_with_the_mo
     assert "not the file it should be" in sick.out
 
 
+def test_damaged_vectors_are_told_with_what_helps_and_that_helps(offline, papers):
+    offline.run("import", str(papers))
+    (vectors,) = offline.home.glob("vectors-*.sqlite3")
+    whole = vectors.read_bytes()
+    vectors.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    sick = offline.run("doctor", "--offline")
+    assert (sick.code, f"The vectors {vectors} are damaged; no paper is lost: remove this file" in sick.out) == (
+        1,
+        True,
+    )
+    vectors.unlink()
+    assert offline.run("import", str(papers)).code == 0
+    assert "4 of 4 papers read" in offline.run("doctor", "--offline").out
+
+
 def test_a_model_that_cannot_be_used_is_told_in_a_sentence_and_words_answer(offline, papers):
     offline.environment["PAPERBOY_MODEL__DIMENSIONS"] = "12"
     brought = offline.run("import", str(papers))

@@ -164,9 +164,18 @@ async def test_the_words_found_are_told(search):
     assert found.hits[0].why == "words: modular, grokking; cat:cs.LG"
 
 
-async def test_one_part_of_a_hyphenated_word_is_a_reason_too(search):
-    (hit,) = (await search("self-taught")).hits
-    assert (hit.paper.id, hit.why) == ("math.GT/0309136", "words: self-taught")
+@pytest.mark.parametrize(
+    ("typed", "paper", "why"),
+    [
+        ("self-taught", "math.GT/0309136", "words: self"),
+        ("self-supervised", "math.GT/0309136", "words: self-supervised"),
+        ("jean-luc", "math.GT/0309136", "words: jean-luc"),
+        ("need-to-know", "2610.00009", "words: need"),
+        ("white-2", "scifact:4983", "words: white"),
+    ],
+)
+async def test_of_a_word_with_a_hyphen_only_what_is_there_is_a_reason(search, typed, paper, why):
+    assert {hit.paper.id: hit.why for hit in (await search(typed)).hits}[paper] == why
 
 
 async def test_an_exclusion_beside_alternatives_holds_for_all_of_them(search):
