@@ -5,9 +5,10 @@ frequencies of the words that a paper holds (https://doi.org/10.1561/1500000019)
 cosine, divided by a constant, is the logarithm of a likelihood (https://arxiv.org/abs/1807.03748). So they are added
 up as they are, and neither is stretched to its best or worst hit, as is often done: then a topic of two common words,
 which a hundred papers hold, weighs as little as it tells, and a rare name or a whole claim weighs much. Only for a long
-text, whose words would drown its meaning, BM25 is held down by the sum of all its words' frequencies.
+text, whose words would drown its meaning, BM25 is held down by the sum of all its words' frequencies. And where nothing
+but rare words was typed it weighs more: of a term that it hardly knows, an encoder finds what is spelled alike.
 
-The two weights were chosen on whole claims and on queries of a few words, and hold over a wide range: what they were
+The weights were chosen on whole claims and on queries of a few words, and hold over a wide range: what they were
 measured by, and what else was tried, is in docs/search-quality.md.
 """
 
@@ -21,6 +22,8 @@ NEARNESS = 2.5
 """What a cosine of 1 weighs, where a paper that holds all words of a long text reaches about 1."""
 LONG = 40.0
 """A text is long when its words' inverse document frequencies add up to more than this: about ten telling words."""
+SELDOM = 6.0
+"""Inverse document frequency, of one paper in 400, from which on words weigh more if all of the query is as rare."""
 FEW_READ = 5
 """From fewer candidates nothing is concluded about those whose meaning is not known yet."""
 LIKENESS = 0.4
@@ -108,4 +111,5 @@ def _fit_line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:
 
 
 def _weigh(idf: Sequence[float]) -> float:
-    return 1 / (LONG + sum(idf))
+    mean = sum(idf) / len(idf) if idf else 0.0
+    return max(1.0, mean / SELDOM) ** 3 / (LONG + sum(idf))
