@@ -146,12 +146,10 @@ async def search(arguments: Namespace, settings: Settings) -> int:
         found = await search_wider(house.newsroom.engine, house.outside, query, limit=arguments.limit)
         if arguments.json:
             write_out(json.dumps(found_json(typed, found), ensure_ascii=False))
-        elif found.hits or found.notes:
-            _print_message(_listed(found, house.clock()))
-        elif await house.library.count():
-            write_out("Nothing was found.")
-        else:
+        elif not found.hits and not await house.library.count():
             write_out("The library is empty; paperboy fetch or paperboy import fills it.")
+        else:
+            _print_message(_listed(found, house.clock()))
     return 0
 
 

@@ -26,7 +26,7 @@ from core.papers.library import Library
 from core.papers.paper import Paper, paper_id
 from core.search.hits import Found
 from core.search.outside import Outside
-from core.search.query import parse
+from core.search.query import Query, named_paper, parse
 from core.search.wider import search_wider
 from core.settings import Settings
 from core.store import Mark, Store
@@ -137,9 +137,9 @@ class Inquiries:
 
     async def why_for_all(self, typed: str, subscriptions: Sequence[Subscription], now: datetime) -> Message:
         """Answer whether a paper was fetched, and what each of these subscriptions made of it."""
-        identifier = paper_id(typed) or typed.strip()
-        paper = await self._newsroom.library.paper(identifier)
+        paper = await self._find_paper(typed)
         if paper is None:
+            identifier = paper_id(typed) or typed.strip()
             return _say(f"{identifier[:80]} was never fetched. {self._sources_words()}")
         lines: list[Text] = [text(title_span(paper)), _fetched_words(paper)]
         if not subscriptions:
@@ -182,15 +182,24 @@ class Inquiries:
         return (*name, Span(": "), *fate)
 
     async def _known_paper(self, typed: str) -> Paper:
-        identifier = paper_id(typed)
-        paper = await self._newsroom.library.paper(identifier) if identifier else None
+        paper = await self._find_paper(typed)
         if paper is not None:
             return paper
+        identifier = paper_id(typed)
         if identifier is None:
             raise UsageError(
                 f"{typed[:80]!r} is not a paper's id.", hint="An id looks like 2310.01234; an address works too."
             )
         raise UsageError(f"{identifier} is not in the library.", hint=f"/papers why {identifier} tells more.")
+
+    async def _find_paper(self, typed: str) -> Paper | None:
+        """Return the paper of an id, an address or a DOI, whatever signs were copied along with it."""
+        paper = await self._newsroom.library.paper(paper_id(typed) or typed.strip())
+        named = named_paper(typed)
+        if paper is None and named is not None:
+            found = await self._newsroom.engine.search(Query(typed, named), limit=1)
+            paper = found.hits[0].paper if found.hits else None
+        return paper
 
     def _sources_words(self) -> str:
         arxiv = ", ".join(self._settings.arxiv.categories)

@@ -153,8 +153,8 @@ def _read_own(line: _Own) -> Record:
         abstract=clean_text(line.abstract),
         authors=clean_names(authors or ()),
         categories=clean_names(categories or ()),
-        published=read_instant(line.published),
-        updated=read_instant(line.updated),
+        published=_read_date("published", line.published),
+        updated=_read_date("updated", line.updated),
         version=line.version or _version_in(named),
         comment=clean_text(line.comment),
         journal_ref=clean_text(line.journal_ref),
@@ -165,6 +165,13 @@ def _read_own(line: _Own) -> Record:
         keywords=clean_names(line.keywords or ()),
         withdrawn=says_withdrawn(clean_text(line.abstract), clean_text(line.comment)),
     )
+
+
+def _read_date(name: str, typed: str | None) -> datetime | None:
+    instant = read_instant(typed)
+    if instant is None and typed:
+        raise Unreadable(f"{name} must be a date such as 2026-03-02, not {typed[:40]!r}")
+    return instant
 
 
 def _read_id(text: str) -> str:

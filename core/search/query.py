@@ -100,7 +100,7 @@ def parse(text: str) -> Query:
         )
     if not plain.strip():
         return Query(text, None)
-    tree = _named(plain) or read_tree(text, plain)
+    tree = named_paper(plain) or read_tree(text, plain)
     if tree is None:
         raise QueryError("There is no word in this query; write what it is about, or nothing.", query=text, position=0)
     return Query(text, tree)
@@ -142,7 +142,7 @@ def _columns(char: str) -> int:
     return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
 
 
-def _named(plain: str) -> Named | None:
+def named_paper(plain: str) -> Named | None:
     """Return the paper that the whole text names; `cat:cs.LG` has the form of a foreign id and is none."""
     text = plain.strip()
     if identifier := arxiv_id(text.strip(_AROUND)):
@@ -156,6 +156,6 @@ def _named(plain: str) -> Named | None:
 
 def _render_whole(tree: Node | None) -> str:
     text = render(tree)
-    if tree is not None and not isinstance(tree, Named) and _named(text):
+    if tree is not None and not isinstance(tree, Named) and named_paper(text):
         return f"({text})"  # a lone word in brackets is a word, even where it has the form of an id
     return text

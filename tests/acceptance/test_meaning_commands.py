@@ -56,6 +56,7 @@ def batch(shell, folder, *queries):
 
 
 def test_an_import_reads_its_papers_for_meaning_and_searches_find_them_so(offline, papers):
+    assert offline.run("search", "cars").out == "The library is empty; paperboy fetch or paperboy import fills it.\n"
     assert offline.run("import", str(papers)).code == 0
     found = offline.run("search", "cars", "--json").json
     assert found["hits"][0]["id"] == "x:2"

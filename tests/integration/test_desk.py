@@ -249,6 +249,12 @@ async def test_why_tells_a_paper_that_was_never_fetched_from_one_that_was(world)
     assert "Fetched on Mon 23 Nov 2026 from arXiv; listed by arXiv Mon 23 Nov 2026 (new)" in fetched
 
 
+async def test_why_knows_a_paper_by_its_doi_and_by_an_id_with_signs_around_it(world):
+    await world.house.library.ingest([make_record("x:1", "Knots", doi="10.1000/182")], now=MONDAY)
+    assert "Knots" in words(await world.ask("why doi:10.1000/182"))
+    assert "Grokking in Small Transformers" in words(await world.ask("why [2611.00001]."))
+
+
 async def test_why_tells_what_each_subscription_made_of_it(world):
     await world.ask("subscribe grokking -survey in UTC")
     await world.ask("subscribe kernel methods in UTC")

@@ -137,6 +137,8 @@ def test_an_id_may_be_of_any_kind(identifier):
         ({**OWN, "version": 10**30}, "version must be a whole number"),
         ({**OWN, "version": -1}, "version must be a whole number"),
         ({"id": "x:1", "title": " \n"}, "no title"),
+        ({**OWN, "published": "02.03.2026"}, "published must be a date such as 2026-03-02, not '02.03.2026'"),
+        ({**OWN, "updated": "2026-13-45"}, "updated must be a date"),
         ({"id": "x:1", "title": "T" * 1_001}, "the title of x:1 has more than 1,000 characters"),
         ({"id": "", "title": "T"}, "id ''"),
         ({"id": "two words", "title": "T"}, "blanks"),
