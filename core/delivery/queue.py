@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 DIGESTS = "digests:"
 """Begins the names of the queues of digests, which go on with a platform's."""
 GRACE = 10.0
+ASKED_AGAIN = 10
 CHUNK = 2000
 MANY = 500
 LOST_AT_MOST = 5000
@@ -66,6 +67,22 @@ class Round:
     queue: str
     cron: str
     run: Run
+
+
+async def end_worker(running: asyncio.Task[None], is_idle: Callable[[], bool]) -> bool:
+    """Cancel a worker and give it `GRACE` to finish what is under way; returns whether it ended.
+
+    One that does nothing and goes on is cancelled again: until Python 3.12, `asyncio.wait_for`, with which the pool of
+    connections waits, can lose a cancellation (https://github.com/python/cpython/issues/86296).
+    """
+    running.cancel()
+    for _ in range(ASKED_AGAIN):
+        await asyncio.wait([running], timeout=GRACE / ASKED_AGAIN)
+        if running.done():
+            return True
+        if is_idle():
+            running.cancel()
+    return False
 
 
 class Queue:
@@ -290,9 +307,8 @@ class Queue:
         except ConnectorException as error:
             log.warning("the job queue: %s; beginning anew", first_line(error))
         except asyncio.CancelledError:
-            running.cancel()
             # What is under way may last a while; only then is there no point in waiting for the database.
-            done, _ = await asyncio.wait([running], timeout=GRACE)
+            done = await end_worker(running, lambda: not self._under_way)
             self._lease.stopping = True
             if not done:
                 await asyncio.wait([running], timeout=GRACE / 2)
