@@ -12,6 +12,8 @@ from bots.house import House
 from core.errors import LibraryError, PaperboyError
 from core.papers.library import newest_change
 from core.search.embedding import identify
+from core.search.meaning import open_known
+from core.search.model import Model
 from core.search.obtain import find_model, obtain_model
 from core.search.postings import IDENTITY
 
@@ -107,19 +109,17 @@ async def note_problem(house: House, problem: str) -> None:
         await house.library.set_fact(PROBLEM, problem)
 
 
-def check_vectors(folder: Path, key: str) -> None:
-    """Read the vectors of a model from end to end, where there are any.
+def check_vectors(folder: Path, model: Model) -> None:
+    """Open the vectors of a model as a search does, where there are any.
 
     Raises:
         LibraryError: they cannot be used.
     """
-    from core.search.vectors import VectorFile, vector_path  # noqa: PLC0415 - loads numpy
+    from core.search.vectors import vector_path  # noqa: PLC0415 - loads numpy
 
-    path = vector_path(folder, key)
+    path = vector_path(folder, model.key)
     if path.exists():
-        with closing(VectorFile.open(path)) as file:
-            for _ in file.blocks_after(0):
-                pass
+        open_known(model, path).file.close()
 
 
 async def count_read(house: House) -> tuple[int, int]:

@@ -162,7 +162,7 @@ async def _check_model(house: House) -> Check:
     except ModelError as error:
         return Check.bad("meaning", f"{error} Search goes by words alone, until [model] names another one.")
     try:
-        await asyncio.to_thread(check_vectors, house.library.path.parent, files.key)
+        await asyncio.to_thread(check_vectors, house.library.path.parent, files)
     except LibraryError as error:
         return Check.bad("meaning", f"{error} Until then search goes by words alone.")
     read, papers = await count_read(house)

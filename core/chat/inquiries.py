@@ -195,8 +195,7 @@ class Inquiries:
     async def _find_paper(self, typed: str) -> Paper | None:
         """Return the paper of an id, an address or a DOI, whatever signs were copied along with it."""
         paper = await self._newsroom.library.paper(paper_id(typed) or typed.strip())
-        named = named_paper(typed)
-        if paper is None and named is not None:
+        if paper is None and (named := named_paper(typed)):
             found = await self._newsroom.engine.search(Query(typed, named), limit=1)
             paper = found.hits[0].paper if found.hits else None
         return paper

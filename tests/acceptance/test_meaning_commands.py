@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -89,6 +91,15 @@ def test_damaged_vectors_are_told_with_what_helps_and_that_helps(offline, papers
     vectors.unlink()
     assert offline.run("import", str(papers)).code == 0
     assert "4 of 4 papers read" in offline.run("doctor", "--offline").out
+
+
+def test_vectors_whose_file_is_whole_and_whose_numbers_are_not_are_told_too(offline, papers):
+    offline.run("import", str(papers))
+    (vectors,) = offline.home.glob("vectors-*.sqlite3")
+    with closing(sqlite3.connect(vectors)) as file, file:
+        file.execute("UPDATE blocks SET scales = x'00'")
+    sick = offline.run("doctor", "--offline")
+    assert (sick.code, f"FAIL  meaning: {vectors} is broken" in sick.out) == (1, True)
 
 
 def test_a_model_that_cannot_be_used_is_told_in_a_sentence_and_words_answer(offline, papers):
